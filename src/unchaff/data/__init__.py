@@ -1,0 +1,1 @@
+"""A spec or a data set -> Samples; one format per file."""

@@ -1,0 +1,46 @@
+"""How to read data, and what reading it gave."""
+
+from dataclasses import dataclass
+
+from unchaff.data.prepare import Prepare
+from unchaff.samples import Samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to read data; None means: found out from the data, and said."""
+
+    input_column: str | None = None
+    label_column: str | None = None
+    id_column: str | None = None  # None: a column named id if its values are unique, else the row number
+    group_column: str | None = None  # speaker or patient: never on both sides of a hold-out
+    rows: int | None = None  # only the first so many
+    strict: bool = False  # unreadable samples are an error, not left out
+    lazy: bool | None = None  # decode on access; None: when the decoded data passes 2 GiB
+    workers: int = 2  # processes that decode lazy data; 0: this one
+    size: tuple[int, int] | None = None  # height and width of images; None: the most common
+    rate: int | None = None  # samples per second of audio; None: the most common, at most 16000
+    seconds: float | None = None  # length of clips; None: 95 % of the clips fit whole
+    mean: tuple[float, ...] | None = None  # taken off prepared inputs, per channel or column
+    std: tuple[float, ...] | None = None  # divided by
+    mirror: bool | None = None  # a mirror image keeps its label; None: for colour images only
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A sample that was left out."""
+
+    id: int | str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """What `load` found."""
+
+    train: Samples
+    test: Samples | None
+    prepare: Prepare
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()  # conversions that were made
+    found: str = ""  # one sentence: what was detected
