@@ -1,0 +1,47 @@
+import pytest
+
+from unchaff import progress
+
+
+class Notes:
+    def __init__(self):
+        self.seen = []
+
+    def begin(self, name, total):
+        self.seen.append((name, total))
+        return self
+
+    def advance(self, count=1):
+        self.seen.append(count)
+
+    def end(self, stage):
+        self.seen.append("end")
+
+
+def test_the_listener_hears_a_stage():
+    notes = Notes()
+    with progress.shown_by(notes), progress.stage("score", 3) as stage:
+        stage.advance()
+        stage.advance(2)
+    assert notes.seen == [("score", 3), 1, 2, "end"]
+
+
+def fail_inside(notes):
+    with progress.shown_by(notes), progress.stage("score", 3):
+        raise RuntimeError("stopped")
+
+
+def test_a_stage_ends_when_an_error_ended_it():
+    notes = Notes()
+    with pytest.raises(RuntimeError, match="stopped"):
+        fail_inside(notes)
+    assert notes.seen[-1] == "end"
+
+
+def test_nobody_hears_what_comes_after():
+    notes = Notes()
+    with progress.shown_by(notes):
+        pass
+    with progress.stage("score", 3) as stage:
+        stage.advance()
+    assert notes.seen == []
