@@ -1,0 +1,96 @@
+"""Inputs that are numbers already: rows of columns, pixels or waveforms."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unchaff.data.audio import audio_kind
+from unchaff.data.images import views_of
+from unchaff.data.listing import Decoded, good_rows
+from unchaff.data.options import Options
+from unchaff.data.prepare import LogMel, Pixels, Plain, Prepare
+from unchaff.data.sources import in_memory
+from unchaff.errors import DataError
+from unchaff.samples import Kind
+
+
+def medium_of(x: NDArray[np.generic], options: Options) -> str:
+    """Return what an array holds: 2 dimensions are columns (waveforms if a rate is given), more are images.
+
+    Raises:
+        DataError: the array is neither.
+    """
+    if not (np.issubdtype(x.dtype, np.number) or x.dtype == np.bool_):
+        raise DataError(f"The inputs are of type {x.dtype}. Numbers are needed; convert them first.")
+    if x.ndim == 2:
+        return "audio" if options.rate else "tabular"
+    if x.ndim in (3, 4):
+        return "image"
+    raise DataError(
+        f"The inputs have shape {x.shape}. Allowed are (n, columns), (n, height, width), "
+        "(n, channels, height, width) and (n, height, width, channels)."
+    )
+
+
+def _channels_first(x: NDArray[np.generic]) -> NDArray[np.generic]:
+    if x.ndim == 3:
+        return x[:, None]
+    if x.shape[1] not in (1, 3) and x.shape[3] in (1, 3):
+        return x.transpose(0, 3, 1, 2)
+    return x
+
+
+def settle(
+    x: NDArray[np.generic],
+    medium: str,
+    options: Options,
+    *,
+    kind: Kind | None = None,
+    prepare: Prepare | None = None,
+) -> Decoded:
+    """Leave out rows that are not finite, and choose the preparation."""
+    x = _channels_first(x) if medium == "image" else x
+    finite = np.isfinite(x).reshape(len(x), -1).all(axis=1)
+    bad = {int(row): "holds NaN or infinite values" for row in np.flatnonzero(~finite)}
+    if medium == "audio":
+        silent = finite & ~x.any(axis=1)
+        bad |= {int(row): "the clip is silent" for row in np.flatnonzero(silent)}
+    rows = good_rows(len(x), bad)
+    if not len(rows):
+        raise DataError(f"All {len(x)} rows hold NaN, infinite values or silence. Give other data.")
+    kept = x[rows]
+    raw = torch.from_numpy(
+        np.array(kept if kept.dtype == np.uint8 and medium == "image" else kept.astype(np.float32))
+    )
+    prepare = prepare or _prepare(raw, medium, options)
+    kind = kind or _kind(raw, medium, options, prepare)
+    _check_shape(raw, kind, medium)
+    return Decoded(source=in_memory(raw, prepare), kind=kind, prepare=prepare, rows=rows, bad=bad)
+
+
+def _kind(raw: torch.Tensor, medium: str, options: Options, prepare: Prepare) -> Kind:
+    shape = tuple(raw.shape[1:])
+    if medium == "audio" and isinstance(prepare, LogMel):
+        return audio_kind(prepare, raw.shape[1], prepare.rate)
+    return Kind(medium, shape, views_of(shape, options) if medium == "image" else ("plain",))
+
+
+def _check_shape(raw: torch.Tensor, kind: Kind, medium: str) -> None:
+    shape = tuple(raw.shape[1:])
+    if medium != "audio" and shape != kind.shape:
+        raise DataError(
+            f"Inputs have shape {shape}, the training data {kind.shape}. Give both the same shape."
+        )
+
+
+def _prepare(raw: torch.Tensor, medium: str, options: Options) -> Prepare:
+    if medium == "audio":
+        rate = options.rate or 16000
+        return LogMel.at(rate, raw.shape[1] / rate).fitted(raw[:256])
+    if medium == "image":
+        return Pixels(options.mean, options.std)
+    if options.mean is not None or options.std is not None:
+        return Plain(options.mean, options.std)
+    spread = raw.double().std(dim=0, correction=0)
+    spread = torch.where(spread > 0, spread, torch.ones_like(spread))
+    return Plain(tuple(raw.double().mean(dim=0).tolist()), tuple(spread.tolist()))

@@ -1,0 +1,105 @@
+"""From a listing to Samples: decode, leave out what cannot be used, settle the classes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from unchaff.data import arrays, audio, images
+from unchaff.data.listing import UNLABELLED, Decoded, Listing
+from unchaff.data.options import Loaded, Options, Skipped
+from unchaff.data.prepare import Prepare
+from unchaff.errors import DataError
+from unchaff.samples import Samples, canonical
+
+SHOWN = 5  # ids named in a message
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assembled:
+    """Samples and what was done to get them."""
+
+    samples: Samples
+    prepare: Prepare
+    skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...]
+
+
+def assemble(listing: Listing, options: Options, *, like: Loaded | None = None) -> Assembled:
+    """Return the samples of a listing; with `like`, of the same classes, shape and preparation.
+
+    Raises:
+        DataError: nothing usable, one class only, other classes than `like`; anything skipped if strict.
+    """
+    if like is not None:
+        listing = _with_classes_of(listing, like.train)
+    order = np.argsort(listing.ids, kind="stable")
+    listing = listing.at(order)  # so that nothing below depends on the order the data came in
+    labelled = listing.at(np.flatnonzero(listing.labels != UNLABELLED))
+    if not len(labelled.ids):
+        raise DataError(f"None of the {len(listing.ids)} rows has a label. Give labelled data.")
+    decoded = _decoded(labelled, options, like)
+    skipped = [Skipped(i, "no label") for i in listing.ids[listing.labels == UNLABELLED].tolist()]
+    skipped += [Skipped(labelled.ids[row].item(), why) for row, why in sorted(decoded.bad.items())]
+    if options.strict and skipped:
+        raise DataError(
+            f"{len(skipped)} samples cannot be used: {_shown(skipped)}. Correct them, or read without --strict."
+        )
+    usable = labelled.at(decoded.rows)
+    if like is None:
+        _check_classes(usable)
+    samples = canonical(
+        usable.ids,
+        torch.from_numpy(usable.labels),
+        class_names=usable.class_names,
+        kind=decoded.kind,
+        source=decoded.source,
+        groups=usable.groups,
+    )
+    return Assembled(samples=samples, prepare=decoded.prepare, skipped=tuple(skipped), notes=decoded.notes)
+
+
+def _decoded(listing: Listing, options: Options, like: Loaded | None) -> Decoded:
+    kind = None if like is None else like.train.kind
+    prepare = None if like is None else like.prepare
+    if kind is not None and kind.name != listing.medium:
+        raise DataError(f"This data is of kind {listing.medium}, the training data of kind {kind.name}.")
+    if isinstance(listing.inputs, np.ndarray):
+        return arrays.settle(listing.inputs, listing.medium, options, kind=kind, prepare=prepare)
+    read = images.decode_all if listing.medium == "image" else audio.decode_all
+    return read(listing.inputs, options, kind=kind, prepare=prepare)
+
+
+def _shown(skipped: list[Skipped]) -> str:
+    named = "; ".join(f"{one.id}: {one.reason}" for one in skipped[:SHOWN])
+    return named + (f"; and {len(skipped) - SHOWN} more" if len(skipped) > SHOWN else "")
+
+
+def _check_classes(listing: Listing) -> None:
+    present = np.unique(listing.labels)
+    if len(present) < 2:
+        name = listing.class_names[present[0]] if present[0] < len(listing.class_names) else present[0]
+        raise DataError(
+            f"All {len(listing.ids)} usable samples are of one class, {name}. At least two are needed."
+        )
+
+
+def _with_classes_of(listing: Listing, train: Samples) -> Listing:
+    unknown = [name for name in listing.class_names if name not in train.class_names]
+    if unknown:
+        raise DataError(
+            f"The classes differ: {', '.join(unknown[:SHOWN])} not among those of the training data "
+            f"({', '.join(train.class_names[:10])}). Give data with the same classes."
+        )
+    places = np.array([train.class_names.index(name) for name in listing.class_names], dtype=np.int64)
+    inside = (listing.labels >= 0) & (listing.labels < len(places))
+    labels = np.where(inside, places[np.where(inside, listing.labels, 0)], listing.labels)
+    return Listing(
+        medium=listing.medium,
+        ids=listing.ids,
+        labels=labels,
+        class_names=train.class_names,
+        inputs=listing.inputs,
+        groups=listing.groups,
+        found=listing.found,
+    )

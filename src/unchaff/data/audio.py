@@ -1,0 +1,175 @@
+"""Audio files to waveforms of one rate and one length: (time,), float32, one channel."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from io import BytesIO
+
+import numpy as np
+import soundfile
+import torch
+from numpy.typing import NDArray
+from scipy.signal import resample_poly
+from torch import Tensor
+
+from unchaff.data.listing import Decoded, Encoded, Subset, good_rows
+from unchaff.data.options import Options
+from unchaff.data.prepare import LogMel, Prepare
+from unchaff.data.sources import Items, in_memory, on_disk
+from unchaff.data.workers import in_threads
+from unchaff.errors import DataError
+from unchaff.samples import Kind
+
+LAZY_ABOVE = 2 * 1024**3  # bytes when decoded
+HIGHEST_RATE = 16000  # chosen by itself; more has to be asked for
+FIT_ON = 256  # clips that mean and deviation are taken from
+BROKEN = (soundfile.SoundFileError, OSError, ValueError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class AudioItems:
+    """Decodes one clip at a time to a fixed rate and length."""
+
+    encoded: Encoded
+    rate: int
+    time: int  # samples
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    def __getitem__(self, row: int) -> Tensor:
+        return torch.from_numpy(fitted(decode(self.encoded[row], self.rate), self.time))
+
+
+def decode(data: bytes, rate: int) -> NDArray[np.float32]:
+    """Return an audio file as one channel at this rate, in its own length."""
+    channels, own_rate = soundfile.read(BytesIO(data), dtype="float32", always_2d=True)
+    return resampled(channels.mean(axis=1), own_rate, rate)
+
+
+def resampled(clip: NDArray[np.float32], own_rate: int, rate: int) -> NDArray[np.float32]:
+    """Return the clip at another rate."""
+    if own_rate == rate or len(clip) == 0:
+        return clip
+    shared = math.gcd(own_rate, rate)
+    return resample_poly(clip, rate // shared, own_rate // shared).astype(np.float32)
+
+
+def fitted(clip: NDArray[np.float32], time: int) -> NDArray[np.float32]:
+    """Return the clip cut at its end, or padded there with silence."""
+    return np.pad(clip[:time], (0, max(0, time - len(clip))))
+
+
+def decode_all(
+    encoded: Encoded, options: Options, *, kind: Kind | None = None, prepare: Prepare | None = None
+) -> Decoded:
+    """Decode every clip once: into memory, or when lazy only to see that it can be read."""
+    heads = list(in_threads(lambda row: _head(encoded[row]), len(encoded)))
+    sound = [head for head in heads if isinstance(head, _Head)]
+    if not sound:
+        reason = heads[0] if heads else "there is none"
+        raise DataError(f"None of the {len(heads)} audio files can be read: {reason}. Give other files.")
+    rate, seconds = _frame(sound, options, prepare)
+    items = AudioItems(encoded, rate, max(round(seconds * rate), 1))
+    lazy = 4 * len(sound) * items.time > LAZY_ABOVE if options.lazy is None else options.lazy
+    clips = np.zeros((0 if lazy else len(encoded), items.time), dtype=np.float32)
+    bad = {row: head for row, head in enumerate(heads) if isinstance(head, str)}
+    bad |= dict(_decoded_into(clips, items, bad))
+    rows = good_rows(len(encoded), bad)
+    if not len(rows):
+        raise DataError(f"None of the {len(heads)} audio files can be used: {bad[0]}. Give other files.")
+    chosen: Items = replace(items, encoded=Subset(encoded, rows))
+    prepare = prepare or _prepare(chosen, options, LogMel.at(rate, seconds))
+    return Decoded(
+        source=on_disk(chosen, prepare, workers=options.workers)
+        if lazy
+        else in_memory(torch.from_numpy(clips[rows] if bad else clips), prepare),
+        kind=kind or audio_kind(prepare, items.time, rate),
+        prepare=prepare,
+        rows=rows,
+        bad=bad,
+        notes=tuple(_notes(sound, rate, seconds)),
+    )
+
+
+def audio_kind(prepare: Prepare, time: int, rate: int) -> Kind:
+    """Return the kind of clips of `time` samples after this preparation."""
+    shape = prepare(torch.zeros(1, time)).shape[1:]
+    return Kind("audio", tuple(shape), rate=rate)
+
+
+def _prepare(items: Items, options: Options, bands: LogMel) -> LogMel:
+    if options.mean is not None or options.std is not None:
+        mean, std = options.mean or (0.0,), options.std or (1.0,)
+        return replace(bands, mean=mean[0], std=std[0])
+    return bands.fitted(torch.stack([items[row] for row in range(min(FIT_ON, len(items)))]))
+
+
+@dataclass(frozen=True)
+class _Head:
+    rate: int
+    frames: int
+
+    @property
+    def seconds(self) -> float:
+        return self.frames / self.rate
+
+
+def _head(data: bytes) -> "_Head | str":
+    if not data:
+        return "the file is empty"
+    try:
+        info = soundfile.info(BytesIO(data))
+    except BROKEN as error:
+        return _reason(error)
+    return _Head(info.samplerate, info.frames) if info.frames else "the clip has no length"
+
+
+def _reason(error: Exception) -> str:
+    told = str(error).rpartition(":")[2].strip().rstrip(".")
+    return f"not readable audio ({told or type(error).__name__})"
+
+
+def _frame(heads: list[_Head], options: Options, prepare: Prepare | None) -> tuple[int, float]:
+    if isinstance(prepare, LogMel):
+        return prepare.rate, prepare.seconds
+    counts = Counter(head.rate for head in heads)
+    most = max(counts.values())
+    common = max(rate for rate, count in counts.items() if count == most)
+    rate = options.rate or min(common, HIGHEST_RATE)
+    ninety_five = float(np.quantile([head.seconds for head in heads], 0.95))
+    return rate, options.seconds or max(math.ceil(round(ninety_five * 10, 6)) / 10, 0.1)
+
+
+def _decoded_into(
+    clips: NDArray[np.float32], items: AudioItems, bad: dict[int, str]
+) -> Iterator[tuple[int, str]]:
+    def fill(row: int) -> str:
+        if row in bad:
+            return ""
+        try:
+            clip = decode(items.encoded[row], items.rate)
+        except BROKEN as error:
+            return _reason(error)
+        if not np.isfinite(clip).all():
+            return "the clip holds NaN or infinite values"
+        if not clip[: items.time].any():
+            return "the clip is silent"
+        if len(clips):
+            clips[row] = fitted(clip, items.time)
+        return ""
+
+    for row, reason in enumerate(in_threads(fill, len(items))):
+        if reason:
+            yield row, reason
+
+
+def _notes(heads: list[_Head], rate: int, seconds: float) -> Iterator[str]:
+    others = sum(head.rate != rate for head in heads)
+    if others:
+        yield f"{others} of {len(heads)} clips were resampled to {rate} Hz."
+    longer = sum(head.seconds > seconds + 1e-3 for head in heads)
+    shorter = sum(head.seconds < seconds - 1e-3 for head in heads)
+    if longer or shorter:
+        yield f"Clips were brought to {seconds} s: {longer} cut, {shorter} padded with silence."

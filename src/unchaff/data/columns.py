@@ -1,0 +1,151 @@
+"""Which column of a table is what: by feature metadata and type, never by guessing between several."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import pyarrow as pa
+from PIL import Image, UnidentifiedImageError
+
+from unchaff.data.options import Options
+from unchaff.errors import DataError
+
+LABEL_NAMES = ("label", "labels", "target", "y", "class")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """The columns of a table that are used."""
+
+    inputs: tuple[str, ...]  # several for tabular data
+    label: str
+    is_media: bool  # the input column holds files
+    id: str | None
+    group: str | None
+
+    @property
+    def used(self) -> list[str]:
+        """All of them, each once."""
+        named = (*self.inputs, self.label, self.id, self.group)
+        return list(dict.fromkeys(name for name in named if name is not None))
+
+
+def features_of(schema: pa.Schema) -> dict[str, Any]:
+    """Return the Hugging Face description of the columns, if the file carries one."""
+    carried = (schema.metadata or {}).get(b"huggingface")
+    if carried is None:
+        return {}
+    described: dict[str, Any] = json.loads(carried).get("info", {}).get("features") or {}
+    return described
+
+
+def class_names_of(schema: pa.Schema, label: str) -> tuple[str, ...] | None:
+    """Return the names of the classes, if the file carries them."""
+    names = _feature(schema, label).get("names")
+    return None if names is None else tuple(names)
+
+
+def medium_of(schema: pa.Schema, column: str, first: bytes) -> str:
+    """Return "image" or "audio", by the description of the column or else by its first file."""
+    described = _feature(schema, column).get("_type")
+    if described in ("Image", "Audio"):
+        return str(described).lower()
+    try:
+        Image.open(BytesIO(first)).close()
+    except (UnidentifiedImageError, OSError):
+        return "audio"
+    return "image"
+
+
+def detect(schema: pa.Schema, options: Options) -> Columns:
+    """Return which column is what.
+
+    Raises:
+        DataError: a named column is absent, or several could be meant.
+    """
+    label = _label(schema, options)
+    named_id = _named(schema, options.id_column, "--id-column")
+    id_column = named_id or ("id" if "id" in schema.names and label != "id" else None)
+    group = _named(schema, options.group_column, "--group-column")
+    media = [name for name in schema.names if _is_media(schema, name)]
+    chosen = _named(schema, options.input_column, "--input-column")
+    if chosen is None and media:
+        chosen = _only(media, "input", "--input-column")
+    taken = {label, id_column, group}
+    inputs = (
+        (chosen,) if chosen else tuple(n for n in schema.names if n not in taken and _is_number(schema, n))
+    )
+    if not inputs:
+        raise DataError(
+            f"No image, audio or numeric column among {', '.join(schema.names)}. "
+            "Text is not read; give features as numeric columns."
+        )
+    is_media = chosen in media
+    if chosen and not is_media and not _is_number(schema, chosen):
+        raise DataError(
+            f"Column {chosen} is of type {schema.field(chosen).type}. Give images, audio or numbers."
+        )
+    return Columns(inputs=inputs, label=label, is_media=is_media, id=id_column, group=group)
+
+
+def _feature(schema: pa.Schema, column: str) -> dict[str, Any]:
+    feature = features_of(schema).get(column)
+    return feature if isinstance(feature, dict) else {}
+
+
+def _is_media(schema: pa.Schema, name: str) -> bool:
+    kind = schema.field(name).type
+    if pa.types.is_struct(kind):
+        return any(field.name == "bytes" for field in kind)
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
+def _is_number(schema: pa.Schema, name: str) -> bool:
+    kind = schema.field(name).type
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
+
+
+def _named(schema: pa.Schema, name: str | None, flag: str) -> str | None:
+    if name is not None and name not in schema.names:
+        raise DataError(f"There is no column {name}. {flag} can be one of {', '.join(schema.names)}.")
+    return name
+
+
+def _only(candidates: Sequence[str], role: str, flag: str) -> str:
+    if len(candidates) > 1:
+        raise DataError(
+            f"Several columns could be the {role}: {', '.join(candidates)}. Name one with {flag}."
+        )
+    return candidates[0]
+
+
+def _label(schema: pa.Schema, options: Options) -> str:
+    label = _named(schema, options.label_column, "--label-column")
+    if label is None:
+        described = [name for name in schema.names if _feature(schema, name).get("_type") == "ClassLabel"]
+        likely = described or [name for name in schema.names if name.lower() in LABEL_NAMES]
+        if not likely:
+            raise DataError(f"No label column among {', '.join(schema.names)}. Name it with --label-column.")
+        label = _only(likely, "label", "--label-column")
+    check_label_type(schema.field(label).type, label)
+    return label
+
+
+def check_label_type(kind: pa.DataType, name: str) -> None:
+    """Refuse what is not one class per sample.
+
+    Raises:
+        DataError: several labels per sample, fractions, or text.
+    """
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        raise DataError(f"Column {name} holds several labels per sample. Multi-label data is not supported.")
+    if pa.types.is_floating(kind):
+        raise DataError(
+            f"Column {name} holds fractions. Regression is not supported; labels must be integers."
+        )
+    if not pa.types.is_integer(kind):
+        raise DataError(
+            f"Column {name} is of type {kind}. Labels must be integers from 0; --label-column names another."
+        )

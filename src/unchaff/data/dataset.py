@@ -1,0 +1,167 @@
+"""Arrays and torch data sets -> Samples."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from unchaff.data.arrays import medium_of
+from unchaff.data.assemble import assemble
+from unchaff.data.listing import UNLABELLED, Listing, numbered
+from unchaff.data.options import Options
+from unchaff.errors import DataError
+from unchaff.samples import Samples
+
+Array = NDArray[Any] | Tensor | Sequence[Any]
+
+
+@runtime_checkable
+class Sized(Protocol):
+    """A data set with a length and items (input, label)."""
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        ...
+
+    def __getitem__(self, row: int) -> Any:  # noqa: ANN401 - what a user's data set gives
+        """Return one item."""
+        ...
+
+
+def from_arrays(
+    x: Array,
+    y: Array,
+    *,
+    ids: Array | None = None,
+    class_names: Sequence[str] | None = None,
+    groups: Array | None = None,
+    options: Options | None = None,
+) -> Samples:
+    """Return samples made of arrays.
+
+    Args:
+        x: (n, columns), images (n, height, width), (n, channels, height, width) or channels last: bytes,
+            or floats in [0, 1]; waveforms (n, time) where `options.rate` is given.
+        y: one class number per row; -1 where there is none (such rows are left out).
+        ids: one per row; row numbers by default.
+        class_names: the numbers by default.
+        groups: speaker or patient of each row.
+        options: how to prepare; `mean`, `std`, `rate`, `mirror`, `rows` and `strict` apply.
+
+    Raises:
+        DataError: lengths or types do not fit, or nothing usable is left.
+
+    >>> samples = from_arrays([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]], [0, 1, 1])
+    >>> len(samples), samples.num_classes, str(samples.kind)
+    (3, 2, 'tabular 2')
+    """
+    options = options or Options()
+    listing = list_arrays(
+        _numpy(x), _numpy(y), ids=_maybe(ids), class_names=_maybe(class_names), options=options
+    )
+    if groups is not None:
+        grouped = _numpy(groups)[: len(listing.ids)]
+        listing = Listing(**{**vars(listing), "groups": grouped})
+    return assemble(listing, options).samples
+
+
+def from_dataset(
+    dataset: Dataset[Any] | Sized,
+    *,
+    class_names: Sequence[str] | None = None,
+    options: Options | None = None,
+) -> Samples:
+    """Return samples read once from a torch data set of (input, label); ids are positions.
+
+    Raises:
+        DataError: it has no length, or its items are not (input, label) of one shape.
+    """
+    if not isinstance(dataset, Sized):
+        raise DataError(
+            f"{type(dataset).__name__} has no length. Give a data set with __len__ and __getitem__."
+        )
+    inputs: list[NDArray[Any]] = []
+    labels: list[Any] = []
+    for row in range(len(dataset)):
+        item = dataset[row]
+        if not isinstance(item, tuple | list) or len(item) != 2:
+            raise DataError(
+                f"Item {row} of {type(dataset).__name__} is not a pair (input, label). Return pairs."
+            )
+        inputs.append(_numpy(item[0]))
+        labels.append(item[1].item() if isinstance(item[1], Tensor) and item[1].numel() == 1 else item[1])
+    shapes = {one.shape for one in inputs}
+    if len(shapes) != 1:
+        raise DataError(
+            f"The inputs have {len(shapes)} shapes, such as {sorted(shapes)[:2]}. Give all the same shape."
+        )
+    names = class_names or getattr(dataset, "classes", None)
+    return from_arrays(np.stack(inputs), np.asarray(labels), class_names=names, options=options)
+
+
+def list_arrays(
+    x: NDArray[Any],
+    y: NDArray[Any],
+    *,
+    ids: NDArray[Any] | None = None,
+    class_names: NDArray[Any] | None = None,
+    options: Options,
+    found: str = "arrays",
+) -> Listing:
+    """Return the listing of arrays, cut to `options.rows`.
+
+    Raises:
+        DataError: lengths or types do not fit.
+    """
+    if len(x) == 0:
+        raise DataError("The data holds no samples. Give at least two classes with one sample each.")
+    medium = medium_of(x, options)
+    if len(x) != len(y) or (ids is not None and len(ids) != len(x)):
+        counts = f"{len(x)} inputs, {len(y)} labels" + ("" if ids is None else f", {len(ids)} ids")
+        raise DataError(f"The lengths differ: {counts}. Give one of each per sample.")
+    cut = slice(options.rows)
+    labels = _labels(y)[cut]
+    return Listing(
+        medium=medium,
+        ids=_checked_ids(np.arange(len(x)) if ids is None else ids)[cut],
+        labels=labels,
+        class_names=numbered(class_names, labels),
+        inputs=x[cut],
+        found=f"{found} (inputs: {medium} {'x'.join(map(str, x.shape[1:]))})",
+    )
+
+
+def _checked_ids(ids: NDArray[Any]) -> NDArray[Any]:
+    if np.issubdtype(ids.dtype, np.integer):
+        return ids.astype(np.int64)
+    if ids.dtype.kind == "U":
+        return ids
+    raise DataError(f"The ids are of type {ids.dtype}. Give integers or text.")
+
+
+def _labels(y: NDArray[Any]) -> NDArray[np.int64]:
+    if y.ndim != 1:
+        raise DataError(
+            f"The labels have shape {y.shape}: several per sample. Multi-label data is not supported."
+        )
+    if np.issubdtype(y.dtype, np.floating):
+        raise DataError(
+            "The labels are fractions. Regression is not supported; labels must be integers from 0."
+        )
+    if not (np.issubdtype(y.dtype, np.integer) or y.dtype == np.bool_):
+        raise DataError(
+            f"The labels are of type {y.dtype}. Labels must be integers from 0 ({UNLABELLED}: none)."
+        )
+    return y.astype(np.int64)
+
+
+def _numpy(values: Array) -> NDArray[Any]:
+    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
+
+
+def _maybe(values: Array | None) -> NDArray[Any] | None:
+    return None if values is None else _numpy(values)

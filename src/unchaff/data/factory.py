@@ -1,0 +1,56 @@
+"""`pkg.module:factory`: a function of the user's that returns the data."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from unchaff.data.dataset import Sized, from_dataset
+from unchaff.data.options import Options
+from unchaff.errors import DataError
+from unchaff.samples import Samples
+
+
+def call_factory(spec: str, options: Options) -> tuple[Samples, Samples | None]:
+    """Return the training and, if the factory gives a pair, the test part.
+
+    Raises:
+        DataError: module or function cannot be found, or returns something else.
+    """
+    made = _found(spec)()
+    if isinstance(made, Samples) or not isinstance(made, tuple):
+        return _samples(made, spec, options), None
+    if len(made) != 2:
+        raise DataError(f"{spec} returned {len(made)} things. Return Samples, a data set, or (train, test).")
+    train = _samples(made[0], spec, options)
+    test = _samples(made[1], spec, options, names=train.class_names)
+    if test.class_names != train.class_names:
+        raise DataError(f"The classes of the two parts of {spec} differ. Give both the same class_names.")
+    return train, test
+
+
+def _samples(made: object, spec: str, options: Options, *, names: tuple[str, ...] | None = None) -> Samples:
+    if isinstance(made, Samples):
+        return made
+    if isinstance(made, Sized) and not isinstance(made, str | bytes | dict):
+        return from_dataset(made, options=options, class_names=names)
+    raise DataError(
+        f"{spec} returned {type(made).__name__}. Return Samples, a torch Dataset, or (train, test)."
+    )
+
+
+def _found(spec: str) -> Any:  # noqa: ANN401 - whatever the user wrote
+    module_name, _, name = spec.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)  # a command does not look in the current folder by itself, `python` does
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise DataError(
+            f"{module_name} cannot be imported: {error}. Check the name and the installation."
+        ) from error
+    factory = getattr(module, name, None)
+    if not callable(factory):
+        raise DataError(f"{module_name} has no function {name}. Write pkg.module:function.")
+    return factory

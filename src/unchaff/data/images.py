@@ -1,0 +1,147 @@
+"""Image files to bytes of one size: (channels, height, width), uint8."""
+
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from unchaff.data.listing import Decoded, Encoded, Subset, good_rows
+from unchaff.data.options import Options
+from unchaff.data.prepare import Pixels, Prepare
+from unchaff.data.sources import in_memory, on_disk
+from unchaff.data.workers import in_threads
+from unchaff.errors import DataError
+from unchaff.samples import Kind
+
+LAZY_ABOVE = 2 * 1024**3  # bytes when decoded
+GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L"})
+BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+
+
+@dataclass(frozen=True)
+class ImageItems:
+    """Decodes one image at a time to a fixed shape."""
+
+    encoded: Encoded
+    shape: tuple[int, int, int]
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    def __getitem__(self, row: int) -> Tensor:
+        return torch.from_numpy(decode(self.encoded[row], self.shape))
+
+
+def decode(data: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Return the pixels of an image file, brought to (channels, height, width)."""
+    channels, height, width = shape
+    with Image.open(BytesIO(data)) as opened:
+        image: Image.Image = opened
+        if image.mode.startswith("I"):  # 16 bits, which Pillow would clip and not scale
+            image = Image.fromarray((np.asarray(image) / 257).clip(0, 255).astype(np.uint8))
+        image = image.convert("L" if channels == 1 else "RGB")
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    pixels = np.array(image)
+    return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def decode_all(
+    encoded: Encoded, options: Options, *, kind: Kind | None = None, prepare: Prepare | None = None
+) -> Decoded:
+    """Decode every image once: into memory, or when lazy only to see that it can be read."""
+    heads = list(in_threads(lambda row: _head(encoded[row]), len(encoded)))
+    sound = [head for head in heads if isinstance(head, _Head)]
+    if not sound:
+        reason = heads[0] if heads else "there is none"
+        raise DataError(f"None of the {len(heads)} images can be read: {reason}. Give other files.")
+    shape = _shape(sound, options) if kind is None else (kind.shape[0], kind.shape[1], kind.shape[2])
+    items = ImageItems(encoded, shape)
+    lazy = len(sound) * int(np.prod(shape)) > LAZY_ABOVE if options.lazy is None else options.lazy
+    pixels = np.zeros((0 if lazy else len(encoded), *shape), dtype=np.uint8)
+    bad = {row: head for row, head in enumerate(heads) if isinstance(head, str)}
+    bad |= dict(_decoded_into(pixels, items, bad))
+    rows = good_rows(len(encoded), bad)
+    prepare = prepare or Pixels(options.mean, options.std)
+    return Decoded(
+        source=on_disk(ImageItems(Subset(encoded, rows), shape), prepare, workers=options.workers)
+        if lazy
+        else in_memory(torch.from_numpy(pixels[rows] if bad else pixels), prepare),
+        kind=kind or Kind("image", shape, views_of(shape, options)),
+        prepare=prepare,
+        rows=rows,
+        bad=bad,
+        notes=tuple(_notes(sound, shape)),
+    )
+
+
+def views_of(shape: tuple[int, ...], options: Options) -> tuple[str, ...]:
+    """Return which views keep the label: a mirror image does for colour, unless told otherwise."""
+    mirror = shape[0] == 3 if options.mirror is None else options.mirror
+    return ("plain", "mirror") if mirror else ("plain",)
+
+
+@dataclass(frozen=True)
+class _Head:
+    size: tuple[int, int]  # height, width
+    mode: str
+
+
+def _head(data: bytes) -> "_Head | str":
+    try:
+        with Image.open(BytesIO(data)) as image:
+            return _Head((image.height, image.width), image.mode)
+    except BROKEN as error:
+        return _reason(data, error)
+
+
+def _reason(data: bytes, error: Exception) -> str:
+    if not data:
+        return "the file is empty"
+    return f"not a readable image ({str(error).partition('<')[0].strip() or type(error).__name__})"
+
+
+def _decoded_into(
+    pixels: NDArray[np.uint8], items: ImageItems, bad: dict[int, str]
+) -> Iterator[tuple[int, str]]:
+    def fill(row: int) -> str:
+        if row in bad:
+            return ""
+        try:
+            image = decode(items.encoded[row], items.shape)
+        except BROKEN as error:
+            return _reason(b"?", error)
+        if len(pixels):
+            pixels[row] = image
+        return ""
+
+    for row, reason in enumerate(in_threads(fill, len(items))):
+        if reason:
+            yield row, reason
+
+
+def _shape(heads: list[_Head], options: Options) -> tuple[int, int, int]:
+    channels = 1 if all(head.mode in GREY_MODES for head in heads) else 3
+    counts = Counter(head.size for head in heads)
+    most = max(counts.values())
+    height, width = options.size or max(size for size, count in counts.items() if count == most)
+    return channels, height, width
+
+
+def _notes(heads: list[_Head], shape: tuple[int, int, int]) -> Iterator[str]:
+    channels, height, width = shape
+    resized = sum(head.size != (height, width) for head in heads)
+    if resized:
+        yield f"{resized} of {len(heads)} images were resized to {height}x{width}."
+    plain = "L" if channels == 1 else "RGB"
+    modes = Counter(head.mode for head in heads if head.mode != plain)
+    if modes:
+        listed = ", ".join(f"{count} of mode {mode}" for mode, count in sorted(modes.items()))
+        yield f"Images were converted to {'grey' if channels == 1 else 'colour'}: {listed}."

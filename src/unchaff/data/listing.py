@@ -1,0 +1,100 @@
+"""What every format is read into before anything is decoded: inputs, labels and ids, row by row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unchaff.data.prepare import Prepare
+from unchaff.samples import Ids, Kind, Rows, Source
+
+UNLABELLED = -1
+
+
+@runtime_checkable
+class Encoded(Protocol):
+    """Inputs as the bytes of an image or audio file."""
+
+    def __len__(self) -> int:
+        """Return the number of inputs."""
+        ...
+
+    def __getitem__(self, row: int) -> bytes:
+        """Return the bytes of one file; empty where there are none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Files:
+    """One file per input."""
+
+    paths: tuple[Path, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, row: int) -> bytes:
+        return self.paths[row].read_bytes()
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Some of the encoded inputs, in another order."""
+
+    encoded: Encoded
+    rows: Rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, row: int) -> bytes:
+        return self.encoded[int(self.rows[row])]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """A data set before decoding."""
+
+    medium: str  # "image", "audio" or "tabular"
+    ids: Ids
+    labels: NDArray[np.int64]  # UNLABELLED where there is none
+    class_names: tuple[str, ...]
+    inputs: Encoded | NDArray[np.generic]  # an array when there is nothing to decode
+    groups: Ids | None = None
+    found: str = ""  # where it was found, as part of a sentence: "a Parquet file, column img"
+
+    def at(self, rows: Rows) -> "Listing":
+        """Return the listing of these rows."""
+        inputs = self.inputs
+        chosen = inputs[rows] if isinstance(inputs, np.ndarray) else Subset(inputs, rows)
+        groups = None if self.groups is None else self.groups[rows]
+        return replace(self, ids=self.ids[rows], labels=self.labels[rows], inputs=chosen, groups=groups)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoded:
+    """The readable rows of a listing as a source, and why the others are not."""
+
+    source: Source
+    kind: Kind
+    prepare: Prepare
+    rows: Rows  # the readable rows, in order
+    bad: Mapping[int, str] = field(default_factory=dict)  # reason by row
+    notes: tuple[str, ...] = ()
+
+
+def numbered(
+    names: NDArray[np.generic] | tuple[str, ...] | None, labels: NDArray[np.int64]
+) -> tuple[str, ...]:
+    """Return the class names, or the numbers up to the highest label as names."""
+    if names is not None:
+        return tuple(str(name) for name in names)
+    return tuple(str(number) for number in range(int(labels.max(initial=0)) + 1))
+
+
+def good_rows(count: int, bad: Mapping[int, str]) -> Rows:
+    """Return the rows that are not bad."""
+    return np.array([row for row in range(count) if row not in bad], dtype=np.int64)

@@ -1,0 +1,149 @@
+"""A spec -> Samples, and one sentence about what was found."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from unchaff.data.assemble import Assembled, assemble
+from unchaff.data.delimited import list_delimited
+from unchaff.data.digits import digits
+from unchaff.data.factory import call_factory
+from unchaff.data.folder import list_folder
+from unchaff.data.listing import Listing
+from unchaff.data.npz import list_npz
+from unchaff.data.options import Loaded, Options
+from unchaff.data.parquet import list_parquet, split_files
+from unchaff.data.prepare import Plain
+from unchaff.data.sources import InMemory, OnDisk
+from unchaff.errors import DataError
+from unchaff.samples import Samples
+
+DEFAULTS = Options()
+ALLOWED = (
+    "a folder of class folders, a .parquet file or a folder with train.parquet, "
+    ".npz, .csv, .tsv, digits, or pkg.module:factory"
+)
+FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def load(spec: str, options: Options = DEFAULTS) -> Loaded:
+    """Read a data set.
+
+    Args:
+        spec: a path, `digits`, or `pkg.module:factory`.
+        options: which columns, how many rows, which size; found out by default.
+
+    Raises:
+        DataError: nothing there, nothing readable, or nothing to learn from.
+    """
+    if spec == "digits":
+        return _of_samples(*digits(), options=options, found="scikit-learn's digits (ids: positions there)")
+    if FACTORY.fullmatch(spec) and not Path(spec).exists():
+        return _of_samples(*call_factory(spec, options), options=options, found=f"what {spec} returned")
+    train, test = _listings(_existing(spec), options)
+    made = assemble(train, options)
+    loaded = Loaded(
+        train=made.samples,
+        test=None,
+        prepare=made.prepare,
+        skipped=made.skipped,
+        notes=made.notes,
+        found=f"{_summary(made.samples)} from {train.found}",
+    )
+    if test is None:
+        return replace(loaded, found=loaded.found + ".")
+    second = assemble(test, replace(options, rows=None), like=loaded)
+    return _with_test(loaded, second)
+
+
+def load_like(spec: str, loaded: Loaded, options: Options = DEFAULTS) -> Samples:
+    """Read a test or reference set with the classes, shape and preparation of `loaded`.
+
+    Raises:
+        DataError: as `load`, or the classes or shapes differ.
+    """
+    if spec == "digits" or (FACTORY.fullmatch(spec) and not Path(spec).exists()):
+        samples = load(spec, options).train
+        if samples.class_names != loaded.train.class_names or samples.kind.shape != loaded.train.kind.shape:
+            raise DataError(
+                f"{spec} has other classes or another shape than the training data. Give data that match."
+            )
+        return samples
+    path = _existing(spec)
+    parts = split_files(path, "test") if path.is_dir() else []
+    first, second = (list_parquet(parts, options), None) if parts else _listings(path, options, prefer="test")
+    return assemble(second or first, options, like=loaded).samples
+
+
+def _existing(spec: str) -> Path:
+    path = Path(spec).expanduser()
+    try:
+        found = path.exists()
+    except OSError as error:
+        raise DataError(f"{spec} cannot be reached: {error.strerror}.") from error
+    if not found:
+        raise DataError(f"{spec} does not exist. Give {ALLOWED}.")
+    return path
+
+
+def _listings(path: Path, options: Options, *, prefer: str = "train") -> tuple[Listing, Listing | None]:
+    try:
+        if path.is_dir():
+            return _listings_of_folder(path, options, prefer)
+        return _listings_of_file(path, options)
+    except PermissionError as error:
+        raise DataError(
+            f"No permission to read {error.filename or path}. Change it, or give another path."
+        ) from error
+
+
+def _listings_of_folder(path: Path, options: Options, prefer: str) -> tuple[Listing, Listing | None]:
+    whole = replace(options, rows=None)
+    shards, test_shards = split_files(path, "train"), split_files(path, "test")
+    if shards:
+        return list_parquet(shards, options), list_parquet(test_shards, whole) if test_shards else None
+    if (path / "train").is_dir():
+        test = list_folder(path / "test", whole) if (path / "test").is_dir() else None
+        return list_folder(path / "train", options), test
+    if prefer == "test" and (path / "test").is_dir():
+        return list_folder(path / "test", options), None
+    return list_folder(path, options), None
+
+
+def _listings_of_file(path: Path, options: Options) -> tuple[Listing, Listing | None]:
+    suffix = path.suffix.lower()
+    if suffix in (".parquet", ".csv", ".tsv"):
+        return (
+            list_parquet([path], options) if suffix == ".parquet" else list_delimited(path, options)
+        ), None
+    if suffix == ".npz":
+        return list_npz(path, options)
+    raise DataError(f"{path} is of no known kind. Give {ALLOWED}.")
+
+
+def _summary(samples: Samples) -> str:
+    where = "" if samples.source.in_memory else ", decoded on access,"
+    return f"{len(samples)} samples ({samples.kind}){where} of {samples.num_classes} classes"
+
+
+def _with_test(loaded: Loaded, test: Assembled) -> Loaded:
+    return replace(
+        loaded,
+        test=test.samples,
+        skipped=loaded.skipped + test.skipped,
+        notes=loaded.notes + tuple(f"Test part: {note}" for note in test.notes),
+        found=f"{loaded.found}; a test part of {len(test.samples)}.",
+    )
+
+
+def _of_samples(train: Samples, test: Samples | None, *, options: Options, found: str) -> Loaded:
+    if options.rows is not None:
+        train = train.select(train.ids[: options.rows])
+    source = train.source
+    prepare = Plain()
+    if isinstance(source, InMemory):
+        prepare = source.held.prepare
+    elif isinstance(source, OnDisk):
+        prepare = source.prepare
+    parts = "" if test is None else f"; a test part of {len(test)}"
+    return Loaded(train=train, test=test, prepare=prepare, found=f"{_summary(train)} from {found}{parts}.")

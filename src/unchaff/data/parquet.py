@@ -1,0 +1,167 @@
+"""Parquet files in the layout of the Hugging Face hub: struct{bytes, path}, integer label, described columns."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from unchaff.data.columns import Columns, class_names_of, detect, medium_of
+from unchaff.data.listing import UNLABELLED, Encoded, Listing, numbered
+from unchaff.data.options import Options
+from unchaff.errors import DataError
+from unchaff.samples import Ids
+
+
+@dataclass(frozen=True)
+class FileColumn:
+    """A column of files: their bytes in the table, or beside it under their path."""
+
+    bytes: pa.Array  # large_binary
+    paths: pa.Array | None
+    folder: Path
+
+    def __len__(self) -> int:
+        return len(self.bytes)
+
+    def __getitem__(self, row: int) -> bytes:
+        held = self.bytes[row].as_py()
+        path = self.paths[row].as_py() if held is None and self.paths is not None else None
+        if path is not None:
+            return (self.folder / path).read_bytes()
+        return held or b""
+
+
+def split_files(folder: Path, split: str) -> list[Path]:
+    """Return `train.parquet` or the shards `train-*.parquet` of a folder or of its subfolder data."""
+    for place in (folder, folder / "data"):
+        whole = place / f"{split}.parquet"
+        if whole.is_file():
+            return [whole]
+        shards = sorted(place.glob(f"{split}-*.parquet"))
+        if shards:
+            return shards
+    return []
+
+
+def list_parquet(paths: list[Path], options: Options) -> Listing:
+    """Return the listing of one table in one or several files.
+
+    Raises:
+        DataError: a file is not Parquet, or its columns do not fit.
+    """
+    try:
+        schema = pq.read_schema(paths[0])
+        columns = detect(schema, options)
+        table = _read(paths, columns, options.rows)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
+        told = str(error).splitlines()[0]
+        raise DataError(f"{paths[0]} cannot be read as Parquet: {told} Give another file.") from error
+    where = "a Parquet file" if len(paths) == 1 else f"{len(paths)} Parquet files"
+    is_id_asked = options.id_column is not None
+    return list_table(table, columns, folder=paths[0].parent, where=where, is_id_asked=is_id_asked)
+
+
+def _read(paths: list[Path], columns: Columns, rows: int | None) -> pa.Table:
+    pieces: list[pa.Table] = []
+    left = rows
+    for path in paths:
+        if left is None:
+            pieces.append(pq.read_table(path, columns=columns.used))
+            continue
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(columns=columns.used, batch_size=max(min(left, 8192), 1)):
+                if left <= 0:
+                    break
+                piece = pa.Table.from_batches([batch]).slice(0, left)
+                left -= piece.num_rows
+                pieces.append(piece)
+    return pa.concat_tables(pieces)
+
+
+def list_table(
+    table: pa.Table, columns: Columns, *, folder: Path, where: str, is_id_asked: bool = False
+) -> Listing:
+    """Return the listing of a table whose columns are known.
+
+    Args:
+        table: the rows.
+        columns: which column is what.
+        folder: where files named in the table lie.
+        where: the start of the sentence that says what was found.
+        is_id_asked: the id column was named by the user: repeated ids are then an error.
+    """
+    if table.num_rows == 0:
+        raise DataError("The table has no rows. Give data with at least two classes.")
+    ids, id_note = _ids(table, columns, is_asked=is_id_asked)
+    labels = table.column(columns.label).cast(pa.int64()).fill_null(UNLABELLED).to_numpy()
+    inputs: Encoded | NDArray[np.generic]
+    if columns.is_media:
+        inputs = _file_column(table.column(columns.inputs[0]), folder)
+        medium = medium_of(table.schema, columns.inputs[0], _first(inputs))
+    else:
+        inputs = np.stack([_numbers(table.column(name)) for name in columns.inputs], axis=1)
+        medium = "tabular"
+    shown = ", ".join(columns.inputs[:6]) + (", ..." if len(columns.inputs) > 6 else "")
+    groups = None if columns.group is None else _plain(table.column(columns.group), columns.group)
+    return Listing(
+        medium=medium,
+        ids=ids,
+        labels=labels,
+        class_names=numbered(class_names_of(table.schema, columns.label), labels),
+        inputs=inputs,
+        groups=groups,
+        found=f"{where} (inputs: {shown}; label: {columns.label}; {id_note})",
+    )
+
+
+def _ids(table: pa.Table, columns: Columns, *, is_asked: bool) -> tuple[Ids, str]:
+    numbers = np.arange(table.num_rows)
+    if columns.id is None:
+        return numbers, "ids: row numbers"
+    column = table.column(columns.id)
+    if is_asked:
+        return _plain(column, columns.id), f"ids: column {columns.id}"
+    if column.null_count or len(column.unique()) < len(column):
+        return numbers, f"ids: row numbers, as column {columns.id} is not unique"
+    return _plain(column, columns.id), f"ids: column {columns.id}, by its name"
+
+
+def _plain(column: pa.ChunkedArray, name: str) -> Ids:
+    if column.null_count:
+        raise DataError(
+            f"Column {name} has {column.null_count} empty values. Fill them, or name another column."
+        )
+    if pa.types.is_integer(column.type):
+        return column.cast(pa.int64()).to_numpy()
+    return np.array([str(value) for value in column.to_pylist()])
+
+
+def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    return column.cast(pa.float64()).fill_null(float("nan")).to_numpy()
+
+
+def _file_column(column: pa.ChunkedArray, folder: Path) -> FileColumn:
+    if not pa.types.is_struct(column.type):
+        return FileColumn(_joined(column, pa.large_binary()), None, folder)
+    parts = {field.name: place for place, field in enumerate(column.type)}
+    flat = column.flatten()
+    paths = _joined(flat[parts["path"]], pa.large_string()) if "path" in parts else None
+    return FileColumn(_joined(flat[parts["bytes"]], pa.large_binary()), paths, folder)
+
+
+def _joined(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+    whole = column.cast(kind).combine_chunks()
+    return pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
+
+
+def _first(files: FileColumn) -> bytes:
+    for row in range(len(files)):
+        try:
+            if data := files[row]:
+                return data
+        except OSError:
+            continue
+    return b""
