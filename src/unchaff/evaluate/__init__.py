@@ -1,0 +1,1 @@
+"""Accuracy, detection, calibration and cost; with bench, the only reader of the truth."""

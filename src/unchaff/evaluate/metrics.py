@@ -1,0 +1,105 @@
+"""The content of `metrics.json`: all that was measured, as plain numbers."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from math import isfinite
+
+from unchaff.evaluate.accuracy import Scores
+from unchaff.evaluate.calibration import Calibration
+from unchaff.evaluate.cost import gap_recovered, share
+from unchaff.evaluate.detection import Detection
+from unchaff.records import Cost, Outcome
+
+ON_TEST = "test"
+ON_HOLDOUT = "holdout with its noisy labels"
+
+
+@dataclass(frozen=True)
+class Control:
+    """Another way to spend the same data, measured in the same run."""
+
+    scores: Scores
+    cost: Cost
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """All that was measured about one outcome."""
+
+    before: Scores
+    after: Scores | None  # None: the samples were scored, the network was left as it was
+    measured_on: str = ON_TEST
+    controls: Mapping[str, Control] = field(default_factory=dict)  # by method name
+    detection: Detection | None = None  # None: the truth is not known
+    calibration: Calibration | None = None
+    full: Cost | None = None  # one full training of the same recipe; None: unknown
+    full_is_estimated: bool = False
+
+
+def metrics(measured: Measured, outcome: Outcome) -> dict[str, object]:
+    """Return the content of `metrics.json`; accuracies are fractions, what is unknown is None."""
+    partition, detection, calibration = outcome.partition, measured.detection, measured.calibration
+    return cleaned(
+        {
+            "measured_on": measured.measured_on,
+            "before": _scores(measured.before),
+            "after": None if measured.after is None else _scores(measured.after),
+            "controls": {name: _control(each, measured.full) for name, each in measured.controls.items()},
+            "gap_recovered": _gap(measured),
+            "detection": None if detection is None else asdict(detection),
+            "calibration": None if calibration is None else asdict(calibration),
+            "noise_rate_estimate": None if partition is None else partition.noise_rate,
+            "kept_share": None if partition is None else partition.kept_share,
+            "abstained": None if partition is None else partition.abstained,
+            "num_pruned_units": 0 if outcome.plan is None else len(outcome.plan.units),
+            "cost": {
+                **cost_numbers(outcome.cost),
+                "share": _share(outcome.cost, measured.full),
+                "share_is_estimated": measured.full_is_estimated,
+                "stages": {name: cost_numbers(stage) for name, stage in outcome.cost.stages.items()},
+            },
+        }
+    )
+
+
+def cost_numbers(cost: Cost) -> dict[str, float | int]:
+    """Return a cost without its stages."""
+    return {"seconds": cost.seconds, "samples_seen": cost.samples_seen, "flops": cost.flops}
+
+
+def cleaned(values: Mapping[str, object]) -> dict[str, object]:
+    """Return the same with plain lists and dicts, and None for every number that is not finite."""
+    return {str(key): _clean(value) for key, value in values.items()}
+
+
+def _clean(value: object) -> object:
+    if isinstance(value, Mapping):
+        return cleaned(value)
+    if isinstance(value, (list, tuple)):
+        return [_clean(each) for each in value]
+    if isinstance(value, float):
+        return float(value) if isfinite(value) else None
+    return value
+
+
+def _scores(scores: Scores) -> dict[str, object]:
+    return asdict(scores)
+
+
+def _control(control: Control, full: Cost | None) -> dict[str, object]:
+    return {
+        **_scores(control.scores),
+        "cost": cost_numbers(control.cost),
+        "share": _share(control.cost, full),
+    }
+
+
+def _share(cost: Cost, full: Cost | None) -> dict[str, float | None] | None:
+    return None if full is None else share(cost, full)
+
+
+def _gap(measured: Measured) -> float | None:
+    oracle = measured.controls.get("oracle")
+    if oracle is None or measured.after is None:
+        return None
+    return gap_recovered(measured.before.accuracy, measured.after.accuracy, oracle.scores.accuracy)
