@@ -1,0 +1,1 @@
+"""Repair neural networks that were trained on noisy data."""

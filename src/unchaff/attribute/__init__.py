@@ -1,0 +1,1 @@
+"""(Trained, Observed) -> Evidence; one attributor per file."""

@@ -1,0 +1,57 @@
+"""Does the network know its training samples only by heart? A cheap look before any work."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from unchaff.attribute.readout import clear_disagreement
+from unchaff.nets.flops import count
+from unchaff.nets.taps import in_eval_mode
+from unchaff.prune.activations import sample_rows
+from unchaff.records import Cost, Observed, Trained
+from unchaff.streams import Streams
+from unchaff.train.augment import augment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memorisation:
+    """What the look found."""
+
+    gap: float  # accuracy on the given labels as they are, minus the same on augmented inputs
+    disagreement: float  # share of contradicted labels among the clearer half, on augmented inputs
+    cost: Cost
+
+    @property
+    def is_clean(self) -> bool:
+        """Nothing was learned by heart and hardly any label is contradicted."""
+        return self.gap < 0.05 and self.disagreement < 0.05
+
+
+def memorisation(
+    trained: Trained, observed: Observed, *, streams: Streams, limit: int = 2000
+) -> Memorisation:
+    """Compare the network on plain and on augmented training inputs, on at most `limit` samples."""
+    started = time.perf_counter()
+    draw = torch.from_numpy(streams.per_id("memorisation", observed.train.ids))
+    samples = observed.train.at(sample_rows(observed.train.ids, limit, draw).numpy())
+    generator = streams("memorisation/augment", samples.device)
+    right, guesses, margins, flops = 0, [], [], 0.0
+    with in_eval_mode(trained.model), torch.no_grad():
+        for batch in samples.batches(256):
+            flops = flops or count(trained.model, batch.inputs).forward
+            plain = trained.model(batch.inputs)
+            right += int((trained.task.predict(plain) == batch.labels).sum())
+            changed = augment(batch.inputs, samples.kind, generator)
+            scores = trained.model(changed.contiguous()).float().softmax(1)
+            top = scores.topk(2, dim=1)
+            guesses.append(top.indices[:, 0].cpu())
+            margins.append((top.values[:, 0] - top.values[:, 1]).cpu())
+    guess, labels = torch.cat(guesses), samples.labels.cpu()
+    agreed = int((guess == labels).sum())
+    cost = Cost(time.perf_counter() - started, 2 * len(samples), 2 * flops * len(samples))
+    return Memorisation(
+        gap=(right - agreed) / len(samples),
+        disagreement=clear_disagreement(guess, torch.cat(margins), labels),
+        cost=cost.as_stage("guard"),
+    )

@@ -1,0 +1,59 @@
+"""How clearly the network itself gives the given label, averaged over changed inputs."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unchaff import progress
+from unchaff.nets.flops import count
+from unchaff.nets.taps import in_eval_mode
+from unchaff.records import Cost, Evidence, Observed, Trained
+from unchaff.samples import Batch, Kind
+from unchaff.streams import Streams
+from unchaff.tasks import margin
+from unchaff.train.augment import augment, view
+
+
+@dataclass(frozen=True, kw_only=True)
+class Margin:
+    """Logit of the given label minus the best other, averaged over augmented inputs.
+
+    Source: the margin of Pleiss et al., arXiv 2001.10528, of the finished network. On plain inputs a
+    network that memorised its labels gives them all a high margin; changed inputs undo part of that.
+    """
+
+    draws: int = 4  # augmented inputs per sample; 0: the deterministic views only
+
+    def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Evidence:
+        """Score every training sample; higher is more trustworthy."""
+        started = time.perf_counter()
+        samples = observed.train
+        generator = streams("margin", samples.device)
+        total, suggested, flops, passes = [], [], 0.0, 0
+        model = trained.model
+        with progress.stage("score", len(samples)) as shown, in_eval_mode(model), torch.no_grad():
+            for batch in samples.batches(256):
+                flops = flops or count(model, batch.inputs).forward
+                seen = self._inputs(batch, samples.kind, generator)
+                passes = len(seen)
+                logits = torch.stack([model(inputs).float() for inputs in seen]).mean(0)
+                total.append(margin(logits, batch.labels).cpu())
+                suggested.append(trained.task.predict(logits).cpu())
+                shown.advance(len(batch.rows))
+        forward = len(samples) * passes
+        margins = torch.cat(total)
+        return Evidence(
+            ids=samples.ids,
+            labels=samples.labels.cpu(),
+            total=margins,
+            columns={"margin": margins},
+            suggested=torch.cat(suggested),
+            cost=Cost(time.perf_counter() - started, forward, flops * forward).as_stage("score"),
+        )
+
+    def _inputs(self, batch: Batch, kind: Kind, generator: torch.Generator) -> list[Tensor]:
+        if not self.draws:
+            return [view(batch.inputs, name).contiguous() for name in kind.views]
+        return [augment(batch.inputs, kind, generator).contiguous() for _ in range(self.draws)]

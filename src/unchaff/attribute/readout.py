@@ -1,0 +1,104 @@
+"""What layers say of the given label when the sample itself is left out."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unchaff.attribute.observe import Walk
+from unchaff.attribute.ridge import Ridge, Sums
+from unchaff.records import Cost, Evidence, Observed, Trained
+from unchaff.streams import Streams
+from unchaff.tasks import margin
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readout:
+    """Leave-one-out ridge read-out of the given label from pooled activations of early layers.
+
+    A finished network has memorised its wrong labels in its late layers; its early layers still
+    disagree with them. Costs one forward pass per view and a small solve.
+
+    Source: ours. Class margin of the leave-one-out prediction (Cook, 1977, for the formula);
+    `own` adds the network's own log-probability, useful once it was repaired for a while.
+    """
+
+    depth: float = 0.5  # share of the reading points, from the input on; 1: all
+    penalty: float = 0.3  # ridge, relative to the unit variance of a feature
+    own: float = 0.0  # weight of the network's own log-probability of the given label, in deviations
+    units: bool = False  # also return the attribution per feature
+
+    def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Evidence:
+        """Score every training sample; higher is more trustworthy."""
+        walk = Walk(trained.model, observed.train, self.depth)
+        return self.of(walk)
+
+    def of(self, walk: Walk, among: Tensor | None = None) -> Evidence:
+        """Score from a walk that other attributors share.
+
+        Args:
+            walk: over the samples to score.
+            among: mask (n) of the samples to fit on; all by default. The others are scored as if
+                they had been in.
+        """
+        return self.scored(walk, self.fitted(walk, among))
+
+    def fitted(self, walk: Walk, among: Tensor | None = None) -> Ridge:
+        """Return the regression of the given labels on what the layers read."""
+        sums = Sums(walk.samples.num_classes)
+        for chunk in walk:
+            use = slice(None) if among is None else among[torch.from_numpy(chunk.rows)]
+            sums.add(chunk.features[use], chunk.labels[use])
+        return sums.solve(self.penalty)
+
+    def scored(self, walk: Walk, ridge: Ridge, *, left_out: bool = True) -> Evidence:
+        """Score by a fitted regression; `left_out`: the samples were in it and are taken out again."""
+        samples = walk.samples
+        own, read, suggested, confidence, units = [], [], [], [], []
+        floor = 0.5 / samples.num_classes
+        for chunk in walk:
+            labels = chunk.labels.cpu()
+            said = ridge.leave_one_out(chunk.features, labels) if left_out else ridge.predict(chunk.features)
+            log_probs = chunk.log_probs.double().cpu()
+            read.append(margin(said, labels))
+            own.append(log_probs.gather(1, labels[:, None]).squeeze(1).float())
+            together = said.clamp(floor, 1).log() + self.own * log_probs
+            top = together.topk(2, dim=1)
+            suggested.append(top.indices[:, 0])
+            confidence.append((top.values[:, 0] - top.values[:, 1]).float())
+            if self.units:
+                units.append(ridge.attribution(chunk.features, labels).float())
+        columns = {"readout": torch.cat(read), "own_log_probability": torch.cat(own)}
+        total = z_score(columns["readout"])
+        if self.own:
+            total = total + self.own * z_score(columns["own_log_probability"])
+        labels = samples.labels.cpu()
+        guess, clear = torch.cat(suggested), torch.cat(confidence)
+        spent = Cost(flops=ridge.flops_per_sample * len(samples)).as_stage(walk.name)
+        return Evidence(
+            ids=samples.ids,
+            labels=labels,
+            total=total,
+            columns=columns,
+            suggested=guess,
+            confidence=clear,
+            disagreement=clear_disagreement(guess, clear, labels) if self.own else None,
+            units={"read": torch.cat(units)} if units else {},
+            cost=walk.cost + spent,
+        )
+
+
+def z_score(values: Tensor) -> Tensor:
+    """Return values in deviations from their mean; zeros where all are alike."""
+    wide = values.double()
+    deviation = wide.std(correction=0)
+    centred = wide - wide.mean()
+    return (centred / deviation if float(deviation) > 1e-12 else torch.zeros_like(wide)).float()
+
+
+def clear_disagreement(suggested: Tensor, confidence: Tensor, labels: Tensor) -> float:
+    """Return the share of given labels that are not the suggested one, among the clearer half."""
+    clear = confidence >= confidence.median()
+    return int((suggested[clear] != labels[clear]).sum()) / max(1, int(clear.sum()))
+
+

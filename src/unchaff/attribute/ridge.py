@@ -1,0 +1,93 @@
+"""Closed-form leave-one-out ridge regression of one-hot labels, from sums over chunks."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+
+class Sums:
+    """Counts, first and second moments of features and one-hot labels, added chunk by chunk.
+
+    Double precision, always on the CPU: the result depends on the canonical order only.
+    """
+
+    def __init__(self, classes: int) -> None:
+        self._classes = classes
+        self.count = 0
+        self._first: Tensor | None = None
+
+    def add(self, features: Float[Tensor, "b d"], labels: Tensor) -> None:
+        """Add some samples."""
+        features = features.double().cpu()
+        targets = functional.one_hot(labels.cpu(), self._classes).double()
+        if self._first is None:
+            width = features.shape[1]
+            self._first = torch.zeros(width, dtype=torch.float64)
+            self._second = torch.zeros(width, width, dtype=torch.float64)
+            self._cross = torch.zeros(width, self._classes, dtype=torch.float64)
+            self._targets = torch.zeros(self._classes, dtype=torch.float64)
+        self.count += len(features)
+        self._first += features.sum(0)
+        self._second.addmm_(features.T, features)
+        self._cross.addmm_(features.T, targets)
+        self._targets += targets.sum(0)
+
+    def solve(self, penalty: float) -> "Ridge":
+        """Return the regression; `penalty` is relative to the unit variance of a feature."""
+        if self._first is None:
+            raise RuntimeError("solve() before add()")
+        mean, target = self._first / self.count, self._targets / self.count
+        covariance = self._second / self.count - mean[:, None] * mean
+        variance = covariance.diagonal().clamp_min(0)
+        scale = torch.where(variance > 1e-12, variance.clamp_min(1e-12).rsqrt(), torch.zeros_like(variance))
+        gram = covariance * scale[:, None] * scale
+        cross = (self._cross / self.count - mean[:, None] * target) * scale[:, None]
+        inverse = torch.linalg.inv(gram + penalty * torch.eye(len(mean), dtype=torch.float64))
+        return Ridge(mean, scale, inverse, inverse @ cross, target, self.count)
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """A solved regression on standardised features, with the leverage of every sample at hand."""
+
+    mean: Tensor
+    scale: Tensor
+    inverse: Tensor  # of gram / n + penalty
+    weights: Float[Tensor, "d classes"]  # on standardised features
+    target: Tensor  # intercept: share of each class
+    count: int
+
+    def predict(self, features: Float[Tensor, "b d"]) -> Float[Tensor, "b classes"]:
+        """Return what the regression says of samples that were not in it."""
+        return self.target + self._standardised(features) @ self.weights
+
+    def _standardised(self, features: Tensor) -> Tensor:
+        return (features.double().cpu() - self.mean) * self.scale
+
+    def leave_one_out(
+        self, features: Float[Tensor, "b d"], labels: Tensor
+    ) -> Float[Tensor, "b classes"]:
+        """Return what the regression fitted without this sample would say of it.
+
+        p_i = (yhat_i - h_i y_i) / (1 - h_i), with the leverage h_i: exact for ridge with a free
+        intercept and the standardisation held fixed.
+        """
+        z = self._standardised(features)
+        leverage = ((z @ self.inverse) * z).sum(1) / self.count + 1 / self.count
+        said = self.predict(features)
+        own = functional.one_hot(labels.cpu(), said.shape[1]).double()
+        leverage = leverage.clamp(max=1 - 1e-6)[:, None]
+        return (said - leverage * own) / (1 - leverage)
+
+    def attribution(self, features: Float[Tensor, "b d"], labels: Tensor) -> Float[Tensor, "b d"]:
+        """Return how much each feature spoke for the given label: weight times standardised activation."""
+        return self._standardised(features) * self.weights[:, labels.cpu()].T
+
+    @property
+    def flops_per_sample(self) -> float:
+        """Operations per sample of building the sums and of scoring; the solve is small beside them."""
+        width, classes = self.weights.shape
+        return 4.0 * width * width + 6.0 * width * classes

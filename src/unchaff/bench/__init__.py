@@ -1,0 +1,1 @@
+"""One cell of an experiment: data, noise, network, method, seed -> what it gave."""

@@ -1,0 +1,212 @@
+"""One experiment from a spec to what it gave: what `repair`, `score` and the suites all run."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from unchaff import data, noise
+from unchaff.attribute.readout import Readout
+from unchaff.bench.controls import Controls, chosen
+from unchaff.bench.start import start
+from unchaff.data.write import read_truth
+from unchaff.errors import ConfigError, DataError
+from unchaff.evaluate.accuracy import Scores, score
+from unchaff.evaluate.calibration import calibrate
+from unchaff.evaluate.detection import detect
+from unchaff.evaluate.metrics import ON_HOLDOUT, ON_TEST, Control, Measured
+from unchaff.interfaces import Repair
+from unchaff.partition.extend import extended
+from unchaff.partition.mixture import Mixture
+from unchaff.records import Observed, Outcome, Partition, Trained, Truth
+from unchaff.repair import METHODS
+from unchaff.samples import Samples
+from unchaff.streams import Streams
+from unchaff.train.initial import full_cost
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """What to run. Every field is plain, so that a cell can be written down and run again."""
+
+    data: str = "digits"
+    options: data.Options = field(default_factory=data.Options)
+    test: str | None = None
+    reference: str | None = None
+    noise: str = "none"  # planted in the training part
+    truth: Path | None = None  # read by the evaluation only
+    model: str | None = None  # None: what suits the data
+    weights: Path | None = None  # None: train first, on the labels as they are
+    initial: Path | None = None
+    epochs: int = 24  # of that training
+    method: str = "unlearn"
+    budget: float | None = None  # None: the method's own
+    controls: Controls = "quick"
+    holdout: float = 0.1  # where there is no test set
+    device: str = "auto"
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What a cell works on."""
+
+    loaded: data.Loaded
+    observed: Observed
+    test: Samples  # clean where a test set was given, else the hold-out with its noisy labels
+    truth: Truth | None
+
+    @property
+    def measured_on(self) -> str:
+        """Which labels the accuracies are measured against."""
+        return ON_HOLDOUT if self.observed.holdout is not None else ON_TEST
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a cell gave."""
+
+    cell: Cell
+    model_spec: str
+    material: Material
+    trained: Trained
+    outcome: Outcome  # its partition covers every row, held out or not
+    measured: Measured
+    notes: tuple[str, ...]
+
+    @property
+    def samples(self) -> Samples:
+        """All samples with their labels as given, noise planted."""
+        return self.material.loaded.train
+
+
+def method_of(cell: Cell) -> Repair:
+    """Return the method, with the cell's budget where it takes one."""
+    if cell.method not in METHODS:
+        raise ConfigError(f"There is no method {cell.method!r}. Allowed: {', '.join(METHODS)}.")
+    method = METHODS[cell.method]
+    if cell.budget is None:
+        return method
+    if not hasattr(method, "budget"):
+        raise ConfigError(f"The method {cell.method} takes no budget. Leave --budget out.")
+    return replace(method, budget=cell.budget)  # type: ignore[type-var]
+
+
+def device_of(name: str) -> torch.device:
+    """Return the device; auto takes an accelerator where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available.get(name, False):
+        raise ConfigError(f"The device {name!r} is not available here. Use --device auto or cpu.")
+    return torch.device(name)
+
+
+def gather(cell: Cell, *, streams: Streams) -> Material:
+    """Load the data, plant the noise in the training part, and set test data aside."""
+    device = device_of(cell.device)
+    planted = noise.parse(cell.noise)
+    loaded = data.load(cell.data, cell.options)
+    test = loaded.test if cell.test is None else data.load_like(cell.test, loaded, cell.options)
+    train, truth = loaded.train, None
+    if planted is not None:
+        train, truth = planted(train, streams=streams)
+    if cell.truth is not None:
+        truth = _known(read_truth(cell.truth), train)
+    train = train.to(device)
+    loaded = replace(loaded, train=train)
+    reference = None
+    if cell.reference is not None:
+        reference = data.load_like(cell.reference, loaded, cell.options).to(device)
+    holdout = None
+    if test is None:
+        train, holdout = data.hold_out(train, cell.holdout, streams=streams)
+        test = holdout
+    observed = Observed(train=train, holdout=holdout, reference=reference)
+    return Material(loaded=loaded, observed=observed, test=test.to(device), truth=truth)
+
+
+def run(cell: Cell) -> Result:
+    """Train if need be, repair, compare and measure."""
+    method, streams = method_of(cell), Streams(cell.seed)
+    material = gather(cell, streams=streams)
+    spec, trained = start(cell, material.observed.train, streams=streams)
+    outcome = method(trained, material.observed, streams=streams)
+    controls = {
+        name: control(trained, material.observed, streams=streams)
+        for name, control in chosen(cell.controls, method, outcome, material.truth).items()
+    }
+    return _measured(cell, spec, material, trained, outcome, controls)
+
+
+def score_only(cell: Cell) -> Result:
+    """Judge every sample and leave the network alone."""
+    streams = Streams(cell.seed)
+    material = gather(cell, streams=streams)
+    spec, trained = start(cell, material.observed.train, streams=streams)
+    evidence = Readout()(trained, material.observed, streams=streams)
+    split = Mixture()(evidence)
+    outcome = Outcome(model=trained.model, partition=split, cost=evidence.cost, notes=(split.reason,))
+    return _measured(cell, spec, material, trained, outcome, None)
+
+
+def _measured(
+    cell: Cell,
+    spec: str,
+    material: Material,
+    trained: Trained,
+    outcome: Outcome,
+    controls: dict[str, Outcome] | None,
+) -> Result:
+    """Measure all networks on the same data, and the split against the truth where it is known."""
+    test, truth, split = material.test, material.truth, outcome.partition
+    detection = calibration = None
+    if split is not None and truth is not None:
+        about = truth.select(split.ids)
+        detection, calibration = detect(split, about), calibrate(split, about)
+    measured = Measured(
+        before=_score(trained.model, test),
+        after=None if controls is None else _score(outcome.model, test),
+        measured_on=material.measured_on,
+        controls={
+            name: Control(_score(control.model, test), control.cost)
+            for name, control in (controls or {}).items()
+        },
+        detection=detection,
+        calibration=calibration,
+        full=full_cost(trained, material.observed.train),
+        full_is_estimated=trained.recipe is None,
+    )
+    return Result(
+        cell=cell,
+        model_spec=spec,
+        material=material,
+        trained=trained,
+        outcome=_whole(outcome, material),
+        measured=measured,
+        notes=(*material.loaded.notes, *outcome.notes),
+    )
+
+
+def _whole(outcome: Outcome, material: Material) -> Outcome:
+    """Let the split cover held-out rows too."""
+    split: Partition | None = outcome.partition
+    holdout = material.observed.holdout
+    if split is None or holdout is None:
+        return outcome
+    split, cost = extended(split, outcome.model, material.observed.train, holdout)
+    return replace(outcome, partition=split, cost=outcome.cost + cost)
+
+
+def _score(model: nn.Module, test: Samples) -> Scores:
+    return score(model, test)
+
+
+def _known(truth: Truth, train: Samples) -> Truth:
+    missing = set(train.ids.tolist()) - set(truth.ids.tolist())
+    if missing:
+        raise DataError(
+            f"The truth file lacks {len(missing)} of {len(train)} ids. Give the one written with these data."
+        )
+    return truth.select(train.ids)

@@ -1,0 +1,24 @@
+"""What a perfect selection would give; takes the truth in plain sight."""
+
+from dataclasses import dataclass, field
+
+from unchaff.records import Observed, Outcome, Trained, Truth
+from unchaff.repair.retrain import Retrain, retrained
+from unchaff.streams import Streams
+
+
+@dataclass(frozen=True, kw_only=True)
+class Oracle:
+    """A whole training, by the same recipe, on the truly good samples only.
+
+    Source: control C6 of the specification of arXiv 2506.11615. Not a method: it reads the truth.
+    """
+
+    truth: Truth
+    training: Retrain = field(default_factory=Retrain)
+
+    def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
+        """Train anew on what is right."""
+        truth = self.truth.select(observed.train.ids)
+        good = observed.train.select(truth.ids[~truth.is_noisy.numpy()])
+        return retrained(trained, good, self.training, streams=streams)

@@ -1,0 +1,47 @@
+"""The network a cell starts from: weights that were given, or a training on the labels as they are."""
+
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from unchaff.errors import ModelError
+from unchaff.nets.build import build, default_net
+from unchaff.nets.taps import find_layers
+from unchaff.records import Recipe, Trained
+from unchaff.runs.weights import load_into, load_weights
+from unchaff.samples import Samples
+from unchaff.streams import Streams
+from unchaff.train.initial import train_initial
+
+if TYPE_CHECKING:
+    from unchaff.bench.cell import Cell
+
+
+def start(cell: "Cell", samples: Samples, *, streams: Streams) -> tuple[str, Trained]:
+    """Return the model spec and the trained network.
+
+    Raises:
+        ModelError: the network cannot be built, takes other inputs, or answers with too few outputs.
+    """
+    spec = cell.model or default_net(samples)
+    if cell.weights is None:
+        check_outputs(build(spec, samples, streams=streams), samples)
+        recipe = Recipe.for_size(len(samples), epochs=cell.epochs)
+        return spec, train_initial(spec, samples, recipe, streams=streams)
+    model = build(spec, samples, streams=streams)
+    load_into(model, load_weights(cell.weights))
+    check_outputs(model, samples)
+    initial = None if cell.initial is None else load_weights(cell.initial)
+    return spec, Trained(model=model.eval(), initial=initial)
+
+
+def check_outputs(model: nn.Module, samples: Samples) -> None:
+    """Refuse a network whose outputs cannot hold the labels, or that has no layer to read."""
+    example = next(samples.batches(2)).inputs
+    layers = find_layers(model, example)
+    outputs = layers[-1].units
+    if outputs < samples.num_classes:
+        raise ModelError(
+            f"The network has {outputs} outputs, but the data have {samples.num_classes} classes. "
+            "Give a network with one output per class."
+        )

@@ -1,0 +1,29 @@
+"""Errors a user can cause and repair: what came, what is allowed, what to do."""
+
+
+class UnchaffError(ValueError):
+    """Base of all errors raised on purpose; the command line prints it as one sentence."""
+
+
+class DataError(UnchaffError):
+    """The data cannot be read, or cannot be learned from."""
+
+
+class ModelError(UnchaffError):
+    """The network, or its weights, cannot be used."""
+
+
+class NoiseError(UnchaffError):
+    """The noise asked for cannot be planted."""
+
+
+class ConfigError(UnchaffError):
+    """A setting is outside what is allowed."""
+
+
+class RunFolderError(UnchaffError):
+    """The run folder cannot be written or read."""
+
+
+class TrainingError(UnchaffError):
+    """Training cannot go on."""

@@ -1,0 +1,1 @@
+"""Reference networks, and where to read and prune in any network."""

@@ -1,0 +1,84 @@
+"""A model spec -> a freshly built network."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from torch import nn
+
+from unchaff.errors import ModelError
+from unchaff.nets.cnn import audio_cnn, small_cnn
+from unchaff.nets.mlp import mlp
+from unchaff.nets.resnet import resnet18
+from unchaff.nets.standardize import Standardize
+from unchaff.samples import Samples
+from unchaff.streams import Streams
+
+NETS: Mapping[str, Callable[[tuple[int, ...], int], nn.Module]] = MappingProxyType(
+    {"mlp": mlp, "small-cnn": small_cnn, "resnet18": resnet18, "audio-cnn": audio_cnn}
+)
+KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "mlp": ("image", "audio", "tabular"),
+        "small-cnn": ("image",),
+        "resnet18": ("image",),
+        "audio-cnn": ("audio",),
+    }
+)
+
+
+def default_net(samples: Samples) -> str:
+    """Return the name of the built-in network that suits this kind of sample."""
+    if samples.kind.name == "audio":
+        return "audio-cnn"
+    is_picture = samples.kind.name == "image" and min(samples.kind.shape[-2:]) >= 16
+    return "small-cnn" if is_picture else "mlp"
+
+
+def from_shape(spec: str, shape: tuple[int, ...], classes: int) -> nn.Module:
+    """Return a built-in network without measured scale or chosen seed; used to load weights."""
+    if spec not in NETS:
+        raise ModelError(f"There is no network {spec!r}. Allowed: {', '.join(NETS)}, or pkg.module:factory.")
+    return NETS[spec](shape, classes)
+
+
+def build(spec: str, samples: Samples, *, streams: Streams) -> nn.Module:
+    """Return a freshly initialised network that fits these samples.
+
+    Args:
+        spec: a name in `NETS`, or `pkg.module:factory`; a factory is called with
+            `num_classes` and `input_shape`, or with nothing if it takes nothing.
+        samples: give the input shape, the classes and, for built-in networks, the input scale.
+        streams: seeds the initial weights; the global RNG is restored.
+
+    Raises:
+        ModelError: unknown name, a network of the wrong kind, a factory that fails.
+    """
+    with streams.forked_global("init"):
+        if ":" in spec:
+            return _from_factory(spec, samples)
+        if spec in KINDS and samples.kind.name not in KINDS[spec]:
+            raise ModelError(
+                f"{spec} takes {' or '.join(KINDS[spec])}, but the data are {samples.kind}. "
+                f"Use --model {default_net(samples)}."
+            )
+        model = from_shape(spec, samples.kind.shape, samples.num_classes)
+    for module in model.modules():
+        if isinstance(module, Standardize):
+            module.measure(samples)
+    return model.to(samples.device)
+
+
+def _from_factory(spec: str, samples: Samples) -> nn.Module:
+    module_name, _, name = spec.partition(":")
+    try:
+        factory = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError) as error:
+        raise ModelError(f"{spec} cannot be imported: {error}. Give --model as pkg.module:factory.") from error
+    try:
+        model = factory(num_classes=samples.num_classes, input_shape=samples.kind.shape)
+    except TypeError:
+        model = factory()
+    if not isinstance(model, nn.Module):
+        raise ModelError(f"{spec} returned {type(model).__name__}, not a torch.nn.Module.")
+    return model.to(samples.device)

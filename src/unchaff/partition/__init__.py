@@ -1,0 +1,1 @@
+"""Evidence -> Partition; one rule per file."""

@@ -1,0 +1,53 @@
+"""Quality of samples that were held out of the repair, so that every row gets one."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from sklearn.isotonic import IsotonicRegression
+from torch import Tensor, nn
+
+from unchaff.attribute.observe import Walk
+from unchaff.attribute.readout import Readout
+from unchaff.records import Cost, Evidence, Partition
+from unchaff.samples import Samples
+
+
+def extended(
+    partition: Partition, model: nn.Module, train: Samples, holdout: Samples
+) -> tuple[Partition, Cost]:
+    """Return the split with the held-out samples added, and what judging them cost.
+
+    A read-out is fitted on the training samples; what it says of the held-out labels is turned into
+    quality by the rising curve that turns the same number into quality on the training samples.
+    """
+    readout = Readout(depth=1.0, own=1.0)
+    seen, unseen = (Walk(model, samples, 1.0, name="hold-out") for samples in (train, holdout))
+    ridge = readout.fitted(seen)
+    known, fresh = readout.scored(seen, ridge), readout.scored(unseen, ridge, left_out=False)
+    curve = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
+    curve.fit(known.columns["readout"].double().numpy(), partition.quality.double().numpy())
+    quality = torch.from_numpy(curve.predict(fresh.columns["readout"].double().numpy())).float()
+    kept = torch.ones(len(holdout)).bool() if partition.abstained else quality > 0.5
+    return _merged(partition, fresh, quality, kept), known.cost + fresh.cost
+
+
+def _merged(partition: Partition, fresh: Evidence, quality: Tensor, kept: Tensor) -> Partition:
+    ids = np.concatenate([partition.ids, fresh.ids])
+    order = torch.from_numpy(np.argsort(ids, kind="stable"))
+    unknown = torch.full((len(fresh.ids),), float("nan"))
+    columns = {
+        name: torch.cat([column, fresh.columns.get(name, unknown)])[order]
+        for name, column in partition.evidence.items()
+    }
+    suggested = None
+    if partition.suggested is not None and fresh.suggested is not None:
+        suggested = torch.cat([partition.suggested, fresh.suggested])[order]
+    return replace(
+        partition,
+        ids=ids[order.numpy()],
+        quality=torch.cat([partition.quality, quality])[order],
+        kept=torch.cat([partition.kept, kept])[order],
+        suggested=suggested,
+        evidence=columns,
+    )

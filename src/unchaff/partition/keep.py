@@ -1,0 +1,31 @@
+"""What every rule owes the classes: none vanishes, and rare ones are kept whole."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+FEW = 10  # a class with fewer samples is kept whole
+
+
+def spare_classes(
+    kept: Bool[Tensor, " n"],
+    score: Float[Tensor, " n"],
+    labels: Int[Tensor, " n"],
+    *,
+    at_least: float = 0.1,
+) -> Bool[Tensor, " n"]:
+    """Return `kept` with at least the best tenth of each class, and small classes whole.
+
+    Args:
+        kept: the split so far; not modified.
+        score: higher is better; decides who is added.
+        labels: given labels.
+        at_least: share of each class that stays whatever the evidence says.
+    """
+    kept = kept.clone()
+    for label in labels.unique():
+        rows = (labels == label).nonzero().squeeze(1)
+        need = len(rows) if len(rows) < FEW else max(FEW // 2, round(at_least * len(rows)))
+        if int(kept[rows].sum()) < need:
+            kept[rows[score[rows].argsort(descending=True, stable=True)[:need]]] = True
+    return kept

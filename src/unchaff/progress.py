@@ -1,0 +1,63 @@
+"""How far the work is. The library reports it here and never prints; the command line listens."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol
+
+
+class Stage(Protocol):
+    """One running stage."""
+
+    def advance(self, count: int = 1) -> None:
+        """Say that `count` more of the announced units are done."""
+        ...
+
+
+class Listener(Protocol):
+    """Shows stages to a person."""
+
+    def begin(self, name: str, total: int) -> Stage:
+        """Start a stage of `total` units."""
+        ...
+
+    def end(self, stage: Stage) -> None:
+        """Finish it, also when an error ended it."""
+        ...
+
+
+class Silent:
+    """Shows nothing; the default."""
+
+    def begin(self, name: str, total: int) -> Stage:  # noqa: D102
+        return self
+
+    def end(self, stage: Stage) -> None:  # noqa: D102
+        pass
+
+    def advance(self, count: int = 1) -> None:  # noqa: D102
+        pass
+
+
+_listener: ContextVar[Listener] = ContextVar("listener", default=Silent())
+
+
+@contextmanager
+def shown_by(listener: Listener) -> Iterator[None]:
+    """Report all stages inside the block to this listener."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+@contextmanager
+def stage(name: str, total: int) -> Iterator[Stage]:
+    """Announce a stage; `total` and `advance` count the same units."""
+    listener = _listener.get()
+    running = listener.begin(name, total)
+    try:
+        yield running
+    finally:
+        listener.end(running)

@@ -1,0 +1,1 @@
+"""(model, Partition) -> PrunePlan -> pruned copy; one rule per file."""

@@ -1,0 +1,65 @@
+"""What prunable units do on some samples: the shared reading of all rules."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from unchaff.nets.flops import count
+from unchaff.nets.taps import Layer, find_layers, in_eval_mode, read_outputs
+from unchaff.prune.apply import prunable
+from unchaff.records import Cost, PrunedUnit, PrunePlan, Trained
+from unchaff.samples import Ids, Samples
+
+
+@dataclass(frozen=True)
+class Activations:
+    """Mean positive activation of each unit, per sample, per layer."""
+
+    layers: dict[str, Float[Tensor, "n units"]]
+    cost: Cost
+
+
+def last_layers(trained: Trained, samples: Samples, share: float) -> list[Layer]:
+    """Return the last part of the prunable layers, where memorised labels sit."""
+    example = next(samples.batches(2)).inputs
+    layers = prunable(find_layers(trained.model, example), trained.model)
+    return layers[len(layers) - max(1, round(share * len(layers))) :] if layers else []
+
+
+def observe_units(trained: Trained, samples: Samples, layers: list[Layer]) -> Activations:
+    """Walk over the samples once and read every unit of these layers behind its normalisation."""
+    started = time.perf_counter()
+    names = {layer.name: layer.norm or layer.name for layer in layers}
+    parts: dict[str, list[Tensor]] = {name: [] for name in names}
+    flops = 0.0
+    with in_eval_mode(trained.model), torch.no_grad():
+        for batch in samples.batches(256):
+            flops = flops or count(trained.model, batch.inputs).forward
+            with read_outputs(trained.model, list(names.values())) as read:
+                trained.model(batch.inputs)
+            for name, reading in names.items():
+                active = functional.relu(read[reading].float())
+                parts[name].append(active.flatten(2).mean(2).cpu() if active.dim() > 2 else active.cpu())
+    cost = Cost(time.perf_counter() - started, len(samples), flops * len(samples)).as_stage("prune")
+    return Activations({name: torch.cat(part) for name, part in parts.items()}, cost)
+
+
+def sample_rows(ids: Ids, limit: int, draw: Float[Tensor, " n"]) -> Tensor:
+    """Return at most `limit` positions, those with the lowest draw, in canonical order."""
+    return draw.argsort(stable=True)[: min(limit, len(ids))].sort().values
+
+
+def worst_units(
+    scores: dict[str, Tensor], share: float, reason: str, cost: Cost | None = None
+) -> PrunePlan:
+    """Return the plan that silences the highest scores of each layer, `share` of its units."""
+    units = []
+    for layer, score in scores.items():
+        number = int(share * len(score))
+        for unit in score.abs().argsort(descending=True, stable=True)[:number].tolist():
+            units.append(PrunedUnit(layer, unit, float(score[unit])))
+    return PrunePlan(tuple(units), reason, cost or Cost())

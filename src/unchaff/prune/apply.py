@@ -1,0 +1,72 @@
+"""A plan -> a pruned copy, and the masks that keep it pruned."""
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from unchaff.nets.taps import Layer, find_layers
+from unchaff.records import PrunePlan
+from unchaff.train.loop import hold_masks
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A silenced copy."""
+
+    model: nn.Module
+    masks: dict[str, Tensor]  # by parameter: 0 where it must stay zero
+
+
+def prunable(layers: tuple[Layer, ...], model: nn.Module) -> list[Layer]:
+    """Return the layers whose units can be silenced for good: not the output, norm with its own weights."""
+    modules = dict(model.named_modules())
+    return [
+        layer
+        for layer in layers
+        if not layer.is_output
+        and (layer.norm is None or getattr(modules[layer.norm], "weight", None) is not None)
+    ]
+
+
+def prune(model: nn.Module, plan: PrunePlan, example: Tensor) -> Pruned:
+    """Silence the planned units in a copy.
+
+    A unit's weights and bias become zero, and weight and bias of the normalisation behind it, so that
+    the unit is exactly zero before the activation, for every input. Where the next layer reads it
+    through elementwise modules only, its outgoing weights are zero as well.
+
+    Args:
+        model: not modified.
+        plan: units by layer.
+        example: a prepared batch, to see the order of the layers.
+    """
+    pruned = copy.deepcopy(model)
+    masks = masks_for(model, plan, example)
+    hold_masks(pruned, masks)
+    return Pruned(pruned, masks)
+
+
+def masks_for(model: nn.Module, plan: PrunePlan, example: Tensor) -> dict[str, Tensor]:
+    """Return one mask per touched parameter: ones, with zeros for the pruned units."""
+    if not plan.units:
+        return {}
+    layers = {layer.name: layer for layer in find_layers(model, example)}
+    parameters = dict(model.named_parameters())
+    masks: dict[str, Tensor] = {}
+
+    def silence(name: str, index: tuple[slice | list[int], ...]) -> None:
+        if name in parameters:
+            mask = masks.setdefault(name, torch.ones_like(parameters[name]))
+            mask[index] = 0
+
+    for name, units in plan.by_layer().items():
+        layer = layers[name]
+        for owner in (name, layer.norm):
+            if owner is not None:
+                silence(f"{owner}.weight", (units,))
+                silence(f"{owner}.bias", (units,))
+        if layer.reader is not None and parameters[f"{layer.reader}.weight"].shape[1] == layer.units:
+            silence(f"{layer.reader}.weight", (slice(None), units))
+    return masks

@@ -1,0 +1,29 @@
+"""Silence the units with the smallest weights."""
+
+from dataclasses import dataclass
+
+from unchaff.prune.activations import last_layers, worst_units
+from unchaff.records import Observed, Partition, PrunePlan, Trained
+from unchaff.streams import Streams
+
+
+@dataclass(frozen=True, kw_only=True)
+class Magnitude:
+    """Smallest norm of incoming weights first; does not look at the data.
+
+    Source: Li et al., arXiv 1608.08710 (filter norms), with the L2 norm.
+    """
+
+    share: float = 0.05
+    layers: float = 0.34
+
+    def __call__(
+        self, trained: Trained, observed: Observed, partition: Partition, *, streams: Streams
+    ) -> PrunePlan:
+        """Plan; the sensitivity of a unit is the inverse of its norm."""
+        modules = dict(trained.model.named_modules())
+        scores = {
+            layer.name: 1 / modules[layer.name].weight.detach().flatten(1).norm(dim=1).cpu().clamp_min(1e-12)
+            for layer in last_layers(trained, observed.train, self.layers)
+        }
+        return worst_units(scores, self.share, "Smallest norm of incoming weights.")

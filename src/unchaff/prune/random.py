@@ -1,0 +1,31 @@
+"""Silence units drawn at random: the control of every other rule."""
+
+from dataclasses import dataclass
+
+import torch
+
+from unchaff.prune.activations import last_layers, worst_units
+from unchaff.records import Observed, Partition, PrunePlan, Trained
+from unchaff.streams import Streams
+
+
+@dataclass(frozen=True, kw_only=True)
+class Random:
+    """The same number of units in the same layers as `Sensitivity`, chosen without looking.
+
+    Source: control C5 of the specification of arXiv 2506.11615.
+    """
+
+    share: float = 0.05
+    layers: float = 0.34
+
+    def __call__(
+        self, trained: Trained, observed: Observed, partition: Partition, *, streams: Streams
+    ) -> PrunePlan:
+        """Plan."""
+        generator = streams("prune/random")
+        scores = {
+            layer.name: torch.rand(layer.units, generator=generator)
+            for layer in last_layers(trained, observed.train, self.layers)
+        }
+        return worst_units(scores, self.share, "Drawn at random.")

@@ -1,0 +1,180 @@
+"""The frozen records that flow between stages. All carry ids; higher is always better."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from unchaff.samples import Ids, Samples
+from unchaff.tasks import CLASSIFICATION, Task
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What work took: wall seconds, samples seen by a network, floating point operations."""
+
+    seconds: float = 0.0
+    samples_seen: int = 0
+    flops: float = 0.0
+    stages: Mapping[str, "Cost"] = field(default_factory=dict)  # by stage, in the order they ran; they sum to the whole
+
+    def __add__(self, other: "Cost") -> "Cost":
+        stages = dict(self.stages)
+        for name, cost in other.stages.items():
+            stages[name] = stages[name] + cost if name in stages else cost
+        return Cost(
+            self.seconds + other.seconds,
+            self.samples_seen + other.samples_seen,
+            self.flops + other.flops,
+            stages,
+        )
+
+    def as_stage(self, name: str) -> "Cost":
+        """Return this cost filed under one stage name."""
+        return replace(self, stages={name: replace(self, stages={})})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a network is trained from scratch; the yardstick of every cost share."""
+
+    epochs: int = 24
+    batch_size: int = 128
+    lr: float = 0.1  # peak
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    warmup: float = 0.25  # share of the steps in which the rate rises
+    augment: bool = False
+
+    @classmethod
+    def for_size(cls, size: int, *, epochs: int = 24) -> "Recipe":
+        """Return the default recipe for so many samples: small data get small batches."""
+        return cls(epochs=epochs, batch_size=128 if size >= 10_000 else 32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """All that a method may look at."""
+
+    train: Samples
+    holdout: Samples | None = None  # noisy validation: its labels are as doubtful as the training labels
+    reference: Samples | None = None  # few, known right
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """What planted noise changed. Held by noise, evaluate and bench only, never by a method."""
+
+    ids: Ids
+    true_label: Int[Tensor, " n"]
+    is_noisy: Bool[Tensor, " n"]
+
+    def select(self, ids: Ids) -> "Truth":
+        """Return the truth about these ids, in canonical order."""
+        rows = np.searchsorted(self.ids, np.sort(ids))
+        return Truth(ids=self.ids[rows], true_label=self.true_label[rows], is_noisy=self.is_noisy[rows])
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecord:
+    """What a `Recorder` saw: the margin of the given label after each epoch."""
+
+    ids: Ids
+    margins: Float[Tensor, "epochs n"]  # own logit minus the best other; NaN where not seen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A finished network and what is known of how it came to be."""
+
+    model: nn.Module
+    task: Task = CLASSIFICATION
+    recipe: Recipe | None = None  # None: cost shares are estimated from the default recipe
+    initial: Mapping[str, Tensor] | None = None  # weights before training
+    record: TrainingRecord | None = None
+    cost: Cost = field(default_factory=Cost)  # of the training, where it was done here
+    pretrained: bool = False  # the start was a pretrained network: it must not be shrunk away
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """One or more numbers per sample; higher is more trustworthy."""
+
+    ids: Ids
+    labels: Int[Tensor, " n"]  # given
+    total: Float[Tensor, " n"]
+    columns: Mapping[str, Float[Tensor, " n"]] = field(default_factory=dict)
+    suggested: Int[Tensor, " n"] | None = None  # the label the evidence speaks for
+    confidence: Float[Tensor, " n"] | None = None  # how clearly it does: best score minus the second
+    disagreement: float | None = None  # share of wrong given labels among the clearer half; None: not measured
+    units: Mapping[str, Float[Tensor, "n units"]] = field(default_factory=dict)  # per layer, if asked for
+    cost: Cost = field(default_factory=Cost)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partition:
+    """The decided split."""
+
+    ids: Ids
+    quality: Float[Tensor, " n"]  # in [0, 1]: probability that the sample is fit to learn from
+    kept: Bool[Tensor, " n"]
+    suggested: Int[Tensor, " n"] | None = None
+    evidence: Mapping[str, Float[Tensor, " n"]] = field(default_factory=dict)  # the columns it was made from
+    abstained: bool = False  # no evidence of noise: everything is kept
+    reason: str = ""  # one sentence: why it abstained, or how it split
+
+    @property
+    def kept_ids(self) -> Ids:
+        """Ids of the samples to learn from."""
+        return self.ids[self.kept.numpy()]
+
+    @property
+    def kept_share(self) -> float:
+        """Share of the samples that is kept."""
+        return int(self.kept.sum()) / len(self.ids)
+
+    @property
+    def noise_rate(self) -> float:
+        """Estimated share of samples that are not fit to learn from."""
+        return float(1 - self.quality.double().mean())
+
+
+@dataclass(frozen=True)
+class PrunedUnit:
+    """One output channel of a convolution, or output feature of a linear layer, to be silenced."""
+
+    layer: str
+    unit: int
+    sensitivity: float  # how strongly its activation tells rejected from kept samples, signed
+
+
+@dataclass(frozen=True)
+class PrunePlan:
+    """Which units to silence, and why."""
+
+    units: tuple[PrunedUnit, ...] = ()
+    reason: str = ""
+    cost: Cost = field(default_factory=Cost)
+
+    def by_layer(self) -> dict[str, list[int]]:
+        """Return the units of each layer, in order."""
+        layers: dict[str, list[int]] = {}
+        for unit in self.units:
+            layers.setdefault(unit.layer, []).append(unit.unit)
+        return {layer: sorted(units) for layer, units in layers.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a method returns."""
+
+    model: nn.Module
+    partition: Partition | None = None
+    plan: PrunePlan | None = None
+    cost: Cost = field(default_factory=Cost)
+    preprocess: nn.Module | None = None  # a filter to apply at inference
+    modifications: tuple[str, ...] = ()  # ordered: what to redo to the plain network before loading weights
+    notes: tuple[str, ...] = ()
+    first: Partition | None = None  # the split after the first scoring, where there were several

@@ -1,0 +1,152 @@
+"""The recipe of fine-tuning: parts of one cosine, cheap small crops first, full size last."""
+
+import copy
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from unchaff.errors import ConfigError, ModelError
+from unchaff.nets.flops import count
+from unchaff.nets.taps import find_layers
+from unchaff.records import PrunePlan, Recipe, Trained
+from unchaff.samples import Samples
+from unchaff.streams import Streams
+from unchaff.train.loop import Cosine, Fitted, Phase, fit
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTune:
+    """How the network learns again. The whole of it (F-FT), or its last layers only (L-FT)."""
+
+    lr: float = 0.1  # peak of the cosine over all parts
+    batch_size: int | None = None  # None: half of the batches the network was trained with
+    weight_decay: float = 5e-4
+    shrink: float = 0.6  # weights = shrink * trained + (1 - shrink) * initial; 1: as they are
+    small: float = 0.75  # side of the small crops, of the full side
+    average: float = 0.99  # decay of the running mean of the weights that re-scoring uses
+    last: int | None = None  # learn only so many last layers, the rest frozen; None: all
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.shrink <= 1:
+            raise ConfigError(f"shrink must be in [0, 1], got {self.shrink}. 1 leaves the weights as they are.")
+        if self.last is not None and self.last < 1:
+            raise ConfigError(f"last must be at least 1 layer, got {self.last}. Leave it out to train all.")
+
+    def batches(self, trained: Trained, samples: Samples) -> int:
+        """Return the batch size."""
+        recipe = trained.recipe or Recipe.for_size(len(samples))
+        return self.batch_size or max(2, recipe.batch_size // 2)
+
+    def start(self, trained: Trained, *, streams: Streams) -> nn.Module:
+        """Return the shrunk and perturbed copy fine-tuning starts from.
+
+        Source: Ash and Adams, arXiv 1910.08475. Skipped for a pretrained start, which it would
+        destroy, and where only the last layers learn.
+        """
+        model = copy.deepcopy(trained.model)
+        if trained.pretrained or self.last is not None or self.shrink == 1:
+            return model
+        fresh = trained.initial or dict(fresh_copy(trained.model, streams=streams).named_parameters())
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if name in fresh:
+                    parameter.mul_(self.shrink).add_(fresh[name].to(parameter), alpha=1 - self.shrink)
+        return model
+
+
+@dataclass(frozen=True)
+class Part:
+    """A share of the fine-tuning, in operations."""
+
+    share: float
+    small: bool = False  # with small crops
+    rescore: bool = False  # look at all samples again afterwards
+
+
+def fresh_copy(model: nn.Module, *, streams: Streams) -> nn.Module:
+    """Return a copy with newly drawn weights; buffers that hold a measured input scale stay."""
+    fresh = copy.deepcopy(model)
+    with streams.forked_global("fresh"):
+        for module in fresh.modules():
+            reset = getattr(module, "reset_parameters", None)
+            if callable(reset):
+                reset()
+    return fresh
+
+
+@dataclass
+class Schedule:
+    """Parts of one cosine, planned in operations, run as optimizer steps."""
+
+    recipe: FineTune
+    parts: tuple[Part, ...]
+    steps: list[int]
+    batch_size: int
+    side: int | None  # of the small crops
+    plan_made: PrunePlan
+    masks: dict[str, Tensor]
+    trained: Trained
+    done: int = 0  # parts that ran
+
+    @classmethod
+    def plan(
+        cls,
+        recipe: FineTune,
+        parts: tuple[Part, ...],
+        trained: Trained,
+        samples: Samples,
+        *,
+        flops: float,
+        plan: PrunePlan,
+        masks: dict[str, Tensor],
+    ) -> Self:
+        """Divide so many operations among the parts; each gets at least one step."""
+        example = next(samples.batches(2)).inputs
+        side = small_side(trained.model, samples, example, recipe.small)
+        full = count(trained.model, example).training
+        small = full if side is None else count(trained.model, example[..., :side, :side]).training
+        total = sum(part.share for part in parts)
+        batch = min(recipe.batches(trained, samples), len(samples))
+        steps = [
+            max(1, int(flops * part.share / total / (batch * (small if part.small else full))))
+            for part in parts
+        ]
+        return cls(recipe, parts, steps, batch, side, plan, masks, trained)
+
+    def run(self, model: nn.Module, samples: Samples, *, streams: Streams) -> Fitted:
+        """Train the next part on these samples."""
+        part = self.parts[self.done]
+        phase = Phase(
+            steps=self.steps[self.done],
+            lr=Cosine(steps=sum(self.steps), peak=self.recipe.lr),
+            first_step=sum(self.steps[: self.done]),
+            batch_size=self.batch_size,
+            weight_decay=self.recipe.weight_decay,
+            side=self.side if part.small else None,
+            average=self.recipe.average if self.done + 1 < len(self.parts) else None,
+            masks=self.masks,
+            trains=None if self.recipe.last is None else last_layers(model, samples, self.recipe.last),
+            task=self.trained.task,
+        )
+        self.done += 1
+        return fit(model, samples, phase, streams=streams.fork(f"part {self.done}"))
+
+
+def last_layers(model: nn.Module, samples: Samples, number: int) -> tuple[str, ...]:
+    """Return the names of the last layers, and of the normalisations behind them."""
+    layers = find_layers(model, next(samples.batches(2)).inputs)[-number:]
+    return tuple(name for layer in layers for name in (layer.name, layer.norm) if name is not None)
+
+
+def small_side(model: nn.Module, samples: Samples, example: Tensor, share: float) -> int | None:
+    """Return the side of small crops in pixels, or None where the network or the kind takes none."""
+    if samples.kind.name != "image" or share >= 1 or min(example.shape[-2:]) < 24:
+        return None
+    side = round(share * example.shape[-1])
+    try:
+        find_layers(model, example[..., :side, :side])
+    except ModelError:
+        return None
+    return side

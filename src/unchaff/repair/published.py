@@ -1,0 +1,104 @@
+"""RLAP as its code does it, faults included, so that the published behaviour can be measured."""
+
+import copy
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor, nn
+
+from unchaff.attribute.published import Published as Attribution
+from unchaff.attribute.published import target_layer
+from unchaff.errors import ConfigError
+from unchaff.interfaces import Attributor, Partitioner
+from unchaff.nets.taps import find_layers, in_eval_mode, read_outputs
+from unchaff.partition.clusters import Clusters
+from unchaff.records import Observed, Outcome, Partition, PrunedUnit, PrunePlan, Recipe, Trained
+from unchaff.samples import Samples
+from unchaff.streams import Streams
+from unchaff.train.initial import steps_of
+from unchaff.train.loop import Phase, fit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """RLAP, literally: cluster 1 is kept, only weight rows are zeroed, no mask holds them at zero.
+
+    The regression target of a sample is looked up by its class label instead of its position (specs
+    M.8). Fine-tuning runs for half the epochs of the recipe with Adam 1e-3 at a constant rate. Its
+    outcome is flagged in `notes`.
+
+    Source: arXiv 2506.11615, GitHub zzplm/RLAP (specs M.5 to M.10, CIFAR variant).
+    """
+
+    attribute: Attributor = field(default_factory=Attribution)
+    partition: Partitioner = field(default_factory=Clusters)
+    share: float = 40 / 256  # of the units of the last hidden layer
+    epochs: float = 0.5  # of the recipe's
+    last: bool = False  # L-FT: only the last hidden layer and the output learn
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1:
+            raise ConfigError(f"share must be in [0, 1], got {self.share}. For 15.6 % pass 0.156.")
+
+    def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
+        """Repair as published."""
+        evidence = self.attribute(trained, observed, streams=streams)
+        split = self.partition(evidence)
+        layer = target_layer(trained, observed.train).name
+        plan = self._plan(layer, trained.model, observed.train, split)
+        start = zero_rows(trained.model, plan)
+        kept = observed.train.select(split.kept_ids)
+        recipe = trained.recipe or Recipe.for_size(len(kept))
+        recipe = replace(recipe, batch_size=64)
+        phase = Phase(
+            steps=max(1, round(self.epochs * steps_of(recipe, len(kept)))),
+            lr=lambda _step: 1e-3,
+            batch_size=recipe.batch_size,
+            weight_decay=1e-5 if self.last else 0.0,
+            augment=False,
+            adam=True,
+            trains=_from_layer(trained, observed.train, layer) if self.last else None,
+            task=trained.task,
+        )
+        fitted = fit(start, kept, phase, streams=streams.fork("published"))
+        return Outcome(
+            model=fitted.model.eval(),
+            partition=split,
+            plan=plan,
+            cost=evidence.cost + fitted.cost,
+            notes=("As published, faults included: see docs/methods.md before comparing.",),
+        )
+
+    def _plan(self, layer: str, model: nn.Module, samples: Samples, split: Partition) -> PrunePlan:
+        readings = []
+        with in_eval_mode(model), torch.no_grad():
+            for batch in samples.batches(256):
+                with read_outputs(model, [layer]) as read:
+                    model(batch.inputs)
+                readings.append(read[layer].double().cpu())
+        rejected = (~split.kept).double()
+        target = rejected[samples.labels.cpu().clamp(max=len(rejected) - 1)]  # by class label: the fault
+        weights = least_squares(torch.cat(readings), target)
+        chosen = weights.abs().argsort(descending=True, stable=True)[: int(self.share * len(weights))]
+        units = tuple(PrunedUnit(layer, unit, float(weights[unit])) for unit in chosen.tolist())
+        return PrunePlan(units, "Largest coefficients of the published regression.")
+
+
+def least_squares(features: Tensor, target: Tensor) -> Tensor:
+    """Return the coefficients of plain least squares on raw features, without the intercept."""
+    design = torch.cat([features, torch.ones(len(features), 1, dtype=features.dtype)], dim=1)
+    return torch.linalg.lstsq(design, target[:, None], driver="gelsd").solution[:-1, 0]
+
+
+def zero_rows(model: nn.Module, plan: PrunePlan) -> nn.Module:
+    """Zero the weight rows of the planned units in a copy, and nothing else (specs M.9)."""
+    start = copy.deepcopy(model)
+    with torch.no_grad():
+        for name, units in plan.by_layer().items():
+            start.get_parameter(f"{name}.weight")[units] = 0
+    return start
+
+
+def _from_layer(trained: Trained, samples: Samples, layer: str) -> tuple[str, ...]:
+    names = [each.name for each in find_layers(trained.model, next(samples.batches(2)).inputs)]
+    return tuple(names[names.index(layer) :])

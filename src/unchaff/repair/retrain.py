@@ -1,0 +1,70 @@
+"""Train a fresh network by the same recipe, on all given labels or on a chosen part."""
+
+
+from dataclasses import dataclass, field, replace
+
+from unchaff.attribute.readout import Readout
+from unchaff.errors import ConfigError
+from unchaff.interfaces import Attributor, Partitioner
+from unchaff.partition.mixture import Mixture
+from unchaff.records import Cost, Observed, Outcome, Partition, Recipe, Trained
+from unchaff.repair.finetune import fresh_copy
+from unchaff.samples import Samples
+from unchaff.streams import Streams
+from unchaff.train.initial import train_by
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrain:
+    """A whole training on all given labels, from new weights, with the augmentation repair uses.
+
+    Source: the standard baseline; annealed, unlike the one of arXiv 2506.11615 (specs M.15, D11).
+    """
+
+    augment: bool = True
+    budget: float = 1.0  # share of the recipe's epochs; the schedule shrinks with it
+
+    def __post_init__(self) -> None:
+        if self.budget <= 0:
+            raise ConfigError(f"budget must be above 0, got {self.budget}. A whole training is 1.")
+
+    def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
+        """Train anew."""
+        return retrained(trained, observed.train, self, streams=streams)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainKept:
+    """Score the finished network, and train a fresh one on the samples it keeps.
+
+    Source: the `retrain` row of arXiv 2506.11615, with a working selection.
+    """
+
+    attribute: Attributor = field(default_factory=Readout)
+    partition: Partitioner = field(default_factory=Mixture)
+    training: Retrain = field(default_factory=Retrain)
+
+    def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
+        """Split and train anew."""
+        evidence = self.attribute(trained, observed, streams=streams)
+        split = self.partition(evidence)
+        kept = observed.train.select(split.kept_ids)
+        outcome = retrained(trained, kept, self.training, streams=streams, partition=split)
+        return replace(outcome, cost=evidence.cost + outcome.cost)
+
+
+def retrained(
+    trained: Trained,
+    samples: Samples,
+    training: Retrain,
+    *,
+    streams: Streams,
+    partition: Partition | None = None,
+) -> Outcome:
+    """Train a freshly initialised copy on these samples."""
+    recipe = trained.recipe or Recipe.for_size(len(samples))
+    epochs = max(1, round(recipe.epochs * training.budget))
+    recipe = replace(recipe, augment=training.augment, epochs=epochs)
+    fresh = fresh_copy(trained.model, streams=streams)
+    fitted = train_by(recipe, fresh, samples, streams=streams.fork("retrain"), name="retrain")
+    return Outcome(model=fitted.model.eval(), partition=partition, cost=Cost() + fitted.cost)

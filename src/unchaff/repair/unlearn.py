@@ -1,0 +1,162 @@
+"""Our method: rounds of score, split, prune and fine-tune, within a budget."""
+
+import copy
+from dataclasses import dataclass, field, replace
+
+from torch import Tensor, nn
+
+from unchaff.attribute.gap import memorisation
+from unchaff.attribute.observe import Walk
+from unchaff.attribute.readout import Readout, z_score
+from unchaff.attribute.typicality import Typicality
+from unchaff.errors import ConfigError
+from unchaff.interfaces import Partitioner, Pruner
+from unchaff.partition.mixture import Mixture, everything, posterior
+from unchaff.prune.apply import masks_for
+from unchaff.prune.sensitivity import Sensitivity
+from unchaff.records import Cost, Evidence, Observed, Outcome, Partition, PrunePlan, Trained
+from unchaff.repair.channels import by_both, by_inputs
+from unchaff.repair.finetune import FineTune, Part, Schedule
+from unchaff.streams import Streams
+from unchaff.train.initial import full_cost
+from unchaff.train.loop import hold_masks
+
+ONE_MORE_LOOK = (Part(0.45, small=True, rescore=True), Part(0.2, small=True), Part(0.35))
+TWO_MORE_LOOKS = (
+    Part(0.33, small=True, rescore=True), Part(0.24, small=True, rescore=True), Part(0.43),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unlearn:
+    """Find what can be trusted, silence what carries the rest, and learn again from the trusted part.
+
+    Source: starts from arXiv 2506.11615 (attribution, partition, pruning, fine-tuning). The evidence
+    sees the label and reads early layers, samples are scored again once the network is better, and
+    fine-tuning starts from shrunk weights; docs/methods.md says what each step is worth.
+    """
+
+    budget: float = 0.25  # operations of everything, as a share of one full training
+    readout: Readout = field(default_factory=Readout)
+    inputs: Typicality = field(default_factory=Typicality)
+    partition: Partitioner = field(default_factory=lambda: Mixture(threshold=0.65))
+    later: Partitioner = field(default_factory=lambda: Mixture(threshold=0.6))
+    prune: Pruner = field(default_factory=Sensitivity)
+    finetune: FineTune = field(default_factory=FineTune)
+    parts: tuple[Part, ...] | None = None  # None: one re-scoring, and two from a budget of 0.4 on
+    later_views: tuple[str, ...] | None = None  # None: all views, as in the first scoring
+    memory: float = 0.3  # weight of the first scoring in later ones, in deviations
+
+    def __post_init__(self) -> None:
+        if not 0 < self.budget <= 10:
+            raise ConfigError(
+                f"budget must be in (0, 10], got {self.budget}. A quarter of a training is 0.25."
+            )
+
+    def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
+        """Repair a copy of the network."""
+        look = memorisation(trained, observed, streams=streams)
+        first = self._first(trained, observed)
+        cost = look.cost + first.evidence.cost
+        if look.is_clean and first.sound is None:
+            reason = (
+                f"No evidence of noise: nothing was learned by heart (gap {look.gap:.1%}), and "
+                f"{look.disagreement:.1%} of the clear labels are contradicted."
+            )
+            return _untouched(trained, everything(first.evidence, reason), cost)
+        plan = self.prune(trained, observed, first.partition, streams=streams)
+        cost = cost + plan.cost
+        schedule = self._schedule(trained, observed, plan, spent=cost, scoring=first.evidence.cost)
+        return self._rounds(trained, observed, first, schedule, cost, streams=streams)
+
+    def _rounds(
+        self,
+        trained: Trained,
+        observed: Observed,
+        first: "FirstLook",
+        schedule: Schedule,
+        cost: Cost,
+        *,
+        streams: Streams,
+    ) -> Outcome:
+        model = self.finetune.start(trained, streams=streams)
+        hold_masks(model, schedule.masks)
+        split = first.partition
+        for part in schedule.parts:
+            chosen = observed.train.select(split.kept_ids)
+            fitted = schedule.run(model, chosen, streams=streams)
+            model, cost = fitted.model, cost + fitted.cost
+            if part.rescore:
+                evidence = self._again(fitted.averaged, observed, first.evidence)
+                cost = cost + evidence.cost
+                split = self._split(evidence, first.sound)
+                if split.abstained:
+                    return replace(_untouched(trained, split, cost), first=first.partition)
+        return Outcome(
+            model=model.eval(),
+            partition=split,
+            plan=schedule.plan_made,
+            cost=cost,
+            notes=(split.reason,),
+            first=first.partition,
+        )
+
+    def _first(self, trained: Trained, observed: Observed) -> "FirstLook":
+        """Score the finished network; the input channel acts only where it is sure."""
+        walk = Walk(trained.model, observed.train, self.readout.depth)
+        evidence = self.readout.of(walk)
+        typical = self.inputs.of(walk, evidence)
+        evidence = replace(evidence, columns={**evidence.columns, **typical.columns})
+        if not self.inputs.acts(typical):
+            return FirstLook(evidence, self.partition(evidence), None)
+        sound = posterior(typical.total)
+        return FirstLook(evidence, by_inputs(evidence, sound), sound)
+
+    def _again(self, model: nn.Module, observed: Observed, first: Evidence) -> Evidence:
+        """Score with the network as it is now: all layers, its own opinion, and the first scoring."""
+        walk = Walk(model, observed.train, 1.0, name="re-score", views=self.later_views)
+        evidence = replace(self.readout, depth=1.0, own=1.0).of(walk)
+        kept = {name: column for name, column in first.columns.items() if name != "own_log_probability"}
+        columns = {f"first_{name}": column for name, column in kept.items()}
+        total = evidence.total + self.memory * z_score(first.total)
+        return replace(evidence, total=total, columns={**evidence.columns, **columns})
+
+    def _split(self, evidence: Evidence, sound: Tensor | None) -> Partition:
+        return self.later(evidence) if sound is None else by_both(evidence, sound, self.later)
+
+    def _schedule(
+        self, trained: Trained, observed: Observed, plan: PrunePlan, *, spent: Cost, scoring: Cost
+    ) -> Schedule:
+        parts = self.parts or (TWO_MORE_LOOKS if self.budget >= 0.4 else ONE_MORE_LOOK)
+        looks = sum(part.rescore for part in parts)
+        example = next(observed.train.batches(2)).inputs
+        whole = self.budget * full_cost(trained, observed.train).flops
+        return Schedule.plan(
+            self.finetune,
+            parts,
+            trained,
+            observed.train,
+            # A later look reads more layers than the first, so its read-out is a little dearer.
+            flops=whole - spent.flops - 1.05 * looks * scoring.flops,
+            plan=plan,
+            masks=masks_for(trained.model, plan, example),
+        )
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """What the finished network says before anything is changed."""
+
+    evidence: Evidence
+    partition: Partition
+    sound: Tensor | None  # probability that the input is not spoiled, where that channel acts
+
+
+def _untouched(trained: Trained, partition: Partition, cost: Cost) -> Outcome:
+    return Outcome(
+        model=copy.deepcopy(trained.model),
+        partition=partition,
+        plan=PrunePlan(reason="Nothing was rejected, so no unit can carry it."),
+        cost=cost,
+        notes=(partition.reason,),
+    )

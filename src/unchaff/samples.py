@@ -1,0 +1,185 @@
+"""What a method may see of the data: ids, inputs and given labels, in canonical order."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Int, Shaped
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unchaff.errors import DataError
+
+Ids = NDArray[np.generic]  # int64 or unicode, unique
+Rows = NDArray[np.int64]  # positions in a Samples, never shown to a user
+Change = Callable[[Rows, Tensor], Tensor]  # (rows, raw inputs) -> raw inputs, a pure function of the row
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What one sample is, and which deterministic views of it leave the label right."""
+
+    name: str  # "image", "audio" or "tabular"
+    shape: tuple[int, ...]  # of one prepared input, without the batch: (channels, height, width), (features,)
+    views: tuple[str, ...] = ("plain",)  # "plain", and "mirror" where left and right do not matter
+    rate: int | None = None  # samples per second of audio, else None
+
+    def __str__(self) -> str:
+        size = "x".join(str(side) for side in self.shape)
+        return f"{self.name} {size}" + (f" from {self.rate} Hz sound" if self.rate else "")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some samples, ready for a network."""
+
+    ids: Ids
+    rows: Rows  # their positions in the Samples they come from
+    inputs: Tensor
+    labels: Int[Tensor, " b"]
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Where inputs come from: memory, or files decoded on access."""
+
+    in_memory: bool
+
+    def read(self, batches: Iterable[Rows]) -> Iterator[Tensor]:
+        """Yield the prepared inputs of each batch of rows, in the given order."""
+        ...
+
+    def raw(self, rows: Rows) -> Tensor:
+        """Return inputs as stored: uint8 images (b, c, h, w), float waveforms (b, time), float rows."""
+        ...
+
+    def altered(self, change: Change, *, fresh: bool = False) -> "Source":
+        """Return a source whose raw inputs passed through `change`; `fresh`: again at every access."""
+        ...
+
+    def select(self, rows: Rows) -> "Source":
+        """Return the source of these rows."""
+        ...
+
+    def to(self, device: torch.device | str) -> "Source":
+        """Return the source with its prepared inputs on this device."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """A data set with given labels, sorted by id.
+
+    Sorting at entry is what makes every result independent of the order the data came in: all sums
+    run in this order, and the inputs lie in memory or are decoded on access (`source`).
+    """
+
+    ids: Ids
+    labels: Int[Tensor, " n"]
+    class_names: tuple[str, ...]
+    kind: Kind
+    source: Source
+    groups: Ids | None = None  # speaker or patient: never on both sides of a hold-out
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes a network for these samples has to tell apart."""
+        return len(self.class_names)
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches arrive."""
+        return self.labels.device
+
+    def batches(self, size: int, order: Int[Tensor, " m"] | None = None) -> Iterator[Batch]:
+        """Yield prepared batches of at most `size` samples.
+
+        Args:
+            size: samples per batch; the last one may be smaller.
+            order: rows to read, in this order; all rows in canonical order by default.
+        """
+        rows = np.arange(len(self)) if order is None else order.cpu().numpy()
+        chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
+        for chunk, inputs in zip(chunks, self.source.read(iter(chunks)), strict=True):
+            labels = self.labels[torch.from_numpy(chunk).to(self.device)]
+            yield Batch(ids=self.ids[chunk], rows=chunk, inputs=inputs, labels=labels)
+
+    def rows_of(self, ids: Ids) -> Rows:
+        """Return the positions of these ids, in canonical order.
+
+        Raises:
+            DataError: if an id is not here.
+        """
+        rows = np.searchsorted(self.ids, np.sort(ids))
+        inside = rows < len(self)
+        if not (inside.all() and (self.ids[rows] == np.sort(ids)).all()):
+            missing = np.setdiff1d(ids, self.ids)
+            raise DataError(f"{len(missing)} ids are not in the data, the first is {missing[0]!r}.")
+        return rows
+
+    def select(self, ids: Ids) -> "Samples":
+        """Return the samples with these ids, in canonical order."""
+        return self.at(self.rows_of(ids))
+
+    def at(self, rows: Rows) -> "Samples":
+        """Return the samples at these sorted positions."""
+        return replace(
+            self,
+            ids=self.ids[rows],
+            labels=self.labels[torch.from_numpy(rows).to(self.device)],
+            source=self.source.select(rows),
+            groups=None if self.groups is None else self.groups[rows],
+        )
+
+    def relabel(self, labels: Shaped[Tensor, " n"]) -> "Samples":
+        """Return the same samples with other given labels."""
+        return replace(self, labels=labels.to(self.labels))
+
+    def altered(self, change: Change, *, fresh: bool = False) -> "Samples":
+        """Return the same samples with other raw inputs."""
+        return replace(self, source=self.source.altered(change, fresh=fresh))
+
+    def to(self, device: torch.device | str) -> "Samples":
+        """Return the same samples with batches arriving on this device."""
+        return replace(self, labels=self.labels.to(device), source=self.source.to(device))
+
+
+def canonical(
+    ids: Sequence[int] | Sequence[str] | Ids,
+    labels: Int[Tensor, " n"],
+    *,
+    class_names: tuple[str, ...],
+    kind: Kind,
+    source: Source,
+    groups: Ids | None = None,
+) -> Samples:
+    """Sort by id and check once, at the edge, what all later stages rely on.
+
+    Raises:
+        DataError: ids repeated; no samples; a label outside the classes.
+    """
+    ids = np.asarray(ids)
+    if len(ids) == 0:
+        raise DataError("The data holds no samples. Give at least two classes with one sample each.")
+    unique, counts = np.unique(ids, return_counts=True)
+    if len(unique) < len(ids):
+        raise DataError(
+            f"The id {unique[counts > 1][0]!r} occurs {counts.max()} times. Ids must be unique; "
+            "name another column with --id-column or leave it out to number the rows."
+        )
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= len(class_names):
+        raise DataError(
+            f"Labels run from {low} to {high}, but there are {len(class_names)} classes (0 to "
+            f"{len(class_names) - 1}). Correct the labels or the class names."
+        )
+    rows = np.argsort(ids, kind="stable")
+    samples = Samples(
+        ids=ids, labels=labels.long(), class_names=class_names, kind=kind, source=source, groups=groups
+    )
+    return samples.at(rows)

@@ -1,0 +1,77 @@
+"""Random changes of a batch that leave its labels right, drawn per sample, on the batch's device."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from unchaff.samples import Kind
+
+
+def view(inputs: Tensor, name: str) -> Tensor:
+    """Return a deterministic view of a batch: `plain` or `mirror` (left and right exchanged)."""
+    return inputs.flip(-1) if name == "mirror" else inputs
+
+
+def augment(
+    inputs: Tensor, kind: Kind, generator: torch.Generator, *, side: int | None = None
+) -> Tensor:
+    """Return the batch as training should see it.
+
+    Images: a random crop after reflection by an eighth of the side, mirrored where the kind allows.
+    Sound: moved in time by up to a tenth, one span of frames and one of bands set to their mean.
+    Tabular rows: as they are.
+
+    Args:
+        side: side of the crop in pixels; the full size by default. Smaller crops cost less.
+    """
+    if kind.name == "image":
+        return _crop(_mirrored(inputs, kind, generator), generator, side or inputs.shape[-1])
+    if kind.name == "audio":
+        return _masked(_moved(inputs, generator), generator)
+    return inputs
+
+
+def _mirrored(inputs: Tensor, kind: Kind, generator: torch.Generator) -> Tensor:
+    if "mirror" not in kind.views:
+        return inputs
+    flips = torch.rand(len(inputs), generator=generator, device=inputs.device) < 0.5
+    return torch.where(flips[:, None, None, None], inputs.flip(-1), inputs)
+
+
+def _crop(inputs: Tensor, generator: torch.Generator, side: int) -> Tensor:
+    size, height, width = len(inputs), *inputs.shape[-2:]
+    pad = max(1, height // 8)
+    crop_height, crop_width = round(height * side / width), side
+    padded = functional.pad(inputs, (pad, pad, pad, pad), mode="reflect")
+    top = torch.randint(
+        0, padded.shape[-2] - crop_height + 1, (size, 1), generator=generator, device=inputs.device
+    )
+    left = torch.randint(
+        0, padded.shape[-1] - crop_width + 1, (size, 1), generator=generator, device=inputs.device
+    )
+    rows = top + torch.arange(crop_height, device=inputs.device)
+    columns = left + torch.arange(crop_width, device=inputs.device)
+    each = torch.arange(size, device=inputs.device)[:, None, None]
+    # Advanced indices around a slice put the channels last: (b, h, w, c).
+    return padded[each, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def _moved(inputs: Tensor, generator: torch.Generator) -> Tensor:
+    frames = inputs.shape[-1]
+    reach = max(1, frames // 10)
+    shift = torch.randint(-reach, reach + 1, (len(inputs), 1), generator=generator, device=inputs.device)
+    source = (torch.arange(frames, device=inputs.device) + shift).clamp(0, frames - 1)
+    return inputs.gather(-1, source[:, None, None, :].expand_as(inputs))
+
+
+def _masked(inputs: Tensor, generator: torch.Generator) -> Tensor:
+    mean = inputs.mean((-2, -1), keepdim=True)
+    for dim in (-2, -1):
+        length = inputs.shape[dim]
+        start = torch.rand(len(inputs), 1, generator=generator, device=inputs.device) * length
+        width = torch.rand(len(inputs), 1, generator=generator, device=inputs.device) * length / 6
+        place = torch.arange(length, device=inputs.device)
+        inside = (place >= start) & (place < start + width)
+        inside = inside[:, None, :, None] if dim == -2 else inside[:, None, None, :]
+        inputs = torch.where(inside, mean, inputs)
+    return inputs

@@ -1,0 +1,67 @@
+"""Training from scratch by a recipe: the noisy start, and the controls that retrain."""
+
+from torch import nn
+
+from unchaff.nets.build import build
+from unchaff.nets.flops import count
+from unchaff.records import Cost, Recipe, Trained
+from unchaff.samples import Samples
+from unchaff.streams import Streams
+from unchaff.train.loop import Cosine, Fitted, Phase, fit
+from unchaff.train.recorder import Recorder
+
+
+def steps_of(recipe: Recipe, size: int) -> int:
+    """Return the optimizer steps of a whole training on so many samples."""
+    return recipe.epochs * max(1, size // min(recipe.batch_size, size))
+
+
+def train_by(
+    recipe: Recipe,
+    model: nn.Module,
+    samples: Samples,
+    *,
+    streams: Streams,
+    name: str = "train",
+    recorder: Recorder | None = None,
+) -> Fitted:
+    """Train a copy of a fresh network for the whole recipe."""
+    steps = steps_of(recipe, len(samples))
+    phase = Phase(
+        steps=steps,
+        lr=Cosine(steps=steps, peak=recipe.lr, warmup=recipe.warmup),
+        batch_size=recipe.batch_size,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+        augment=recipe.augment,
+    )
+    return fit(model, samples, phase, streams=streams, name=name, recorder=recorder)
+
+
+def train_initial(spec: str, samples: Samples, recipe: Recipe, *, streams: Streams) -> Trained:
+    """Build a network and train it on the given labels, right and wrong, until it knows them."""
+    plain = build(spec, samples, streams=streams)
+    recorder = Recorder(samples.ids)
+    fitted = train_by(recipe, plain, samples, streams=streams.fork("initial"), recorder=recorder)
+    initial = {name: tensor.detach().clone() for name, tensor in plain.state_dict().items()}
+    return Trained(
+        model=fitted.model.eval(),
+        recipe=recipe,
+        initial=initial,
+        record=recorder.record(),
+        cost=fitted.cost,
+    )
+
+
+def full_cost(trained: Trained, samples: Samples) -> Cost:
+    """Return what one full training of the recipe takes: measured where it was done here.
+
+    Without a recipe the default one is assumed, and the caller marks shares as estimated.
+    """
+    recipe = trained.recipe or Recipe.for_size(len(samples))
+    example = next(samples.batches(2)).inputs
+    batch = min(recipe.batch_size, len(samples))
+    seen = steps_of(recipe, len(samples)) * batch
+    return Cost(
+        seconds=trained.cost.seconds, samples_seen=seen, flops=count(trained.model, example).training * seen
+    )

@@ -1,0 +1,31 @@
+"""Remembers how each sample was learned, at no extra forward pass."""
+
+import torch
+from torch import Tensor
+
+from unchaff.records import TrainingRecord
+from unchaff.samples import Ids, Rows
+from unchaff.tasks import margin
+
+
+class Recorder:
+    """Collects the margin of the given label of each sample, epoch by epoch.
+
+    Source: Pleiss et al., arXiv 2001.10528 (area under the margin).
+    """
+
+    def __init__(self, ids: Ids) -> None:
+        self._ids = ids
+        self._epochs: list[Tensor] = []
+
+    def begin_epoch(self) -> None:
+        """Start a new row."""
+        self._epochs.append(torch.full((len(self._ids),), float("nan")))
+
+    def see(self, rows: Rows, logits: Tensor, labels: Tensor) -> None:
+        """Note the outputs of one batch, as they were when it was trained on."""
+        self._epochs[-1][torch.from_numpy(rows)] = margin(logits.detach().float(), labels).cpu()
+
+    def record(self) -> TrainingRecord:
+        """Return what was seen."""
+        return TrainingRecord(ids=self._ids, margins=torch.stack(self._epochs))
