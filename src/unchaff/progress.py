@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Stage(Protocol):
     """One running stage."""
 
@@ -14,6 +15,7 @@ class Stage(Protocol):
         ...
 
 
+@runtime_checkable
 class Listener(Protocol):
     """Shows stages to a person."""
 

@@ -62,19 +62,17 @@ def logits(model: nn.Module, samples: Samples, batch_size: int = 512) -> Float[T
     Raises:
         ModelError: if the outputs are not one row of one number per class.
     """
-    parts: list[Tensor] = []
-    with evaluating(model), Streams(0).forked_global("evaluate"), torch.inference_mode():
-        for batch in samples.batches(batch_size):
-            inputs = batch.inputs
-            if inputs.ndim == 4:
-                inputs = inputs.contiguous(memory_format=torch.channels_last)
-            parts.append(_checked(model(inputs), len(batch.rows), samples.num_classes).float())
-    return torch.cat(parts)
+    return torch.cat(list(_outputs(model, samples, batch_size)))
+
+
+def predict(model: nn.Module, samples: Samples, batch_size: int = 512) -> Int[Tensor, " n"]:
+    """Return the class with the highest output for each sample; no outputs are kept."""
+    return torch.cat([outputs.argmax(dim=1) for outputs in _outputs(model, samples, batch_size)])
 
 
 def score(model: nn.Module, samples: Samples) -> Scores:
     """Return how well the network predicts the labels of these samples."""
-    return score_predictions(logits(model, samples).argmax(dim=1), samples.labels, samples.class_names)
+    return score_predictions(predict(model, samples), samples.labels, samples.class_names)
 
 
 def score_predictions(
@@ -115,6 +113,15 @@ def wilson(correct: int, n: int, z: float = Z_95) -> tuple[float, float]:
     low = 0.0 if correct == 0 else middle - half
     high = 1.0 if correct == n else middle + half
     return low, high
+
+
+def _outputs(model: nn.Module, samples: Samples, batch_size: int) -> Iterator[Float[Tensor, "b classes"]]:
+    with evaluating(model), Streams(0).forked_global("evaluate"), torch.inference_mode():
+        for batch in samples.batches(batch_size):
+            inputs = batch.inputs
+            if inputs.ndim == 4:
+                inputs = inputs.contiguous(memory_format=torch.channels_last)
+            yield _checked(model(inputs), len(batch.rows), samples.num_classes).float()
 
 
 def _class_score(name: str, confusion: NDArray[np.int64], index: int) -> ClassScore:

@@ -1,0 +1,73 @@
+"""`quality.parquet`: one row per sample."""
+
+import io
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from torch import Tensor
+
+from unchaff.errors import RunFolderError
+from unchaff.records import Partition
+from unchaff.runs.record import Run
+
+FIXED = ("id", "label", "predicted", "suggested_label", "quality", "kept")
+DTYPES = {"float": "float32", "double": "float64"}  # Arrow's names and Hugging Face's
+CLASSES = ("label", "predicted", "suggested_label")
+
+
+def quality_table(run: Run) -> pa.Table:
+    """Return the table; quality and split are null where the method gave none."""
+    split = run.outcome.partition
+    suggested = run.predicted if split is None or split.suggested is None else split.suggested
+    columns = {
+        "id": pa.array(run.samples.ids),
+        "label": _whole(run.samples.labels),
+        "predicted": _whole(run.predicted),
+        "suggested_label": _whole(suggested),
+        **_judged(run, split),
+    }
+    return pa.table(columns).replace_schema_metadata(_metadata(columns, run.samples.class_names))
+
+
+def quality_bytes(run: Run) -> bytes:
+    """Return the Parquet file; the same run gives the same bytes."""
+    buffer = io.BytesIO()
+    pq.write_table(quality_table(run), buffer)
+    return buffer.getvalue()
+
+
+def _judged(run: Run, split: Partition | None) -> dict[str, pa.Array]:
+    n = len(run.samples)
+    if split is None:
+        return {"quality": pa.nulls(n, pa.float32()), "kept": pa.nulls(n, pa.bool_())}
+    if not np.array_equal(split.ids, run.samples.ids):
+        raise RunFolderError(
+            f"The split is about {len(split.ids)} ids and the data about {n}, or in another order. "
+            "A run holds one row for each sample, sorted by id."
+        )
+    evidence = {
+        f"evidence_{name}" if name in FIXED else name: _number(values)
+        for name, values in split.evidence.items()
+    }
+    return {"quality": _number(split.quality), "kept": pa.array(split.kept.cpu().numpy()), **evidence}
+
+
+def _whole(values: Tensor) -> pa.Array:
+    return pa.array(values.cpu().numpy().astype(np.int64))
+
+
+def _number(values: Tensor) -> pa.Array:
+    return pa.array(values.detach().cpu().numpy().astype(np.float32))
+
+
+def _metadata(columns: dict[str, pa.Array], class_names: tuple[str, ...]) -> dict[bytes, bytes]:
+    """Return the class names the way the Hugging Face libraries look for them."""
+    features = {
+        name: {"names": list(class_names), "_type": "ClassLabel"}
+        if name in CLASSES
+        else {"dtype": DTYPES.get(str(values.type), str(values.type)), "_type": "Value"}
+        for name, values in columns.items()
+    }
+    return {b"huggingface": json.dumps({"info": {"features": features}}).encode()}

@@ -1,0 +1,146 @@
+"""Write a run folder: aside first, then renamed, so that nothing half-written is ever seen."""
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from unchaff.errors import RunFolderError
+from unchaff.evaluate.metrics import cleaned, metrics
+from unchaff.runs.manifest import manifest
+from unchaff.runs.quality import quality_bytes
+from unchaff.runs.record import Run
+from unchaff.runs.weights import to_bytes
+
+Page = Callable[[Run, Mapping[str, object]], str]  # (run, manifest) -> HTML
+MARKS = ("manifest.json", "metrics.json")  # what a run folder of ours always holds
+
+
+def check_writable(folder: Path, *, overwrite: bool = False) -> None:
+    """Find out before the long work whether the run folder can be written after it.
+
+    Raises:
+        RunFolderError: if the place is taken, is no folder of ours, or may not be written.
+    """
+    folder = folder.expanduser().resolve()
+    if folder.exists():
+        _check_replaceable(folder, overwrite=overwrite)
+    parent = next(each for each in folder.parents if each.exists())
+    if not parent.is_dir():
+        raise RunFolderError(
+            f"{parent} is a file, so {folder} cannot be a folder in it. Choose another --out."
+        )
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise RunFolderError(f"There is no permission to write into {parent}. Choose another --out.")
+
+
+def write(folder: Path, run: Run, page: Page, *, overwrite: bool = False) -> Path:
+    """Write all files of a run, or none.
+
+    Args:
+        folder: where; its parents are made. A folder with something in it is refused.
+        run: what to write.
+        page: makes `report.html` from the run and its manifest.
+        overwrite: replace an earlier run folder, once the new one is complete.
+
+    Returns:
+        The folder.
+
+    Raises:
+        RunFolderError: if the place is taken, is no folder of ours, or cannot be written.
+    """
+    target = folder.expanduser().resolve()
+    check_writable(target, overwrite=overwrite)
+    aside = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}.partial"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside.mkdir()
+        for name, content in contents(run, page).items():
+            (aside / name).write_bytes(content)
+        _put_in_place(aside, target)
+    except OSError as error:
+        raise RunFolderError(f"{folder} could not be written ({error}). Nothing was left there.") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return folder
+
+
+def contents(run: Run, page: Page) -> dict[str, bytes]:
+    """Return the files of a run folder by name."""
+    replay = manifest(run)
+    plan = run.outcome.plan
+    files = {
+        "quality.parquet": quality_bytes(run),
+        "plan.json": _json(
+            {
+                "reason": "" if plan is None else plan.reason,
+                "units": [] if plan is None else [asdict(unit) for unit in plan.units],
+            }
+        ),
+        "metrics.json": _json(metrics(run.measured, run.outcome)),
+        "manifest.json": _json(replay),
+        "report.html": page(run, replay).encode(),
+    }
+    return files if run.measured.after is None else {**_model_files(run), **files}
+
+
+def _model_files(run: Run) -> dict[str, bytes]:
+    filtering = run.outcome.preprocess
+    files = {"model.safetensors": to_bytes(run.outcome.model.state_dict()), "model.json": _json(rebuild(run))}
+    if filtering is not None:
+        files["preprocess.safetensors"] = to_bytes(filtering.state_dict())
+    return files
+
+
+def rebuild(run: Run) -> dict[str, object]:
+    """Return the content of `model.json`: how to build the network again."""
+    plan, kind = run.outcome.plan, run.samples.kind
+    return {
+        "format": 1,
+        "model": run.model,
+        "class_names": list(run.samples.class_names),
+        "input": {"kind": kind.name, "shape": list(kind.shape), "views": list(kind.views), "rate": kind.rate},
+        "frontend": dict(run.frontend),
+        "preprocess": None if run.outcome.preprocess is None else repr(run.outcome.preprocess),
+        "pruned_units": {} if plan is None else plan.by_layer(),
+        "modifications": list(run.outcome.modifications),
+    }
+
+
+def _json(content: Mapping[str, object]) -> bytes:
+    return (json.dumps(cleaned(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _check_replaceable(folder: Path, *, overwrite: bool) -> None:
+    if not folder.is_dir():
+        raise RunFolderError(f"{folder} is a file; a run is written into a folder. Choose another --out.")
+    if not any(folder.iterdir()):
+        return
+    if not overwrite:
+        raise RunFolderError(
+            f"{folder} is not empty. Choose another --out, or give --overwrite to replace it."
+        )
+    if not all((folder / name).is_file() for name in MARKS):
+        raise RunFolderError(
+            f"{folder} holds something else than a run, and is not deleted. Choose another --out."
+        )
+
+
+def _put_in_place(aside: Path, target: Path) -> None:
+    """Rename; an earlier folder is moved off first, put back if that fails, and deleted last."""
+    if not target.exists():
+        aside.rename(target)
+        return
+    old = target.parent / f"{aside.name}.old"
+    target.rename(old)
+    try:
+        aside.rename(target)
+    except BaseException:
+        with suppress(OSError):
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
