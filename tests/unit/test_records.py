@@ -58,5 +58,5 @@ def test_the_truth_is_selected_by_id_in_canonical_order():
 
 
 def test_shapes_are_checked_in_tests():
-    with pytest.raises(TypeError, match="parameter .kept."):
+    with pytest.raises(TypeError, match=r"parameter .kept."):
         Partition(ids=np.arange(3), quality=torch.ones(3), kept=torch.ones(2, dtype=torch.bool))

@@ -1,0 +1,90 @@
+"""The program: its commands, and what each way to end means to the shell."""
+
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Annotated
+
+import typer
+
+from unchaff.cli import doctor, inject, repair, score
+from unchaff.cli.command import TYPED, takes
+from unchaff.cli.installed import version
+from unchaff.errors import UnchaffError
+
+
+class Exit(IntEnum):
+    """What the shell is told."""
+
+    DONE = 0
+    WRONG_USE = 1
+    FAILED = 2
+    GATE = 3
+    INTERRUPTED = 130
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+for name, module in {"repair": repair, "score": score, "inject": inject, "doctor": doctor}.items():
+    app.command(name)(takes(module.Options)(module.command))
+
+
+def _print_version(wanted: bool) -> bool:
+    if wanted:
+        typer.echo(f"unchaff {version('unchaff')}")
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
+def program(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and stop.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Take the chaff out of a data set, and out of the network that was trained on it.
+
+    Exit codes: 0 done; 1 wrong input or usage; 2 the run failed; 3 a gate was not met; 130 interrupted.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; an error is one sentence on standard error."""
+    words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    TYPED.set(tuple(words))
+    try:
+        code = app(args=words, prog_name="unchaff", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        code = Exit.INTERRUPTED
+    except Exception as error:  # noqa: BLE001  the last place where anything can be said about it
+        return _explain(error, debug="--debug" in words)
+    if code == Exit.INTERRUPTED:
+        typer.echo("Interrupted; nothing was written.", err=True)
+    return int(code or Exit.DONE)
+
+
+def _explain(error: Exception, *, debug: bool) -> Exit:
+    if debug:
+        traceback.print_exception(error)
+    usage = getattr(error, "format_message", None)  # of the option parser, whose own code would be 2
+    if usage is not None:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "unchaff"
+        typer.echo(f"{usage().rstrip('.')}. See {command} --help.", err=True)
+        return Exit.WRONG_USE
+    if isinstance(error, UnchaffError):
+        typer.echo(f"Error: {error}", err=True)
+        return Exit.WRONG_USE
+    said = " ".join(str(error).split())[:300]
+    typer.echo(f"The run failed: {type(error).__name__}: {said}", err=True)
+    if not debug:
+        typer.echo(f"The traceback is in {_keep_traceback(error)}; --debug prints it.", err=True)
+    return Exit.FAILED
+
+
+def _keep_traceback(error: Exception) -> str:
+    with tempfile.NamedTemporaryFile("w", prefix="unchaff-", suffix=".log", delete=False) as file:
+        traceback.print_exception(error, file=file)
+    return file.name

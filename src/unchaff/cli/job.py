@@ -1,0 +1,92 @@
+"""A whole run: check, work, write, print."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+import typer
+
+from unchaff.bench.cell import Cell, Result
+from unchaff.cli import options, show, table
+from unchaff.cli.command import TYPED
+from unchaff.cli.reading import reading
+from unchaff.evaluate.accuracy import predict
+from unchaff.evaluate.metrics import metrics
+from unchaff.report.page import page
+from unchaff.runs.record import Run
+from unchaff.runs.write import check_writable, write
+
+GATE_NOT_MET = 3
+
+
+def cell_of(given: options.Job, data: str) -> Cell:
+    """Return the cell that the shared options of a run describe."""
+    return Cell(
+        data=data,
+        options=reading(given),
+        test=given.test,
+        reference=given.reference,
+        noise=given.noise or "none",
+        truth=given.truth,
+        model=given.model,
+        weights=given.weights,
+        initial=given.initial,
+        epochs=given.epochs,
+        holdout=given.holdout,
+        device=given.device,
+        seed=given.seed,
+    )
+
+
+def perform(given: options.Job, cell: Cell, run: Callable[[Cell], Result]) -> int:
+    """Run a cell into its run folder, print what came of it, and return the exit code."""
+    folder = given.out or Path("runs") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
+    check_writable(folder, overwrite=given.overwrite)
+    with show.stages():
+        result = run(cell)
+    write(folder, run_of(result), page, overwrite=given.overwrite)
+    measured = metrics(result.measured, result.outcome)
+    typer.echo(result.material.loaded.found)
+    table.show(measured)
+    for note in result.notes:
+        typer.echo(f"Note: {note}")
+    typer.echo(f"Run folder: {folder}; open {folder / 'report.html'}.")
+    return gate(given.fail_if_noise_above, measured["noise_rate_estimate"])
+
+
+def run_of(result: Result) -> Run:
+    """Return what is written about a result."""
+    return Run(
+        samples=result.samples,
+        trained=result.trained,
+        outcome=result.outcome,
+        predicted=predict(result.outcome.model, result.samples).cpu(),
+        measured=result.measured,
+        model=result.model_spec,
+        frontend=result.material.loaded.prepare.to_json(),
+        config=asdict(result.cell),
+        seed=result.cell.seed,
+        command=shlex.join(("unchaff", *TYPED.get())),
+        notes=(
+            *(f"Left out: {one.id}: {one.reason}" for one in result.material.loaded.skipped),
+            *result.notes,
+        ),
+    )
+
+
+def gate(limit: float | None, rate: object) -> int:
+    """Return the exit code of the noise gate; a method that makes no estimate passes no gate."""
+    if limit is None:
+        return 0
+    if not isinstance(rate, float):
+        typer.echo("Gate not met: the method made no estimate of the noise rate.", err=True)
+        return GATE_NOT_MET
+    if rate > limit:
+        typer.echo(
+            f"Gate not met: estimated noise rate {table.percent(rate)}, allowed {table.percent(limit)}.",
+            err=True,
+        )
+        return GATE_NOT_MET
+    return 0

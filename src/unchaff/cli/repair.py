@@ -1,0 +1,48 @@
+"""`unchaff repair`: the main job."""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+from typer import Argument, Option
+
+from unchaff.cli import options
+
+Controls = Literal["none", "quick", "all"]
+DEMONSTRATION = "symmetric:0.4"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(options.Job):
+    """What `repair` takes."""
+
+    data: Annotated[str | None, Argument(help=f"{options.DATA} Without: a demonstration on digits.")] = None
+    method: Annotated[str, Option(help="A method of docs/methods.md.")] = "unlearn"
+    budget: Annotated[
+        float | None, Option(min=0.0, help="FLOPs of the whole repair, as a share of one full training.")
+    ] = None
+    controls: Annotated[
+        Controls | None, Option(help="What to compare with in the same run; quick by default.")
+    ] = None
+
+
+def command(given: Options) -> int:
+    """Repair a network trained on noisy data.
+
+    Scores every sample, splits the data, prunes the units that carry the noise, fine-tunes on what can be
+    trusted, and compares the result with controls.
+
+    Without DATA it is a demonstration: digits --noise symmetric:0.4 --controls all.
+    """
+    from unchaff.bench import cell
+    from unchaff.cli import job
+
+    demonstrates = given.data is None
+    if demonstrates:
+        given = replace(given, noise=given.noise or DEMONSTRATION)
+    wanted = replace(
+        job.cell_of(given, given.data or "digits"),
+        method=given.method,
+        budget=given.budget,
+        controls=given.controls or ("all" if demonstrates else "quick"),
+    )
+    return job.perform(given, wanted, cell.run)

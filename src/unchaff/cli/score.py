@@ -1,0 +1,23 @@
+"""`unchaff score`: the quality of every sample, and no change to the network."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from typer import Argument
+
+from unchaff.cli import options
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(options.Job):
+    """What `score` takes."""
+
+    data: Annotated[str, Argument(help=options.DATA)]
+
+
+def command(given: Options) -> int:
+    """Rate every sample; the network stays as it is."""
+    from unchaff.bench import cell
+    from unchaff.cli import job
+
+    return job.perform(given, job.cell_of(given, given.data), cell.score_only)

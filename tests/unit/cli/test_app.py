@@ -1,0 +1,87 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import unchaff
+from unchaff.cli import app
+from unchaff.errors import DataError
+
+SOURCE = {**os.environ, "PYTHONPATH": str(Path(unchaff.__file__).parents[1])}
+
+
+def test_starting_up_imports_nothing_heavy():
+    heavy = "torch", "numpy", "scipy", "sklearn", "pyarrow", "matplotlib", "jaxtyping"
+    probe = (
+        f"import sys; import unchaff.cli; sys.exit(', '.join(m for m in {heavy} if m in sys.modules) or 0)"
+    )
+    words = [sys.executable, "-c", probe]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=SOURCE)  # noqa: S603
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["repair", "--help"], [], ["--version"]])
+def test_help_is_no_error(words, capsys):
+    assert app.main(words) == 0
+    assert "unchaff" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["mend"], "No such command 'mend'. See unchaff --help."),
+        (["repair", "--metod", "x"], "No such option: --metod"),
+        (["inject", "digits"], "Missing option '--noise'"),
+        (["repair", "--rows", "many"], "Invalid value for '--rows'"),
+        (["repair", "--rows", "0"], "Invalid value for '--rows'"),
+        (["repair", "--device", "tpu"], "tpu"),
+        (["repair", "--holdout", "0.9"], "Invalid value for '--holdout'"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_code_1(words, message, capsys):
+    assert app.main(words) == 1
+    said = capsys.readouterr().err
+    assert message in said
+    assert "--help" in said
+    assert "Traceback" not in said
+
+
+def end_with(monkeypatch, error):
+    def work(*_args, **_kwargs):
+        raise error
+
+    monkeypatch.setattr("unchaff.cli.examination.lines", work)
+
+
+def test_a_users_error_is_one_sentence_and_code_1(monkeypatch, capsys):
+    end_with(monkeypatch, DataError("The folder is empty. Give one with images."))
+    assert app.main(["doctor"]) == 1
+    assert capsys.readouterr().err == "Error: The folder is empty. Give one with images.\n"
+
+
+def test_debug_adds_the_traceback(monkeypatch, capsys):
+    end_with(monkeypatch, DataError("The folder is empty."))
+    assert app.main(["doctor", "--debug"]) == 1
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert "Error: The folder is empty." in said
+
+
+def test_an_unexpected_error_is_code_2_and_keeps_its_traceback(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    end_with(monkeypatch, ZeroDivisionError("division\nby zero"))
+    assert app.main(["doctor"]) == 2
+    said = capsys.readouterr().err
+    assert "The run failed: ZeroDivisionError: division by zero" in said
+    assert "Traceback" not in said
+    (log,) = tmp_path.glob("unchaff-*.log")
+    assert str(log) in said
+    assert "ZeroDivisionError" in log.read_text()
+
+
+def test_an_interruption_is_code_130(monkeypatch, capsys):
+    end_with(monkeypatch, KeyboardInterrupt())
+    assert app.main(["doctor"]) == 130
+    assert "nothing was written" in capsys.readouterr().err
