@@ -20,12 +20,13 @@ class Memorisation:
 
     gap: float  # accuracy on the given labels as they are, minus the same on augmented inputs
     disagreement: float  # share of contradicted labels among the clearer half, on augmented inputs
+    changed: bool  # augmentation did change the inputs; where it does not, the look says nothing
     cost: Cost
 
     @property
     def is_clean(self) -> bool:
         """Nothing was learned by heart and hardly any label is contradicted."""
-        return self.gap < 0.05 and self.disagreement < 0.05
+        return self.changed and self.gap < 0.05 and self.disagreement < 0.05
 
 
 def memorisation(
@@ -36,13 +37,14 @@ def memorisation(
     draw = torch.from_numpy(streams.per_id("memorisation", observed.train.ids))
     samples = observed.train.at(sample_rows(observed.train.ids, limit, draw).numpy())
     generator = streams("memorisation/augment", samples.device)
-    right, guesses, margins, flops = 0, [], [], 0.0
+    right, guesses, margins, flops, differs = 0, [], [], 0.0, False
     with in_eval_mode(trained.model), torch.no_grad():
         for batch in samples.batches(256):
             flops = flops or count(trained.model, batch.inputs).forward
             plain = trained.model(batch.inputs)
             right += int((trained.task.predict(plain) == batch.labels).sum())
             changed = augment(batch.inputs, samples.kind, generator)
+            differs = differs or not torch.equal(changed, batch.inputs)
             scores = trained.model(changed.contiguous()).float().softmax(1)
             top = scores.topk(2, dim=1)
             guesses.append(top.indices[:, 0].cpu())
@@ -53,5 +55,6 @@ def memorisation(
     return Memorisation(
         gap=(right - agreed) / len(samples),
         disagreement=clear_disagreement(guess, torch.cat(margins), labels),
+        changed=differs,
         cost=cost.as_stage("guard"),
     )

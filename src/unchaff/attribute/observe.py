@@ -56,6 +56,16 @@ class Walk:
         self._views = self.views or self.samples.kind.views
         self._flops = count(self.model, example).forward
 
+    def expected_flops(self, per_sample: float = 0.0) -> float:
+        """Return the operations one walk will take, with so many more per sample for what is done with it."""
+        return len(self.samples) * (len(self._views) * self._flops + per_sample)
+
+    def width(self) -> int:
+        """Return how many features a chunk has, from a look at two samples."""
+        batch = next(self.samples.batches(2))
+        with in_eval_mode(self.model), torch.no_grad():
+            return self._chunk(batch.inputs, batch.rows, batch.labels).features.shape[1]
+
     def __iter__(self) -> Iterator[Chunk]:
         if self._seen is not None:
             yield from self._seen

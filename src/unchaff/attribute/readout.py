@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from unchaff.attribute.observe import Walk
-from unchaff.attribute.ridge import Ridge, Sums
+from unchaff.attribute.ridge import Ridge, Sums, flops_per_sample
 from unchaff.records import Cost, Evidence, Observed, Trained
 from unchaff.streams import Streams
 from unchaff.tasks import margin
@@ -74,7 +74,7 @@ class Readout:
             total = total + self.own * z_score(columns["own_log_probability"])
         labels = samples.labels.cpu()
         guess, clear = torch.cat(suggested), torch.cat(confidence)
-        spent = Cost(flops=ridge.flops_per_sample * len(samples)).as_stage(walk.name)
+        spent = Cost(flops=flops_per_sample(*ridge.weights.shape) * len(samples)).as_stage(walk.name)
         return Evidence(
             ids=samples.ids,
             labels=labels,

@@ -13,8 +13,14 @@ from unchaff.records import Evidence, Partition
 
 
 def by_inputs(evidence: Evidence, sound: Float[Tensor, " n"]) -> Partition:
-    """Split by the inputs alone; `sound` is the probability that an input is not spoiled."""
-    kept = spare_classes(sound > 0.5, sound, evidence.labels)
+    """Split by the inputs alone; `sound` is the probability that an input is not spoiled.
+
+    Spoiled inputs whose labels can be read nearly as well as those of the others are kept: noise that
+    leaves the label readable is augmentation.
+    """
+    inside = sound > 0.5
+    kept = torch.ones_like(inside) if _is_readable(evidence, inside) else inside
+    kept = spare_classes(kept, sound, evidence.labels)
     return Partition(
         ids=evidence.ids,
         quality=sound,
@@ -26,20 +32,40 @@ def by_inputs(evidence: Evidence, sound: Float[Tensor, " n"]) -> Partition:
 
 
 def by_both(evidence: Evidence, sound: Float[Tensor, " n"], rule: Partitioner) -> Partition:
-    """Split by the labels among the sound inputs, and set the spoiled ones aside.
+    """Split by the labels among the sound inputs, and decide which of the others can still be read.
 
-    Where the labels of the sound inputs give no evidence of noise, the inputs alone decide.
+    Where the labels of the sound inputs give no evidence of noise, the inputs alone decide. Spoiled
+    inputs whose own label is read from them are kept where that can be trusted; their quality stays
+    low, for it speaks of the input.
     """
     inputs = by_inputs(evidence, sound)
     inside = sound > 0.5
     labels = rule(restricted(evidence, inside))
-    if labels.abstained:
-        return replace(inputs, reason=f"{inputs.reason} {labels.reason}")
     quality, kept = sound.clone(), inside.clone()
-    quality[inside] = sound[inside] * labels.quality
-    kept[inside] = labels.kept
+    if not labels.abstained:
+        quality[inside] = sound[inside] * labels.quality
+        kept[inside] = labels.kept
+    reason = f"{inputs.reason} {labels.reason}"
+    if _is_readable(evidence, inside):
+        kept |= _readable(evidence, inside)
+        reason += f" Of those, {int((kept & ~inside).sum())} can still be read and are learned from."
     kept = spare_classes(kept, quality, evidence.labels)
-    return replace(inputs, quality=quality, kept=kept, reason=f"{inputs.reason} {labels.reason}")
+    return replace(inputs, quality=quality, kept=kept, reason=reason)
+
+
+def _readable(evidence: Evidence, inside: Bool[Tensor, " n"]) -> Bool[Tensor, " n"]:
+    """Return which spoiled inputs still show their given label."""
+    if evidence.suggested is None:
+        return torch.zeros_like(inside)
+    return ~inside & (evidence.suggested == evidence.labels)
+
+
+def _is_readable(evidence: Evidence, inside: Bool[Tensor, " n"]) -> bool:
+    """Return whether labels are read from spoiled inputs at least half as often as from sound ones."""
+    if evidence.suggested is None or bool(inside.all()):
+        return False
+    right = (evidence.suggested == evidence.labels).double()
+    return float(right[~inside].mean()) > 0.5 * float(right[inside].mean())
 
 
 def restricted(evidence: Evidence, inside: Bool[Tensor, " n"]) -> Evidence:

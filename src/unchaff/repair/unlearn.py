@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from unchaff.attribute.gap import memorisation
 from unchaff.attribute.observe import Walk
 from unchaff.attribute.readout import Readout, z_score
+from unchaff.attribute.ridge import flops_per_sample
 from unchaff.attribute.typicality import Typicality
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Partitioner, Pruner
@@ -21,7 +22,7 @@ from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
 from unchaff.train.loop import hold_masks
 
-ONE_MORE_LOOK = (Part(0.45, small=True, rescore=True), Part(0.2, small=True), Part(0.35))
+ONE_MORE_LOOK = (Part(0.6, small=True, rescore=True), Part(0.4))
 TWO_MORE_LOOKS = (
     Part(0.33, small=True, rescore=True), Part(0.24, small=True, rescore=True), Part(0.43),
 )  # fmt: skip
@@ -44,7 +45,7 @@ class Unlearn:
     prune: Pruner = field(default_factory=Sensitivity)
     finetune: FineTune = field(default_factory=FineTune)
     parts: tuple[Part, ...] | None = None  # None: one re-scoring, and two from a budget of 0.4 on
-    later_views: tuple[str, ...] | None = None  # None: all views, as in the first scoring
+    later_views: tuple[str, ...] = ("plain",)  # a network that is being repaired needs no mirror image
     memory: float = 0.3  # weight of the first scoring in later ones, in deviations
 
     def __post_init__(self) -> None:
@@ -66,7 +67,7 @@ class Unlearn:
             return _untouched(trained, everything(first.evidence, reason), cost)
         plan = self.prune(trained, observed, first.partition, streams=streams)
         cost = cost + plan.cost
-        schedule = self._schedule(trained, observed, plan, spent=cost, scoring=first.evidence.cost)
+        schedule = self._schedule(trained, observed, plan, spent=cost)
         return self._rounds(trained, observed, first, schedule, cost, streams=streams)
 
     def _rounds(
@@ -125,7 +126,7 @@ class Unlearn:
         return self.later(evidence) if sound is None else by_both(evidence, sound, self.later)
 
     def _schedule(
-        self, trained: Trained, observed: Observed, plan: PrunePlan, *, spent: Cost, scoring: Cost
+        self, trained: Trained, observed: Observed, plan: PrunePlan, *, spent: Cost
     ) -> Schedule:
         parts = self.parts or (TWO_MORE_LOOKS if self.budget >= 0.4 else ONE_MORE_LOOK)
         looks = sum(part.rescore for part in parts)
@@ -136,11 +137,15 @@ class Unlearn:
             parts,
             trained,
             observed.train,
-            # A later look reads more layers than the first, so its read-out is a little dearer.
-            flops=whole - spent.flops - 1.05 * looks * scoring.flops,
+            flops=whole - spent.flops - looks * self._look_again(trained, observed),
             plan=plan,
             masks=masks_for(trained.model, plan, example),
         )
+
+    def _look_again(self, trained: Trained, observed: Observed) -> float:
+        """Return the operations of a later look."""
+        walk = Walk(trained.model, observed.train, 1.0, views=self.later_views)
+        return walk.expected_flops(flops_per_sample(walk.width(), observed.train.num_classes))
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,15 @@ def augment(
 ) -> Tensor:
     """Return the batch as training should see it.
 
-    Images: a random crop after reflection by an eighth of the side, mirrored where the kind allows.
+    Images: a random crop after reflection by an eighth of the side, mirrored where the kind allows;
+    images under 16 pixels a side stay as they are, for a move by one pixel changes what they show.
     Sound: moved in time by up to a tenth, one span of frames and one of bands set to their mean.
     Tabular rows: as they are.
 
     Args:
         side: side of the crop in pixels; the full size by default. Smaller crops cost less.
     """
-    if kind.name == "image":
+    if kind.name == "image" and min(inputs.shape[-2:]) >= 16:
         return _crop(_mirrored(inputs, kind, generator), generator, side or inputs.shape[-1])
     if kind.name == "audio":
         return _masked(_moved(inputs, generator), generator)
