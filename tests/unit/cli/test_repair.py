@@ -1,0 +1,67 @@
+import json
+
+import pyarrow.parquet as pq
+import pytest
+
+from unchaff.cli import app
+
+QUICK = ["--epochs", "2", "--model", "mlp", "--device", "cpu"]
+FILES = {
+    "model.safetensors",
+    "model.json",
+    "quality.parquet",
+    "plan.json",
+    "metrics.json",
+    "manifest.json",
+    "report.html",
+}
+
+
+def test_a_repair_writes_its_run_folder_and_prints_its_table(table, tmp_path, capsys):
+    out = tmp_path / "run"
+    words = ["repair", table(), *QUICK, "--noise", "symmetric:0.3", "--out", str(out)]
+    assert app.main(words) == 0
+    said, progress = capsys.readouterr()
+    for expected in ("before", "repaired", "control: finetune-all", "AUROC", "Kept", f"Run folder: {out}"):
+        assert expected in said
+    assert "of" in progress
+    assert {file.name for file in out.iterdir()} >= FILES
+    assert pq.read_table(out / "quality.parquet").num_rows == 90
+    replay = json.loads((out / "manifest.json").read_text())
+    assert replay["command"].startswith("unchaff repair ")
+    assert replay["config"]["noise"] == "symmetric:0.3"
+
+
+def test_a_score_changes_no_network(table, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert app.main(["score", table(), *QUICK, "--out", str(out)]) == 0
+    assert "repaired" not in capsys.readouterr().out
+    written = {file.name for file in out.iterdir()}
+    assert {"quality.parquet", "manifest.json", "report.html"} <= written
+    assert "model.safetensors" not in written
+
+
+@pytest.mark.parametrize(("limit", "code"), [("1.0", 0), ("0.0", 3)])
+def test_the_noise_gate(table, tmp_path, limit, code):
+    words = ["score", table(), *QUICK, "--noise", "symmetric:0.4", "--out", str(tmp_path / "run")]
+    assert app.main([*words, "--fail-if-noise-above", limit]) == code
+    assert (tmp_path / "run" / "quality.parquet").exists()
+
+
+def test_the_same_command_writes_the_same_bytes(table, tmp_path):
+    data = table()
+    for name in ("first", "second"):
+        words = ["repair", data, *QUICK, "--noise", "symmetric:0.3", "--controls", "none"]
+        assert app.main([*words, "--out", str(tmp_path / name)]) == 0
+    for file in ("quality.parquet", "model.safetensors", "plan.json"):
+        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
+
+
+def test_an_old_run_is_replaced_only_when_asked(table, tmp_path, capsys):
+    words = ["repair", table(), *QUICK, "--controls", "none", "--out", str(tmp_path / "run")]
+    assert app.main(words) == 0
+    before = (tmp_path / "run" / "manifest.json").read_bytes()
+    assert app.main(words) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert (tmp_path / "run" / "manifest.json").read_bytes() == before
+    assert app.main([*words, "--overwrite"]) == 0
