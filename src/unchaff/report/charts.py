@@ -1,0 +1,125 @@
+"""The pictures of the page."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from unchaff.evaluate.calibration import Calibration
+from unchaff.report.svg import BAD, GOOD, INK, LINE, MUTED, PLAIN, drawing, inline
+from unchaff.report.views import Chart, Rung
+from unchaff.report.words import percent
+
+COLOUR = {"before": INK, "after": GOOD, "control": PLAIN}
+NUM_BINS = 40
+
+
+def quality_histogram(quality: NDArray[np.float32], kept: NDArray[np.bool_]) -> Chart:
+    """Draw how quality is distributed, and what was kept of it."""
+    edges = np.linspace(0, 1, NUM_BINS + 1)
+    caption = f"{int(kept.sum())} of {len(kept)} samples are kept, {int((~kept).sum())} are set aside."
+    with drawing() as (figure, axes):
+        axes.hist(
+            [quality[~kept], quality[kept]],
+            bins=edges.tolist(),
+            stacked=True,
+            color=[BAD, GOOD],
+            label=["set aside", "kept"],
+            rwidth=0.86,
+        )
+        if 0 < kept.sum() < len(kept) and quality[~kept].max() <= quality[kept].min():
+            axes.axvline(float(quality[kept].min()), color=INK, linewidth=1, linestyle=(0, (4, 3)))
+        axes.set(xlabel="quality", ylabel="samples", xlim=(0, 1))
+        axes.grid(visible=False, axis="x")
+        axes.legend(loc="upper center", ncols=2, bbox_to_anchor=(0.5, 1.16))
+        return Chart(
+            inline(figure, "quality", f"Histogram of quality. {caption}"), "Quality and split", caption
+        )
+
+
+def accuracy_bars(rungs: Sequence[Rung]) -> Chart:
+    """Draw each accuracy with its interval."""
+    caption = "Bars are 95 % intervals; where two overlap, their order may be chance."
+    told = "; ".join(f"{rung.name} {percent(rung.accuracy)}" for rung in rungs)
+    with drawing(height=0.9 + 0.36 * max(len(rungs), 3)) as (figure, axes):
+        for place, rung in enumerate(rungs):
+            low, high = rung.interval
+            colour = COLOUR[rung.role]
+            axes.plot([low * 100, high * 100], [place, place], color=colour, linewidth=2, alpha=0.55)
+            axes.plot([rung.accuracy * 100], [place], "o", color=colour, markersize=7)
+        axes.set_yticks(range(len(rungs)), [_short(rung.name) for rung in rungs])
+        axes.set(xlabel="accuracy, %", ylim=(len(rungs) - 0.4, -0.6))
+        axes.grid(visible=False, axis="y")
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        axes.spines["left"].set_visible(False)
+        return Chart(inline(figure, "accuracy", f"Accuracy. {told}."), "Accuracy", caption)
+
+
+def accuracy_against_cost(rungs: Sequence[Rung]) -> Chart | None:
+    """Draw what each accuracy cost; None where fewer than two costs are known."""
+    priced = [rung for rung in rungs if rung.flops]
+    if len(priced) < 2:
+        return None
+    shared = all(rung.share is not None for rung in priced)
+    costs = [(rung.share or 0) * 100 if shared else rung.flops or 0 for rung in priced]
+    unit = "cost, % of the operations of one full training" if shared else "cost, operations"
+    told = "; ".join(
+        f"{rung.name} {percent(rung.accuracy)} for {cost:.3g}"
+        for rung, cost in zip(priced, costs, strict=True)
+    )
+    with drawing() as (figure, axes):
+        for rung, cost in zip(priced, costs, strict=True):
+            axes.plot([cost], [rung.accuracy * 100], "o", color=COLOUR[rung.role], markersize=7)
+        _named(axes, costs, priced)
+        start = next((rung.accuracy for rung in rungs if rung.role == "before"), None)
+        if start is not None:
+            axes.axhline(start * 100, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+        axes.set(xlabel=unit, ylabel="accuracy, %")
+        axes.set_xlim(0, max(costs) * 1.3)
+        axes.margins(y=0.18)
+        caption = "Up and to the left is better; the dashed line is the network before."
+        label = f"Accuracy against {unit}. {told}."
+        return Chart(inline(figure, "cost", label), "Accuracy against cost", caption)
+
+
+def calibration_curve(calibration: Calibration) -> Chart:
+    """Draw how often samples of each quality were right."""
+    filled = [each for each in calibration.bins if each.count]
+    largest = max(each.count for each in filled)
+    caption = f"On the line, quality means what it says. Expected error {calibration.error:.3f}."
+    with drawing() as (figure, axes):
+        axes.plot([0, 1], [0, 1], color=LINE, linewidth=1.2)
+        axes.plot([b.quality for b in filled], [b.right_share for b in filled], color=GOOD, linewidth=1.2)
+        axes.scatter(
+            [b.quality for b in filled],
+            [b.right_share for b in filled],
+            s=[14 + 90 * each.count / largest for each in filled],
+            color=GOOD,
+        )
+        axes.set(xlabel="quality", ylabel="share that is right", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+        return Chart(inline(figure, "calibration", f"Calibration. {caption}"), "Calibration", caption)
+
+
+def _named(axes: Axes, costs: Sequence[float], rungs: Sequence[Rung]) -> None:
+    """Write each name beside its point, and push names apart that would lie on each other."""
+    heights = [rung.accuracy * 100 for rung in rungs]
+    gap = max(max(heights) - min(heights), 0.5) * 0.085
+    order = sorted(range(len(rungs)), key=heights.__getitem__)
+    last = float("-inf")
+    for index in order:
+        height = max(heights[index], last + gap)
+        last = height
+        axes.annotate(
+            _short(rungs[index].name),
+            (costs[index], height),
+            xytext=(8, 0),
+            textcoords="offset points",
+            verticalalignment="center",
+            color=INK,
+            fontsize=9,
+        )
+
+
+def _short(name: str, most: int = 24) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}\u2026"

@@ -1,0 +1,56 @@
+"""Numbers as a reader wants to see them."""
+
+UNITS = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+NBSP = "\u00a0"
+NARROW = "\u202f"  # space between groups of digits
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Return a share as a percentage.
+
+    >>> percent(0.7667).replace(NBSP, " ")
+    '76.7 %'
+    """
+    return f"{share * 100:.{digits}f}{NBSP}%"
+
+
+def points(difference: float) -> str:
+    """Return a difference of two shares in percentage points, always with its sign."""
+    rounded = round(difference * 100, 1)
+    sign = "+" if rounded > 0 else "\u2212" if rounded < 0 else "\u00b1"
+    return f"{sign}{abs(rounded):.1f}"
+
+
+def flops(count: float) -> str:
+    """Return a number of operations with its unit.
+
+    >>> flops(3.2e9).replace(NBSP, " ")
+    '3.2 GFLOP'
+    """
+    for size, unit in UNITS:
+        if count >= size:
+            return f"{count / size:.3g}{NBSP}{unit}FLOP"
+    return f"{count:.0f}{NBSP}FLOP"
+
+
+def seconds(duration: float) -> str:
+    """Return a duration.
+
+    >>> seconds(135.2).replace(NBSP, " ")
+    '2 min 15 s'
+    """
+    if duration < 60:
+        return f"{duration:.1f}{NBSP}s"
+    minutes, rest = divmod(round(duration), 60)
+    if minutes < 60:
+        return f"{minutes}{NBSP}min {rest}{NBSP}s"
+    return f"{minutes // 60}{NBSP}h {minutes % 60}{NBSP}min"
+
+
+def count(number: int) -> str:
+    """Return a whole number in groups of three.
+
+    >>> count(50000).replace(NARROW, " ")
+    '50 000'
+    """
+    return f"{number:,}".replace(",", NARROW)
