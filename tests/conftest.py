@@ -1,10 +1,20 @@
 """What every test runs under."""
 
 import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
+
+from unchaff.data.prepare import Pixels
+from unchaff.data.sources import in_memory
+from unchaff.records import Observed, Recipe, Trained, Truth
+from unchaff.samples import Kind, Samples, canonical
+from unchaff.streams import Streams
+from unchaff.train.initial import train_by
+from unchaff.train.recorder import Recorder
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -18,3 +28,80 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no data packs in {folder}; name their folder in UNCHAFF_DATA")
     return folder
+
+
+@dataclass(frozen=True)
+class Toy:
+    """A small network trained on small pictures, three in ten of which carry a wrong label."""
+
+    trained: Trained
+    observed: Observed
+    truth: Truth
+    clean: Samples  # the same samples with their right labels
+    test: Samples
+
+
+def toy_pictures(count: int, classes: int = 4) -> tuple[Tensor, Tensor]:
+    """Return bytes (count, 1, 8, 8), each a noisy copy of the picture of its class, and the classes."""
+    generator = torch.Generator().manual_seed(count)
+    prototypes = torch.rand(classes, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(count) % classes
+    noise = torch.randn(count, 1, 8, 8, generator=generator)
+    return ((prototypes[labels] * 0.5 + 0.25 + 0.25 * noise).clamp(0, 1) * 255).byte(), labels
+
+
+def toy_samples(inputs: Tensor, labels: Tensor) -> Samples:
+    return canonical(
+        range(100, 100 + len(labels)),
+        labels,
+        class_names=("a", "b", "c", "d"),
+        kind=Kind("image", (1, 8, 8)),
+        source=in_memory(inputs, Pixels()),
+    )
+
+
+def toy_network() -> nn.Sequential:
+    """Return two normalised convolutions, a hidden linear layer and the output."""
+    with Streams(0).forked_global("toy"):
+        return nn.Sequential(
+            nn.Sequential(nn.Conv2d(1, 6, 3, padding=1, bias=False), nn.BatchNorm2d(6), nn.ReLU()),
+            nn.Sequential(nn.Conv2d(6, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU()),
+            nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten()),
+            nn.Linear(128, 24),
+            nn.ReLU(),
+            nn.Linear(24, 4),
+        )
+
+
+def toy_trained(samples: Samples, epochs: int) -> Trained:
+    plain, recorder = toy_network(), Recorder(samples.ids)
+    recipe = Recipe(epochs=epochs, batch_size=30, lr=0.05)
+    fitted = train_by(recipe, plain, samples, streams=Streams(1), recorder=recorder)
+    return Trained(
+        model=fitted.model.eval(),
+        recipe=recipe,
+        initial={name: tensor.clone() for name, tensor in plain.state_dict().items()},
+        record=recorder.record(),
+        cost=fitted.cost,
+    )
+
+
+@pytest.fixture(scope="session")
+def toy() -> Toy:
+    inputs, labels = toy_pictures(600)
+    clean = toy_samples(inputs, labels)
+    is_noisy = torch.from_numpy(Streams(0).per_id("toy", clean.ids).argsort().argsort() < 180)
+    noisy = clean.relabel(torch.where(is_noisy, (labels + 1 + torch.arange(600) // 7 % 3) % 4, labels))
+    return Toy(
+        trained=toy_trained(noisy, epochs=16),
+        observed=Observed(train=noisy),
+        truth=Truth(ids=clean.ids, true_label=labels, is_noisy=is_noisy),
+        clean=clean,
+        test=toy_samples(*toy_pictures(120)),
+    )
+
+
+@pytest.fixture(scope="session")
+def clean_toy(toy: Toy) -> Toy:
+    """The same without wrong labels, and trained for fewer epochs."""
+    return replace(toy, trained=toy_trained(toy.clean, epochs=6), observed=Observed(train=toy.clean))

@@ -22,11 +22,12 @@ LAYERS = (
     ("attribute",),
     ("partition",),
     ("prune",),
-    ("repair",),
+    ("repair", "methods"),
     ("evaluate",),
     ("runs",),
     ("report",),
     ("bench",),
+    ("api",),
     ("cli",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -85,10 +86,16 @@ def broken_by_call(node: ast.Call, path: str) -> Iterator[str]:
     called = ast.unparse(node.func)
     if called == "print" and not path.startswith("cli/"):
         yield "only the command line prints"
-    if path != "streams.py" and called in {
-        "torch.Generator", "Generator", "torch.manual_seed", "torch.seed",
-        "np.random.default_rng", "np.random.seed", "random.seed", "random.Random",
-    }:  # fmt: skip
+    makers = (
+        "torch.Generator",
+        "Generator",
+        "torch.manual_seed",
+        "torch.seed",
+        "np.random.seed",
+        "random.Random",
+    )
+    without_seed = called == "np.random.default_rng" and not (node.args or node.keywords)
+    if path != "streams.py" and (called in makers or without_seed):
         yield f"{called}: generators are made by Streams only"
     safe = any(
         word.arg == "weights_only" and isinstance(word.value, ast.Constant) and word.value.value is True
@@ -140,6 +147,11 @@ PLANTED = {
     ),
     "print": ("train/x.py", "print(1)", "only the command line prints"),
     "generator": ("train/x.py", "import torch\ntorch.Generator()", "made by Streams only"),
+    "generator without a seed": (
+        "train/x.py",
+        "import numpy as np\nnp.random.default_rng()",
+        "made by Streams only",
+    ),
     "global seed": ("train/x.py", "import torch\ntorch.manual_seed(0)", "made by Streams only"),
     "pickle": ("runs/x.py", "import pickle", "pickle is never used"),
     "from pickle": ("runs/x.py", "from pickle import loads", "pickle is never used"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from unchaff.samples import Ids, Samples
@@ -178,3 +179,19 @@ class Outcome:
     modifications: tuple[str, ...] = ()  # ordered: what to redo to the plain network before loading weights
     notes: tuple[str, ...] = ()
     first: Partition | None = None  # the split after the first scoring, where there were several
+
+    @property
+    def quality(self) -> dict[str, NDArray[np.generic]] | None:
+        """One array per column, one row per sample, sorted by id; None where nothing was judged.
+
+        Columns: id, quality (in [0, 1], higher is better), kept, suggested_label if there is one, and
+        each piece of evidence. Fits `pandas.DataFrame` and `pyarrow.table` as it is.
+        """
+        split = self.partition
+        if split is None:
+            return None
+        columns: dict[str, NDArray[np.generic]] = {"id": split.ids}
+        columns |= {"quality": split.quality.numpy(), "kept": split.kept.numpy()}
+        if split.suggested is not None:
+            columns["suggested_label"] = split.suggested.numpy()
+        return columns | {name: column.numpy() for name, column in split.evidence.items()}

@@ -6,10 +6,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from unchaff import data, noise
+from unchaff import noise as noises
 from unchaff.attribute.readout import Readout
 from unchaff.bench.controls import Controls, chosen
 from unchaff.bench.start import start
+from unchaff.data import Loaded, Options, hold_out, load, load_like
 from unchaff.data.write import read_truth
 from unchaff.errors import ConfigError, DataError
 from unchaff.evaluate.accuracy import Scores, score
@@ -31,7 +32,7 @@ class Cell:
     """What to run. Every field is plain, so that a cell can be written down and run again."""
 
     data: str = "digits"
-    options: data.Options = field(default_factory=data.Options)
+    options: Options = field(default_factory=Options)
     test: str | None = None
     reference: str | None = None
     noise: str = "none"  # planted in the training part
@@ -52,7 +53,7 @@ class Cell:
 class Material:
     """What a cell works on."""
 
-    loaded: data.Loaded
+    loaded: Loaded
     observed: Observed
     test: Samples  # clean where a test set was given, else the hold-out with its noisy labels
     truth: Truth | None
@@ -106,9 +107,9 @@ def device_of(name: str) -> torch.device:
 def gather(cell: Cell, *, streams: Streams) -> Material:
     """Load the data, plant the noise in the training part, and set test data aside."""
     device = device_of(cell.device)
-    planted = noise.parse(cell.noise)
-    loaded = data.load(cell.data, cell.options)
-    test = loaded.test if cell.test is None else data.load_like(cell.test, loaded, cell.options)
+    planted = noises.parse(cell.noise)
+    loaded = load(cell.data, cell.options)
+    test = loaded.test if cell.test is None else load_like(cell.test, loaded, cell.options)
     train, truth = loaded.train, None
     if planted is not None:
         train, truth = planted(train, streams=streams)
@@ -118,10 +119,10 @@ def gather(cell: Cell, *, streams: Streams) -> Material:
     loaded = replace(loaded, train=train)
     reference = None
     if cell.reference is not None:
-        reference = data.load_like(cell.reference, loaded, cell.options).to(device)
+        reference = load_like(cell.reference, loaded, cell.options).to(device)
     holdout = None
     if test is None:
-        train, holdout = data.hold_out(train, cell.holdout, streams=streams)
+        train, holdout = hold_out(train, cell.holdout, streams=streams)
         test = holdout
     observed = Observed(train=train, holdout=holdout, reference=reference)
     return Material(loaded=loaded, observed=observed, test=test.to(device), truth=truth)

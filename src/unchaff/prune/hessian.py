@@ -35,8 +35,8 @@ class HessianDiagonal:
         ids = partition.kept_ids[draw.argsort(kind="stable")[: self.limit]]
         samples = observed.train.select(ids)
         layers = last_layers(trained, samples, self.layers)
-        model = copy.deepcopy(trained.model)
-        weights = [model.get_submodule(layer.name).weight for layer in layers]
+        model = copy.deepcopy(trained.model).requires_grad_()  # also what the caller has frozen
+        weights = [model.get_parameter(f"{layer.name}.weight") for layer in layers]
         sums: list[Tensor] = [torch.zeros_like(weight) for weight in weights]
         generator = streams("prune/hessian", samples.device)
         with in_eval_mode(model):

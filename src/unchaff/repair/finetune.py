@@ -2,7 +2,6 @@
 
 import copy
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -101,7 +100,7 @@ class Schedule:
         flops: float,
         plan: PrunePlan,
         masks: dict[str, Tensor],
-    ) -> Self:
+    ) -> "Schedule":
         """Divide so many operations among the parts; each gets at least one step."""
         example = next(samples.batches(2)).inputs
         side = small_side(trained.model, samples, example, recipe.small)

@@ -1,0 +1,97 @@
+"""What a Python user calls: a network and data in, an outcome out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from unchaff.attribute.readout import Readout
+from unchaff.bench.start import check_outputs
+from unchaff.data.dataset import from_dataset
+from unchaff.errors import DataError, ModelError, RunFolderError
+from unchaff.interfaces import Repair
+from unchaff.nets.build import NETS, from_shape
+from unchaff.partition.mixture import Mixture
+from unchaff.records import Observed, Outcome, Partition, Recipe, Trained
+from unchaff.methods.unlearn import Unlearn
+from unchaff.runs.read import read
+from unchaff.runs.weights import load_into, load_weights
+from unchaff.samples import Samples
+from unchaff.streams import Streams
+
+Data = Samples | Dataset[tuple[Tensor, int]]
+
+
+def repair(
+    model: nn.Module,
+    train: Data,
+    *,
+    method: Repair | None = None,
+    holdout: Data | None = None,
+    recipe: Recipe | None = None,
+    initial: Mapping[str, Tensor] | None = None,
+    seed: int = 0,
+) -> Outcome:
+    """Repair a copy of a trained classifier.
+
+    Args:
+        model: maps a batch of inputs to logits (b, classes); not modified.
+        train: what it was trained on, with the labels as given; not modified.
+        method: `Unlearn()` by default; any member of `unchaff.methods.METHODS`.
+        holdout: samples the network has not seen; their labels may be as noisy.
+        recipe: how it was trained, the yardstick of budgets; the default recipe is assumed without.
+        initial: its weights before training, if known; fresh ones are drawn without.
+        seed: same seed, same machine: same result on the CPU.
+
+    Returns:
+        The outcome: `model` (repaired copy), `quality` (a table of one row per sample), `cost`.
+
+    Raises:
+        DataError: the data cannot be learned from.
+        ModelError: the network cannot take the data, or has no layer to read.
+    """
+    samples = _samples(train)
+    check_outputs(model, samples)
+    trained = Trained(model=model, recipe=recipe, initial=initial)
+    observed = Observed(train=samples, holdout=None if holdout is None else _samples(holdout))
+    return (method or Unlearn())(trained, observed, streams=Streams(seed))
+
+
+def score(model: nn.Module, train: Data, *, seed: int = 0) -> Partition:
+    """Judge every sample and leave the network alone.
+
+    Returns:
+        The split: `quality` in [0, 1] per id, higher is better, and who would be kept.
+    """
+    samples = _samples(train)
+    check_outputs(model, samples)
+    observed = Observed(train=samples)
+    return Mixture()(Readout()(Trained(model=model), observed, streams=Streams(seed)))
+
+
+def load(run: str | Path, *, model: nn.Module | None = None) -> nn.Module:
+    """Return the repaired network of a run folder, in evaluation mode.
+
+    Built-in networks are rebuilt; for any other one pass the plain, freshly built network as `model`.
+    No code named in a file is run, and no pickle is read.
+
+    Raises:
+        RunFolderError: no run folder, or its network was not built in and `model` is missing.
+        ModelError: the weights do not fit.
+    """
+    folder = Path(run)
+    spec = read(folder).model
+    if model is None:
+        if spec["model"] not in NETS:
+            raise RunFolderError(
+                f"{folder} holds the network {spec['model']!r}, which is not built in. "
+                "Pass the plain network: unchaff.load(run, model=network)."
+            )
+        model = from_shape(spec["model"], tuple(spec["input"]["shape"]), len(spec["class_names"]))
+    load_into(model, load_weights(folder / "model.safetensors"))
+    return model.eval()
+
+
+def _samples(data: Data) -> Samples:
+    return data if isinstance(data, Samples) else from_dataset(data)

@@ -1,0 +1,37 @@
+"""What `inject` does, and says about it."""
+
+from collections.abc import Iterator
+
+from unchaff import noise
+from unchaff.cli.inject import Options
+from unchaff.cli.reading import columns
+from unchaff.cli.table import percent
+from unchaff.data.write import inject
+from unchaff.errors import NoiseError
+from unchaff.streams import Streams
+
+
+def lines(given: Options) -> Iterator[str]:
+    """Plant the noise and yield what was written, with the exact rates."""
+    planted = noise.parse(given.noise)
+    if planted is None:
+        raise NoiseError(
+            "There is nothing to plant with --noise none. Give KIND:RATE, such as symmetric:0.4."
+        )
+    written = inject(
+        given.data,
+        planted,
+        given.out.expanduser(),
+        streams=Streams(given.seed),
+        options=columns(given),
+        overwrite=given.overwrite,
+    )
+    yield written.loaded.found
+    yield from (f"Note: {note}" for note in written.loaded.notes)
+    if written.loaded.skipped:
+        yield f"{len(written.loaded.skipped)} samples cannot be read and are left out."
+    rates = noise.realised(written.truth, written.noisy)
+    per_class = zip(written.noisy.class_names, rates.per_class, strict=True)
+    yield f"Planted {given.noise}: {percent(rates.rate)} of {len(written.noisy)} samples are noisy."
+    yield "By true class: " + ", ".join(f"{name} {percent(rate)}" for name, rate in per_class) + "."
+    yield f"Noisy data: {written.data_file}; the truth, for the evaluation only: {written.truth_file}."

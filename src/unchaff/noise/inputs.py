@@ -1,0 +1,143 @@
+"""Spoiled inputs with right labels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unchaff.errors import NoiseError
+from unchaff.noise.base import checked_rate, lowest, spoiled
+from unchaff.records import Truth
+from unchaff.samples import Rows, Samples
+from unchaff.streams import Streams
+
+
+@dataclass(frozen=True)
+class GaussianInputs:
+    """Gaussian noise on exactly `round(rate * n)` raw inputs, the same at every access.
+
+    Images: deviation `level` on the range [0, 1] (default 0.25), cut to the range. Sound: `level` is
+    the ratio of the clip's power to that of the noise, in dB (default 0). Tables: `level` deviations of
+    each column (default 1).
+
+    Source: the sound form of specs 0.3: raw range, deterministic per id.
+    """
+
+    rate: float  # share of the samples, in [0, 1]
+    level: float | None = None  # None: the default of the kind
+
+    def __post_init__(self) -> None:
+        checked_rate(self.rate)
+
+    def __call__(self, clean: Samples, *, streams: Streams) -> tuple[Samples, Truth]:
+        """Plant."""
+        hit = lowest(streams.per_id("gaussian", clean.ids), np.arange(len(clean)), self.rate)
+        mask, truth = spoiled(clean, hit)
+        seeds = streams.seeds("gaussian/draw", clean.ids)
+        defaults = {"image": 0.25, "audio": 0.0, "tabular": 1.0}
+        level = defaults[clean.kind.name] if self.level is None else self.level
+        change = _Change(clean.kind.name, level, mask, seeds, _column_deviation(clean))
+        return clean.altered(change), truth
+
+
+@dataclass(frozen=True)
+class _Change:
+    """The noise as a pure function of the row."""
+
+    kind: str
+    level: float
+    mask: NDArray[np.bool_]
+    seeds: NDArray[np.uint64]
+    columns: Tensor | None  # deviation of each column of a table
+
+    def __call__(self, rows: Rows, raw: Tensor) -> Tensor:
+        hit = self.mask[rows]
+        if not hit.any():
+            return raw
+        changed = raw.clone()
+        for place in np.flatnonzero(hit):
+            changed[place] = self._spoil(raw[place], int(self.seeds[rows[place]]))
+        return changed
+
+    def _spoil(self, one: Tensor, seed: int) -> Tensor:
+        noise = torch.from_numpy(np.random.default_rng(seed).standard_normal(tuple(one.shape), np.float32))
+        if self.kind == "audio":
+            power = one.float().square().mean().sqrt() * 10 ** (-self.level / 20)
+            return one.float() + noise * power
+        if self.kind == "image":
+            if one.dtype == torch.uint8:
+                return (one.float() + noise * self.level * 255).round().clamp(0, 255).to(torch.uint8)
+            return (one + noise * self.level).clamp(0, 1)
+        return one + noise * self.level * (1.0 if self.columns is None else self.columns)
+
+
+def _column_deviation(clean: Samples) -> Tensor | None:
+    if clean.kind.name != "tabular":
+        return None
+    return torch.cat([batch.inputs.float().cpu() for batch in clean.batches(1024)]).std(0)
+
+
+@dataclass(frozen=True)
+class GaussianPublished:
+    """Gaussian noise as the published code adds it: after normalisation, cut to [0, 1], new at every access.
+
+    It destroys the images, and what is left can be told by its smallest pixel: for comparison only.
+    The network is given mean + deviation times that, so that its own normalisation returns it.
+
+    Source: arXiv 2506.11615 (specs M.2).
+    """
+
+    rate: float  # share of the samples, in [0, 1]
+    sigma: float = 4.5  # after normalisation
+
+    def __post_init__(self) -> None:
+        checked_rate(self.rate)
+
+    def __call__(self, clean: Samples, *, streams: Streams) -> tuple[Samples, Truth]:
+        """Plant.
+
+        Raises:
+            NoiseError: the data are no images.
+        """
+        if clean.kind.name != "image":
+            raise NoiseError(f"gaussian-published is for images, the data are {clean.kind}. Use gaussian.")
+        hit = lowest(streams.per_id("gaussian", clean.ids), np.arange(len(clean)), self.rate)
+        mask, truth = spoiled(clean, hit)
+        mean, std = _pixel_moments(clean)
+        change = _Fresh(mask, mean, std, self.sigma, streams("gaussian-published"))
+        return clean.altered(change, fresh=True), truth
+
+
+@dataclass(frozen=True)
+class _Fresh:
+    """Noise that is drawn anew whenever it is asked for, in the order of asking."""
+
+    mask: NDArray[np.bool_]
+    mean: Tensor
+    std: Tensor
+    sigma: float
+    generator: torch.Generator
+
+    def __call__(self, rows: Rows, raw: Tensor) -> Tensor:
+        plain = raw.float() / 255 if raw.dtype == torch.uint8 else raw.float()
+        hit = torch.from_numpy(self.mask[rows])
+        noise = torch.randn(plain[hit].shape, generator=self.generator)
+        cut = ((plain[hit] - self.mean) / self.std + self.sigma * noise).clamp(0, 1)
+        changed = plain.clone()
+        changed[hit] = cut * self.std + self.mean
+        return changed
+
+
+def _pixel_moments(clean: Samples) -> tuple[Tensor, Tensor]:
+    """Return mean and deviation per channel of the raw images on [0, 1], (c, 1, 1) each."""
+    total, square, count = torch.zeros(()), torch.zeros(()), 0
+    for start in range(0, len(clean), 1024):
+        raw = clean.source.raw(np.arange(start, min(start + 1024, len(clean))))
+        plain = raw.double() / 255 if raw.dtype == torch.uint8 else raw.double()
+        total, square = total + plain.sum((0, 2, 3)), square + plain.square().sum((0, 2, 3))
+        count += plain.numel() // plain.shape[1]
+    mean = total / count
+    std = (square / count - mean.square()).clamp_min(1e-12).sqrt()
+    return mean.float()[:, None, None], std.float()[:, None, None]

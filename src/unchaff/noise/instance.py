@@ -1,0 +1,60 @@
+"""Wrong labels that depend on the input."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.stats import truncnorm
+
+from unchaff.noise.base import checked_rate, choices, relabelled
+from unchaff.records import Truth
+from unchaff.samples import Samples
+from unchaff.streams import Streams
+
+
+@dataclass(frozen=True)
+class InstanceDependent:
+    """Each sample has its own rate, and a wrong label that a random projection of its input chooses.
+
+    q_i is drawn from Normal(rate, 0.1) cut to [0, 1]; a matrix per true class scores the classes. The
+    realised rate is near `rate`, not exact, as in the generator this follows.
+
+    Source: the projection type of Xia et al., arXiv 2006.07836 (specs 0.3). Inputs are standardised
+    per sample and projections divided by the root of the input size, so that no class takes all.
+    """
+
+    rate: float  # mean share of wrong labels, in [0, 1]
+    spread: float = 0.1
+
+    def __post_init__(self) -> None:
+        checked_rate(self.rate)
+
+    def __call__(self, clean: Samples, *, streams: Streams) -> tuple[Samples, Truth]:
+        """Plant."""
+        labels = clean.labels.cpu().numpy()
+        if self.rate == 0:
+            return relabelled(clean, labels.copy())
+        low, high = -self.rate / self.spread, (1 - self.rate) / self.spread
+        own = streams.per_id("instance/rate", clean.ids)
+        rates = truncnorm.ppf(own, low, high, loc=self.rate, scale=self.spread)
+        wrong = choices(streams.per_id("instance/class", clean.ids), self._scores(clean, streams))
+        given = np.where(streams.per_id("instance/flip", clean.ids) < rates, wrong, labels)
+        return relabelled(clean, given.astype(np.int64))
+
+    def _scores(self, clean: Samples, streams: Streams) -> np.ndarray:
+        """Return the probability of each wrong class, (n, classes), 0 for the right one."""
+        size = int(np.prod(clean.kind.shape))
+        rng = streams("instance/projection")
+        projection = torch.randn(clean.num_classes, size, clean.num_classes, generator=rng)
+        parts = []
+        for batch in clean.batches(256):
+            flat = batch.inputs.flatten(1).float().cpu()
+            flat = (flat - flat.mean(1, keepdim=True)) / flat.std(1, keepdim=True).clamp_min(1e-6)
+            labels = batch.labels.cpu()
+            scores = torch.empty(len(flat), clean.num_classes)
+            for label in labels.unique():
+                rows = labels == label
+                scores[rows] = flat[rows] @ projection[label] / size**0.5
+            scores[torch.arange(len(flat)), labels] = float("-inf")
+            parts.append(scores.softmax(1))
+        return torch.cat(parts).double().numpy()

@@ -1,0 +1,78 @@
+"""What every rule that prunes owes; found in the package, none is named here."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+
+from unchaff.nets.taps import find_layers
+from unchaff.partition.mixture import Mixture
+from unchaff.prune.apply import masks_for, prunable, prune
+from unchaff.streams import Streams
+
+
+@pytest.fixture(scope="module")
+def split(toy):
+    from unchaff.attribute.readout import Readout  # noqa: PLC0415
+
+    return Mixture()(Readout()(toy.trained, toy.observed, streams=Streams(0)))
+
+
+def example(toy):
+    return next(toy.observed.train.batches(4)).inputs
+
+
+def with_share(pruner, share):
+    if "share" not in {field.name for field in fields(pruner)}:
+        return pruner
+    return replace(pruner, share=share, layers=1.0)
+
+
+def test_the_plan_names_units_that_exist_once_each(pruner, toy, split):
+    plan = with_share(pruner, 0.3)(toy.trained, toy.observed, split, streams=Streams(0))
+    allowed = {
+        layer.name: layer.units
+        for layer in prunable(find_layers(toy.trained.model, example(toy)), toy.trained.model)
+    }
+    places = [(unit.layer, unit.unit) for unit in plan.units]
+    assert len(set(places)) == len(places)
+    for layer, unit in places:
+        assert 0 <= unit < allowed[layer]
+    for layer, units in plan.by_layer().items():
+        assert len(units) <= 0.3 * allowed[layer]
+    assert np.isfinite([unit.sensitivity for unit in plan.units]).all()
+    assert plan.reason
+
+
+def test_share_nought_is_the_same_network(pruner, toy, split):
+    plan = with_share(pruner, 0.0)(toy.trained, toy.observed, split, streams=Streams(0))
+    assert plan.units == ()
+    assert masks_for(toy.trained.model, plan, example(toy)) == {}
+    same = prune(toy.trained.model, plan, example(toy)).model
+    for name, tensor in toy.trained.model.state_dict().items():
+        assert torch.equal(tensor, same.state_dict()[name]), name
+
+
+def test_same_seed_same_plan(pruner, toy, split):
+    pruner = with_share(pruner, 0.3)
+    first, second = (pruner(toy.trained, toy.observed, split, streams=Streams(5)) for _ in range(2))
+    assert first.units == second.units
+
+
+def test_permuted_samples_give_the_same_plan(pruner, toy, split, permuted):
+    pruner = with_share(pruner, 0.3)
+    plain, moved = (
+        pruner(toy.trained, observed, split, streams=Streams(5)) for observed in (toy.observed, permuted)
+    )
+    assert plain.units == moved.units
+
+
+def test_nothing_of_the_callers_is_changed(pruner, toy, split, watched):
+    watched(with_share(pruner, 0.3), toy.trained, toy.observed, split, streams=Streams(0))
+
+
+def test_where_nothing_is_rejected_the_rule_still_answers(pruner, toy, split):
+    whole = replace(split, kept=torch.ones(600, dtype=torch.bool), quality=torch.ones(600), abstained=True)
+    plan = pruner(toy.trained, toy.observed, whole, streams=Streams(0))
+    assert np.isfinite([unit.sensitivity for unit in plan.units]).all()
