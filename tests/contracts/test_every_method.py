@@ -1,6 +1,9 @@
 """What every whole method owes; the methods come from METHODS, none is named where the rule is for all."""
 
+import ast
+import importlib.util
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -74,7 +77,7 @@ def test_the_split_covers_every_sample_and_no_class_vanishes(method, toy, outcom
     if split is None:
         return
     np.testing.assert_array_equal(split.ids, toy.observed.train.ids)
-    assert 0 <= split.quality.min()
+    assert split.quality.min() >= 0
     assert split.quality.max() <= 1
     kept = toy.observed.train.labels[split.kept]
     assert kept.unique().tolist() == [0, 1, 2, 3]
@@ -89,10 +92,6 @@ def test_the_truth_is_out_of_reach(method):
 
 def _reachable(module):
     """Return the package's modules that importing one module brings in, read from the sources."""
-    import ast  # noqa: PLC0415
-    import importlib.util  # noqa: PLC0415
-    from pathlib import Path  # noqa: PLC0415
-
     seen, todo = set(), [module]
     while todo:
         name = todo.pop()

@@ -26,7 +26,7 @@ def test_quality_is_a_probability_for_each_id(partitioner):
     split = partitioner(evidence)
     np.testing.assert_array_equal(split.ids, evidence.ids)
     assert torch.isfinite(split.quality).all()
-    assert 0 <= split.quality.min()
+    assert split.quality.min() >= 0
     assert split.quality.max() <= 1
     assert split.reason
     assert split.evidence["made"] is evidence.columns["made"]

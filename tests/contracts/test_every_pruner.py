@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from unchaff.attribute.readout import Readout
 from unchaff.nets.taps import find_layers
 from unchaff.partition.mixture import Mixture
 from unchaff.prune.apply import masks_for, prunable, prune
@@ -14,8 +15,6 @@ from unchaff.streams import Streams
 
 @pytest.fixture(scope="module")
 def split(toy):
-    from unchaff.attribute.readout import Readout  # noqa: PLC0415
-
     return Mixture()(Readout()(toy.trained, toy.observed, streams=Streams(0)))
 
 
