@@ -28,6 +28,9 @@ def command(given: Options) -> int:
     """
     from unchaff.cli import planting
 
-    for line in planting.lines(given):
+    said = planting.lines(
+        given, data=given.data, kind=given.noise, out=given.out, seed=given.seed, overwrite=given.overwrite
+    )
+    for line in said:
         typer.echo(line)
     return 0
