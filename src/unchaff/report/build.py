@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 from unchaff.evaluate.accuracy import Scores
 from unchaff.evaluate.cost import share
-from unchaff.evaluate.metrics import Measured
+from unchaff.evaluate.metrics import ON_TEST, Measured
 from unchaff.records import Cost
 from unchaff.report import charts, sections
 from unchaff.report.suspects import by_class, worst
 from unchaff.report.verdict import verdict
 from unchaff.report.views import Chart, Fact, PageView, Rung
-from unchaff.report.words import percent, points
+from unchaff.report.words import count, percent, points
 from unchaff.runs.record import Run
 
 
@@ -19,7 +19,7 @@ def view_of(run: Run, manifest: Mapping[str, object]) -> PageView:
     measured, ladder = run.measured, rungs(run)
     return PageView(
         title=f"unchaff: {_subject(run)}",
-        created=str(manifest.get("created", "")),
+        created=str(manifest.get("created", "")).replace("T", " ").replace("+00:00", " UTC"),
         verdict=verdict(measured, run.outcome),
         measured_on=measured.measured_on,
         facts=facts(run),
@@ -67,7 +67,7 @@ def facts(run: Run) -> tuple[Fact, ...]:
     if split is not None:
         found.append(Fact("Estimated noise", percent(split.noise_rate), "of the labels or inputs"))
         set_aside = int((~split.kept).sum())
-        found.append(Fact("Kept", percent(split.kept_share), f"{set_aside} samples set aside"))
+        found.append(Fact("Kept", percent(split.kept_share), f"{count(set_aside)} samples set aside"))
     part = None if measured.full is None else share(run.outcome.cost, measured.full)["flops"]
     if part is not None:
         found.append(Fact("Cost", percent(part), "of one full training, in operations"))
@@ -103,10 +103,10 @@ def _rungs_note(measured: Measured) -> str:
         if "oracle" in measured.controls
         else ""
     )
+    where = "test samples" if measured.measured_on == ON_TEST else "held-out samples with their noisy labels"
     return (
-        f"Measured on {measured.before.n} samples of the {measured.measured_on}. "
-        "Every row starts from the same network and sees the same data. The cost of a control is its own, "
-        f"and no part of the cost of the repair.{oracle}{estimated}"
+        f"Measured on {count(measured.before.n)} {where}, all networks alike. The cost of a control is its "
+        f"own, and no part of the cost of the repair.{oracle}{estimated}"
     )
 
 

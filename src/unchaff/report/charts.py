@@ -9,16 +9,21 @@ from numpy.typing import NDArray
 from unchaff.evaluate.calibration import Calibration
 from unchaff.report.svg import BAD, GOOD, INK, LINE, MUTED, PLAIN, drawing, inline
 from unchaff.report.views import Chart, Rung
-from unchaff.report.words import percent
+from unchaff.report.words import count, percent
 
 COLOUR = {"before": INK, "after": GOOD, "control": PLAIN}
 NUM_BINS = 40
+NUM_COLUMNS = 5  # names of points in one column must not lie on each other
+LETTER = 0.075  # height of a name in a chart, as a share of the axis
 
 
 def quality_histogram(quality: NDArray[np.float32], kept: NDArray[np.bool_]) -> Chart:
     """Draw how quality is distributed, and what was kept of it."""
     edges = np.linspace(0, 1, NUM_BINS + 1)
-    caption = f"{int(kept.sum())} of {len(kept)} samples are kept, {int((~kept).sum())} are set aside."
+    caption = (
+        f"{count(int(kept.sum()))} of {count(len(kept))} samples are kept, "
+        f"{count(int((~kept).sum()))} are set aside."
+    )
     with drawing() as (figure, axes):
         axes.hist(
             [quality[~kept], quality[kept]],
@@ -70,14 +75,16 @@ def accuracy_against_cost(rungs: Sequence[Rung]) -> Chart | None:
     )
     with drawing() as (figure, axes):
         for rung, cost in zip(priced, costs, strict=True):
-            axes.plot([cost], [rung.accuracy * 100], "o", color=COLOUR[rung.role], markersize=7)
-        _named(axes, costs, priced)
+            is_ours = rung.role == "after"
+            place = ([cost], [rung.accuracy * 100])
+            axes.plot(*place, "o", color=COLOUR[rung.role], markersize=7, zorder=4 if is_ours else 3)
         start = next((rung.accuracy for rung in rungs if rung.role == "before"), None)
         if start is not None:
             axes.axhline(start * 100, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
         axes.set(xlabel=unit, ylabel="accuracy, %")
-        axes.set_xlim(0, max(costs) * 1.3)
-        axes.margins(y=0.18)
+        axes.set_xlim(0, max(costs) * 1.35)
+        axes.margins(y=0.15)
+        _named(axes, costs, priced)
         caption = "Up and to the left is better; the dashed line is the network before."
         label = f"Accuracy against {unit}. {told}."
         return Chart(inline(figure, "cost", label), "Accuracy against cost", caption)
@@ -102,23 +109,53 @@ def calibration_curve(calibration: Calibration) -> Chart:
 
 
 def _named(axes: Axes, costs: Sequence[float], rungs: Sequence[Rung]) -> None:
-    """Write each name beside its point, and push names apart that would lie on each other."""
+    """Write each name beside its point."""
     heights = [rung.accuracy * 100 for rung in rungs]
-    gap = max(max(heights) - min(heights), 0.5) * 0.085
-    order = sorted(range(len(rungs)), key=heights.__getitem__)
-    last = float("-inf")
-    for index in order:
-        height = max(heights[index], last + gap)
-        last = height
+    low, high = axes.get_ylim()
+    columns = np.digitize(costs, np.linspace(0, max(costs), NUM_COLUMNS))
+    places = dict(enumerate(heights))
+    for column in set(columns.tolist()):
+        inside = [index for index in places if columns[index] == column]
+        apart = spread([heights[index] for index in inside], (high - low) * LETTER)
+        places.update(zip(inside, apart, strict=True))
+    for index, rung in enumerate(rungs):
         axes.annotate(
-            _short(rungs[index].name),
-            (costs[index], height),
+            _short(rung.name),
+            (costs[index], places[index]),
             xytext=(8, 0),
             textcoords="offset points",
             verticalalignment="center",
-            color=INK,
+            color=GOOD if rung.role == "after" else INK,
             fontsize=9,
         )
+
+
+def spread(heights: Sequence[float], gap: float) -> list[float]:
+    """Move heights apart to at least `gap`, in their order; groups stay centred where they were.
+
+    >>> spread([1.0, 5.0, 1.0], gap=1.0)
+    [0.5, 5.0, 1.5]
+    """
+    groups: list[list[int]] = []
+    for index in sorted(range(len(heights)), key=heights.__getitem__):
+        groups.append([index])
+        while len(groups) > 1 and _top(groups[-2], heights, gap) + gap > _bottom(groups[-1], heights, gap):
+            last = groups.pop()
+            groups[-1] += last
+    moved = list(heights)
+    for group in groups:
+        start = _bottom(group, heights, gap)
+        for step, index in enumerate(group):
+            moved[index] = start + step * gap
+    return moved
+
+
+def _bottom(group: Sequence[int], heights: Sequence[float], gap: float) -> float:
+    return sum(heights[index] for index in group) / len(group) - gap * (len(group) - 1) / 2
+
+
+def _top(group: Sequence[int], heights: Sequence[float], gap: float) -> float:
+    return _bottom(group, heights, gap) + gap * (len(group) - 1)
 
 
 def _short(name: str, most: int = 24) -> str:

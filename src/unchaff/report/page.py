@@ -47,6 +47,7 @@ def render(view: PageView) -> str:
         seconds=words.seconds,
         flops=words.flops,
         count=words.count,
+        quality=words.quality,
     )
     environment.globals["drawn"] = _drawn
     return environment.get_template(TEMPLATE).render(view=view, style=Markup(files("style.css")))  # noqa: S704

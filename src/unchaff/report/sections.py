@@ -6,7 +6,7 @@ from unchaff.evaluate.cost import share
 from unchaff.evaluate.metrics import ON_TEST, Measured
 from unchaff.records import Cost, PrunePlan
 from unchaff.report.views import Fact, PrunedLayer, StageRow
-from unchaff.report.words import count, flops, percent, seconds
+from unchaff.report.words import MINUS, count, flops, percent, seconds
 from unchaff.runs.record import Run
 
 MOST_UNITS = 24  # named per layer
@@ -65,7 +65,7 @@ def pruned(plan: PrunePlan | None) -> tuple[PrunedLayer, ...]:
         own = [unit.sensitivity for unit in plan.units if unit.layer == layer]
         more = f" and {len(units) - MOST_UNITS} more" if len(units) > MOST_UNITS else ""
         named = ", ".join(str(unit) for unit in units[:MOST_UNITS]) + more
-        rows.append(PrunedLayer(layer, len(units), named, f"{max(own, key=abs):+.3f}".replace("-", "\u2212")))
+        rows.append(PrunedLayer(layer, len(units), named, f"{max(own, key=abs):+.3f}".replace("-", MINUS)))
     return tuple(rows)
 
 

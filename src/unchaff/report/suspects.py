@@ -6,6 +6,7 @@ from torch import Tensor
 from unchaff.records import Partition
 from unchaff.report.thumbnails import media
 from unchaff.report.views import ClassRow, Suspect
+from unchaff.report.words import number
 from unchaff.runs.record import Run
 
 MOST = 50
@@ -55,6 +56,6 @@ def _suspect(run: Run, split: Partition, row: int, raw: Tensor) -> Suspect:
         suggested=names[int(suggestions(run, split)[row])],
         quality=float(split.quality[row]),
         kept=bool(split.kept[row]),
-        evidence=tuple((name, f"{float(values[row]):.3g}") for name, values in split.evidence.items()),
+        evidence=tuple((name, number(float(values[row]))) for name, values in split.evidence.items()),
         media=media(raw, run.samples.kind, given),
     )

@@ -23,11 +23,11 @@ COLOURS: Mapping[str, str] = MappingProxyType(
         PLAIN: "var(--plain)",
     }
 )
-SIZE = (5.4, 3.0)  # inches: near its size on the page, so that letters stay readable
+SIZE = (4.7, 2.8)  # inches: near its size on the page, so that letters stay readable
 STYLE: Any = {  # matplotlib's own type for this differs between its versions
     "svg.fonttype": "none",
     "svg.hashsalt": "unchaff",
-    "font.size": 10.0,
+    "font.size": 9.5,
     "font.family": "sans-serif",
     "axes.edgecolor": LINE,
     "axes.labelcolor": MUTED,
@@ -73,6 +73,7 @@ def inline(figure: Figure, name: str, label: str) -> str:
     text = re.sub(r'\bid="', f'id="{name}-', text)
     text = text.replace('href="#', f'href="#{name}-').replace("url(#", f"url(#{name}-")
     text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)
+    text = re.sub(r"font-family: [^;\"]*;? ?", "", text)
     for drawn, own in COLOURS.items():
         text = text.replace(drawn, own)
     head = re.match(r"<svg[^>]*>", text)

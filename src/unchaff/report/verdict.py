@@ -7,7 +7,7 @@ from unchaff.evaluate.cost import gap_recovered, share
 from unchaff.evaluate.metrics import ON_TEST, Measured
 from unchaff.records import Outcome, Partition
 from unchaff.report.views import Verdict
-from unchaff.report.words import percent, points
+from unchaff.report.words import count, percent, points
 
 YARDSTICK = "oracle"  # knows the truth, so it is a ceiling and no rival
 
@@ -60,17 +60,23 @@ def _judged(measured: Measured, after: Scores) -> tuple[Tone, str]:
     before, rival = measured.before, best_rival(measured)
     change = _from_to(before, after)
     if after.accuracy < before.accuracy:
-        return "bad", f"Not worth repairing: the accuracy fell {change}. Keep the network you had."
+        doubt = ", which may be chance" if overlap(before, after) else ""
+        return "bad", f"Not worth repairing: the accuracy fell {change}{doubt}. Keep the network you had."
     if after.accuracy == before.accuracy:
         return "plain", f"Not worth repairing: the accuracy stayed at {percent(after.accuracy)}."
     if rival is not None and rival[1].accuracy > after.accuracy:
-        return "bad", (
-            f"Repairing raised the accuracy {change}, but the control {rival[0]} did better "
-            f"with {percent(rival[1].accuracy)}."
-        )
+        return _beaten(after, rival, change)
     if overlap(before, after):
         return "plain", f"Perhaps worth repairing: the accuracy rose {change}, which may be chance."
     return "good", f"Worth repairing: the accuracy rose {change}."
+
+
+def _beaten(after: Scores, rival: tuple[str, Scores], change: str) -> tuple[Tone, str]:
+    name, scores = rival
+    theirs = f"the control {name} did better with {percent(scores.accuracy)}"
+    if overlap(scores, after):
+        return "plain", f"The accuracy rose {change}, but {theirs}, which may be chance."
+    return "bad", f"The accuracy rose {change}, but {theirs}: prefer that one."
 
 
 def _from_to(before: Scores, after: Scores) -> str:
@@ -103,7 +109,7 @@ def _price(measured: Measured, outcome: Outcome, after: Scores) -> tuple[str, ..
 
 
 def _where(measured: Measured) -> tuple[str, ...]:
-    n = measured.before.n
+    n = count(measured.before.n)
     if measured.measured_on == ON_TEST:
         return (f"Measured on {n} test samples.",)
     told = (

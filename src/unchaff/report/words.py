@@ -2,6 +2,7 @@
 
 UNITS = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 NBSP = "\u00a0"
+MINUS = "\u2212"
 NARROW = "\u202f"  # space between groups of digits
 
 
@@ -17,7 +18,7 @@ def percent(share: float, digits: int = 1) -> str:
 def points(difference: float) -> str:
     """Return a difference of two shares in percentage points, always with its sign."""
     rounded = round(difference * 100, 1)
-    sign = "+" if rounded > 0 else "\u2212" if rounded < 0 else "\u00b1"
+    sign = "+" if rounded > 0 else MINUS if rounded < 0 else "\u00b1"
     return f"{sign}{abs(rounded):.1f}"
 
 
@@ -54,3 +55,21 @@ def count(number: int) -> str:
     '50 000'
     """
     return f"{number:,}".replace(",", NARROW)
+
+
+def number(value: float) -> str:
+    """Return a number to three digits, with a real minus sign.
+
+    >>> number(-4.1).replace(MINUS, "-")
+    '-4.10'
+    """
+    return f"{value:#.3g}".rstrip(".").replace("-", MINUS)
+
+
+def quality(value: float) -> str:
+    """Return a probability to three places.
+
+    >>> quality(0.00001).replace(NBSP, " ")
+    '< 0.001'
+    """
+    return f"<{NBSP}0.001" if 0 < value < 0.0005 else f"{value:.3f}"
