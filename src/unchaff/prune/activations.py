@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from unchaff.nets.flops import count
@@ -43,6 +43,8 @@ def observe_units(trained: Trained, samples: Samples, layers: list[Layer]) -> Ac
                 trained.model(batch.inputs)
             for name, reading in names.items():
                 active = functional.relu(read[reading].float())
+                if isinstance(trained.model.get_submodule(name), nn.Linear):
+                    active = active.movedim(-1, 1)  # of a sequence, its units come last
                 parts[name].append(active.flatten(2).mean(2).cpu() if active.dim() > 2 else active.cpu())
     cost = Cost(time.perf_counter() - started, len(samples), flops * len(samples)).as_stage("prune")
     return Activations({name: torch.cat(part) for name, part in parts.items()}, cost)

@@ -21,13 +21,17 @@ class Pruned:
 
 def prunable(layers: tuple[Layer, ...], model: nn.Module) -> list[Layer]:
     """Return the layers whose units can be silenced for good: not the output, norm with its own weights."""
-    modules = dict(model.named_modules())
     return [
         layer
         for layer in layers
-        if not layer.is_output
-        and (layer.norm is None or getattr(modules[layer.norm], "weight", None) is not None)
+        if not layer.is_output and (layer.norm is None or _scales_units(model, layer.norm, layer.units))
     ]
+
+
+def _scales_units(model: nn.Module, norm: str, units: int) -> bool:
+    """Whether the normalisation has one weight per unit: a layer norm over time has one per frame."""
+    weight = getattr(model.get_submodule(norm), "weight", None)
+    return weight is not None and len(weight) == units
 
 
 def prune(model: nn.Module, plan: PrunePlan, example: Tensor) -> Pruned:

@@ -1,0 +1,88 @@
+import pytest
+import torch
+
+from unchaff.data.prepare import Pixels, Plain
+from unchaff.data.sources import in_memory
+from unchaff.errors import ModelError
+from unchaff.nets.build import KINDS, NETS, build, default_net, from_shape
+from unchaff.nets.standardize import Standardize
+from unchaff.nets.taps import find_layers
+from unchaff.prune.apply import prunable
+from unchaff.samples import Kind, canonical
+from unchaff.streams import Streams
+
+SHAPES = {"image": (3, 32, 32), "audio": (1, 40, 50), "tabular": (7,)}
+CASES = [(name, kind) for name, kinds in KINDS.items() for kind in kinds]
+
+
+def samples(kind, shape, count=6):
+    draw = torch.randn(count, *shape, generator=torch.Generator().manual_seed(0)) * 3 + 5
+    labels = torch.arange(count) % 2
+    source = in_memory(draw, Plain() if kind == "tabular" else Pixels())
+    return canonical(range(count), labels, class_names=("a", "b"), kind=Kind(kind, shape), source=source)
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES, ids=str)
+def test_every_network_answers_and_can_be_pruned(name, kind):
+    model = from_shape(name, SHAPES[kind], 5).eval()
+    inputs = torch.randn(2, *SHAPES[kind], generator=torch.Generator().manual_seed(0))
+    assert model(inputs).shape == (2, 5)
+    layers = find_layers(model, inputs)
+    assert [layer.name for layer in layers if layer.is_output] == [layers[-1].name]
+    assert len(prunable(layers, model)) == len(layers) - 1
+
+
+def test_sizes_are_those_promised():
+    def size(name, kind):
+        return sum(each.numel() for each in from_shape(name, SHAPES[kind], 10).parameters())
+
+    assert size("small-cnn", "image") == pytest.approx(0.33e6, rel=0.03)
+    assert size("audio-cnn", "audio") == pytest.approx(0.32e6, rel=0.03)
+    assert from_shape("resnet18", SHAPES["image"], 10)[-1][2].out_features == 256
+
+
+def test_the_input_scale_is_measured_and_travels_with_the_weights():
+    data = samples("tabular", (7,), count=50)
+    model = build("mlp", data, streams=Streams(0))
+    scaled = model[0](next(data.batches(50)).inputs)
+    torch.testing.assert_close(scaled.mean(0), torch.zeros(7), atol=1e-5, rtol=0)
+    torch.testing.assert_close(scaled.std(0, correction=0), torch.ones(7), atol=1e-5, rtol=0)
+    assert {"0.mean", "0.std"} <= model.state_dict().keys()
+
+
+def test_a_constant_channel_is_not_blown_up():
+    model = Standardize(2, 0)
+    data = samples("tabular", (2,))
+    data = data.altered(lambda _rows, raw: raw * torch.tensor([1.0, 0.0]))
+    model.measure(data)
+    assert model.std[1] == 1
+    assert torch.isfinite(model(next(data.batches(6)).inputs)).all()
+
+
+def test_a_seed_gives_the_weights_and_the_global_generator_stays():
+    data, before = samples("tabular", (7,)), torch.random.get_rng_state()
+    first, same, other = (build("mlp", data, streams=Streams(seed))[2].weight for seed in (0, 0, 1))
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_the_default_suits_the_kind():
+    for kind, shape, name in [
+        ("image", (3, 32, 32), "small-cnn"), ("image", (1, 8, 8), "mlp"),
+        ("audio", (1, 40, 50), "audio-cnn"), ("tabular", (7,), "mlp"),
+    ]:  # fmt: skip
+        assert default_net(samples(kind, shape)) == name
+    assert set(NETS) == set(KINDS)
+
+
+def test_a_wrong_spec_says_what_is_allowed():
+    data = samples("tabular", (7,))
+    with pytest.raises(ModelError, match=r"no network 'magic'. Allowed: mlp"):
+        build("magic", data, streams=Streams(0))
+    with pytest.raises(ModelError, match=r"takes image, but the data are tabular 7. Use --model mlp"):
+        build("resnet18", data, streams=Streams(0))
+    with pytest.raises(ModelError, match="cannot be imported"):
+        build("no_such_package:net", data, streams=Streams(0))
+    with pytest.raises(ModelError, match="returned dict, not a"):
+        build("builtins:dict", data, streams=Streams(0))

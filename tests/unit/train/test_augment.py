@@ -1,0 +1,85 @@
+import pytest
+import torch
+
+from unchaff.samples import Kind
+from unchaff.train.augment import augment, view
+
+PHOTO = Kind("image", (3, 32, 32), views=("plain", "mirror"))
+DIGIT = Kind("image", (3, 32, 32))
+SOUND = Kind("audio", (1, 40, 50), rate=16000)
+
+
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+def batch(kind, count=40):
+    return torch.rand(count, *kind.shape, generator=generator())
+
+
+@pytest.mark.parametrize(
+    "kind", [PHOTO, DIGIT, SOUND, Kind("tabular", (5,))], ids=["photo", "digit", "sound", "row"]
+)
+def test_shape_range_and_repeatability(kind):
+    inputs = batch(kind)
+    before = inputs.clone()
+    first, second = augment(inputs, kind, generator()), augment(inputs, kind, generator())
+    assert torch.equal(first, second)
+    assert first.shape == inputs.shape
+    assert inputs.min() <= first.min()
+    assert first.max() <= inputs.max()
+    assert torch.equal(inputs, before), "the batch that came in was changed"
+
+
+def test_tabular_rows_and_tiny_pictures_stay_as_they_are():
+    for kind in (Kind("tabular", (5,)), Kind("image", (1, 8, 8))):
+        assert torch.equal(augment(batch(kind), kind, generator()), batch(kind))
+
+
+def ramp(kind):
+    """Return inputs that rise from left to right, so that a mirror image falls."""
+    return torch.arange(kind.shape[-1]).float().expand(200, *kind.shape).contiguous()
+
+
+def slopes(inputs):
+    middle = inputs.shape[-1] // 2
+    return (inputs[:, 0, 12, middle + 8] - inputs[:, 0, 12, middle - 8]).sign()
+
+
+def test_only_kinds_that_allow_it_are_mirrored():
+    assert (slopes(augment(ramp(PHOTO), PHOTO, generator())) < 0).float().mean() == pytest.approx(
+        0.5, abs=0.12
+    )
+    assert (slopes(augment(ramp(DIGIT), DIGIT, generator())) > 0).all()
+    moved = augment(ramp(SOUND), SOUND, generator())
+    assert (slopes(moved) >= 0).float().mean() > 0.7, (
+        "masked spans may hide the slope; a mirror would turn it"
+    )
+
+
+def test_crops_of_another_side_have_that_side_and_show_the_picture():
+    inputs = batch(PHOTO)
+    small = augment(inputs, PHOTO, generator(), side=24)
+    assert small.shape == (40, 3, 24, 24)
+    values = set(inputs[0].flatten().tolist())
+    assert set(small[0].flatten().tolist()) <= values
+
+
+def test_samples_of_a_batch_are_changed_differently():
+    same = batch(DIGIT, 1).expand(20, -1, -1, -1).contiguous()
+    changed = augment(same, DIGIT, generator())
+    assert len({tuple(each.flatten().tolist()) for each in changed}) > 10
+
+
+def test_sound_moves_in_time_without_wrapping_round():
+    changed = augment(ramp(SOUND), SOUND, generator())
+    inside = changed[:, 0, 12]
+    steps = inside.diff(dim=1)
+    assert (steps.abs() <= 1).float().mean() > 0.9, "a jump from end to start would be a wrap"
+
+
+def test_the_mirror_view_is_its_own_inverse():
+    inputs = batch(PHOTO)
+    assert torch.equal(view(inputs, "plain"), inputs)
+    assert not torch.equal(view(inputs, "mirror"), inputs)
+    assert torch.equal(view(view(inputs, "mirror"), "mirror"), inputs)

@@ -1,0 +1,140 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from unchaff.errors import TrainingError
+from unchaff.streams import Streams
+from unchaff.train.loop import Cosine, Phase, _Average, fit, hold_masks
+
+
+def phase(steps=6, **options):
+    return Phase(steps=steps, lr=Cosine(steps=steps, peak=0.05), batch_size=30, augment=False, **options)
+
+
+def weights(model):
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def test_the_rate_rises_straight_and_falls_as_half_a_cosine():
+    rate = Cosine(steps=100, peak=0.4, warmup=0.2)
+    assert rate(0) == pytest.approx(0.4 / 20)
+    assert rate(9) == pytest.approx(0.2)
+    assert rate(19) == pytest.approx(0.4)
+    assert rate(59) == pytest.approx(0.2), "half of the fall"
+    assert rate(99) == pytest.approx(0, abs=1e-12)
+    assert rate(500) == pytest.approx(0, abs=1e-12)
+    assert max(rate(step) for step in range(100)) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("warmup", [0.0, 1.0])
+def test_the_rate_is_sound_at_the_ends_of_warmup(warmup):
+    rates = [Cosine(steps=3, peak=1.0, warmup=warmup)(step) for step in range(4)]
+    assert all(0 <= rate <= 1 for rate in rates)
+    assert rates[0] > 0
+
+
+def test_a_phase_takes_its_steps_and_leaves_the_model_alone(toy):
+    before = weights(toy.trained.model)
+    fitted = fit(toy.trained.model, toy.observed.train, phase(7), streams=Streams(0), name="here")
+    assert fitted.cost.samples_seen == 7 * 30
+    assert list(fitted.cost.stages) == ["here"]
+    assert fitted.model[1][1].num_batches_tracked == before["1.1.num_batches_tracked"] + 7
+    for name, tensor in toy.trained.model.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+
+
+def test_masked_weights_stay_exact_zeros_and_their_average_too(toy):
+    mask = torch.ones_like(toy.trained.model[3].weight)
+    mask[[2, 5]] = 0
+    masks = {"3.weight": mask}
+    fitted = fit(toy.trained.model, toy.observed.train, phase(masks=masks, average=0.9), streams=Streams(0))
+    for model in (fitted.model, fitted.averaged):
+        assert model[3].weight[[2, 5]].abs().max() == 0
+        assert model[3].weight.abs().sum() > 0
+
+
+def test_only_what_is_named_learns_buffers_included(toy):
+    fitted = fit(toy.trained.model, toy.observed.train, phase(trains=("1.0", "5")), streams=Streams(0))
+    for name, tensor in toy.trained.model.state_dict().items():
+        learned = name.startswith(("1.0.", "5."))
+        assert torch.equal(tensor, fitted.model.state_dict()[name]) != learned, name
+    assert all(parameter.requires_grad for parameter in fitted.model.parameters())
+
+
+def test_the_running_mean_is_the_one_computed_by_hand():
+    live = nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        live.weight.fill_(1.0)
+    average = _Average(live, decay=0.5)
+    expected = 1.0
+    for step, value in enumerate([2.0, 4.0, 8.0], start=1):
+        live.weight.data.fill_(value)
+        average.update()
+        decay = min(0.5, step / (step + 9))
+        expected = decay * expected + (1 - decay) * value
+    torch.testing.assert_close(average.model(live).weight, torch.full((1, 1), expected))
+
+
+def test_without_a_decay_the_mean_is_the_model_itself(toy):
+    fitted = fit(toy.trained.model, toy.observed.train, phase(1), streams=Streams(0))
+    assert fitted.averaged is fitted.model
+
+
+def test_masks_touch_only_their_own(toy):
+    model = nn.Linear(3, 2)
+    before = weights(model)
+    hold_masks(model, {"bias": torch.tensor([1.0, 0.0])})
+    assert torch.equal(model.weight, before["weight"])
+    assert model.bias.tolist() == [before["bias"][0].item(), 0.0]
+
+
+def test_an_epoch_shows_every_sample_once(toy):
+    seen = []
+    samples = replace(toy.observed.train, source=Spy(toy.observed.train.source, seen))
+    fit(toy.trained.model, samples, phase(20), streams=Streams(0))
+    rows = np.concatenate(seen[:20])
+    assert sorted(rows) == list(range(600))
+    assert rows.tolist() != list(range(600)), "in a drawn order"
+
+
+class Spy:
+    in_memory = True
+
+    def __init__(self, source, seen):
+        self.source, self.seen = source, seen
+
+    def read(self, batches):
+        batches = list(batches)
+        self.seen += batches
+        return self.source.read(batches)
+
+    def raw(self, rows):
+        return self.source.raw(rows)
+
+    def altered(self, change, *, fresh=False):
+        return Spy(self.source.altered(change, fresh=fresh), self.seen)
+
+    def select(self, rows):
+        return Spy(self.source.select(rows), self.seen)
+
+    def to(self, device):
+        return Spy(self.source.to(device), self.seen)
+
+
+def test_a_loss_that_is_no_number_stops_with_advice(toy):
+    steep = replace(phase(6), lr=lambda _step: 1e30)
+    with pytest.raises(TrainingError, match=r"'fine-tune' is no longer finite.*unchaff doctor"):
+        fit(toy.trained.model, toy.observed.train, steep, streams=Streams(0))
+
+
+def test_dropout_of_the_network_is_repeatable_and_leaves_the_global_generator(toy):
+    model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 4))
+    before = torch.random.get_rng_state()
+    first, second = (
+        fit(model, toy.observed.train, phase(), streams=Streams(0)).model[2].weight for _ in range(2)
+    )
+    assert torch.equal(first, second)
+    assert torch.equal(before, torch.random.get_rng_state())
