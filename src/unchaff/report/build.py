@@ -45,7 +45,7 @@ def view_of(run: Run, manifest: Mapping[str, object]) -> PageView:
 def rungs(run: Run) -> tuple[Rung, ...]:
     """Return the networks to compare: before, repaired, then the controls in their order."""
     measured = run.measured
-    found = [_rung("before", "before", measured.before, None, None)]
+    found = [_rung("network" if measured.after is None else "before", "before", measured.before, None, None)]
     if measured.after is not None:
         found.append(_rung("repaired", "after", measured.after, run.outcome.cost, measured.full))
     found += [
@@ -103,14 +103,18 @@ def _rungs_note(measured: Measured) -> str:
         if "oracle" in measured.controls
         else ""
     )
-    where = "test samples" if measured.measured_on == ON_TEST else "held-out samples with their noisy labels"
-    return (
-        f"Measured on {count(measured.before.n)} {where}, all networks alike. The cost of a control is its "
-        f"own, and no part of the cost of the repair.{oracle}{estimated}"
+    controls = (
+        " The cost of a control is its own, and no part of the cost of the repair."
+        if measured.controls
+        else ""
     )
+    where = "test samples" if measured.measured_on == ON_TEST else "held-out samples with their noisy labels"
+    return f"Measured on {count(measured.before.n)} {where}.{controls}{oracle}{estimated}"
 
 
 def _comparison_charts(ladder: tuple[Rung, ...]) -> tuple[Chart, ...]:
+    if len(ladder) < 2:
+        return ()
     against_cost = charts.accuracy_against_cost(ladder)
     bars = charts.accuracy_bars(ladder)
     return (bars,) if against_cost is None else (bars, against_cost)

@@ -116,7 +116,8 @@ def notes(run: Run) -> tuple[str, ...]:
         found.append(
             "Which samples are wrong is not known: quality is an estimate, and a suspect may be right."
         )
-    return tuple(dict.fromkeys((*found, *run.notes, *run.outcome.notes)))
+    said = "" if run.outcome.partition is None else run.outcome.partition.reason
+    return tuple(note for note in dict.fromkeys((*found, *run.notes, *run.outcome.notes)) if note != said)
 
 
 def replay(manifest: Mapping[str, object]) -> tuple[Fact, ...]:

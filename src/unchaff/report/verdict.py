@@ -103,7 +103,7 @@ def _price(measured: Measured, outcome: Outcome, after: Scores) -> tuple[str, ..
     oracle = measured.controls.get(YARDSTICK)
     if oracle is not None:
         gap = gap_recovered(measured.before.accuracy, after.accuracy, oracle.scores.accuracy)
-        if gap is not None:
+        if gap is not None and gap > 0:  # a loss is the verdict itself
             found.append(f"It made {percent(gap, 0)} of the way to the oracle, which knows the true labels.")
     return tuple(found)
 
