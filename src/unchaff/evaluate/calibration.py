@@ -37,7 +37,7 @@ def calibrate(partition: Partition, truth: Truth, num_bins: int = 15) -> Calibra
     Raises:
         DataError: if the truth does not cover the ids.
     """
-    return calibrate_quality(partition.quality.double().numpy(), ~aligned(partition, truth), num_bins)
+    return calibrate_quality(partition.quality.double().cpu().numpy(), ~aligned(partition, truth), num_bins)
 
 
 def calibrate_quality(

@@ -36,10 +36,10 @@ def detect(partition: Partition, truth: Truth) -> Detection | None:
         DataError: if the truth does not cover the ids.
     """
     is_noisy = aligned(partition, truth)
-    quality = partition.quality.double().numpy()
+    quality = partition.quality.double().cpu().numpy()
     if not 0 < is_noisy.sum() < len(is_noisy):
         return None
-    return detect_noisy(quality, partition.kept.numpy(), is_noisy)
+    return detect_noisy(quality, partition.kept.cpu().numpy(), is_noisy)
 
 
 def aligned(partition: Partition, truth: Truth) -> NDArray[np.bool_]:
