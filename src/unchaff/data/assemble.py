@@ -43,7 +43,8 @@ def assemble(listing: Listing, options: Options, *, like: Loaded | None = None) 
     skipped += [Skipped(labelled.ids[row].item(), why) for row, why in sorted(decoded.bad.items())]
     if options.strict and skipped:
         raise DataError(
-            f"{len(skipped)} samples cannot be used: {_shown(skipped)}. Correct them, or read without --strict."
+            f"{len(skipped)} samples cannot be used: {_shown(skipped)}. "
+            "Correct them, or read without --strict."
         )
     usable = labelled.at(decoded.rows)
     if like is None:

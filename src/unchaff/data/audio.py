@@ -152,17 +152,19 @@ def _decoded_into(
             clip = decode(items.encoded[row], items.rate)
         except BROKEN as error:
             return _reason(error)
-        if not np.isfinite(clip).all():
-            return "the clip holds NaN or infinite values"
-        if not clip[: items.time].any():
-            return "the clip is silent"
         if len(clips):
             clips[row] = fitted(clip, items.time)
-        return ""
+        return _fault(clip[: items.time])
 
     for row, reason in enumerate(in_threads(fill, len(items))):
         if reason:
             yield row, reason
+
+
+def _fault(clip: NDArray[np.float32]) -> str:
+    if not np.isfinite(clip).all():
+        return "the clip holds NaN or infinite values"
+    return "" if clip.any() else "the clip is silent"
 
 
 def _notes(heads: list[_Head], rate: int, seconds: float) -> Iterator[str]:

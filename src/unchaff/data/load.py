@@ -13,7 +13,7 @@ from unchaff.data.listing import Listing
 from unchaff.data.npz import list_npz
 from unchaff.data.options import Loaded, Options
 from unchaff.data.parquet import list_parquet, split_files
-from unchaff.data.prepare import Plain
+from unchaff.data.prepare import Plain, Prepare
 from unchaff.data.sources import InMemory, OnDisk
 from unchaff.errors import DataError
 from unchaff.samples import Samples
@@ -140,7 +140,7 @@ def _of_samples(train: Samples, test: Samples | None, *, options: Options, found
     if options.rows is not None:
         train = train.select(train.ids[: options.rows])
     source = train.source
-    prepare = Plain()
+    prepare: Prepare = Plain()
     if isinstance(source, InMemory):
         prepare = source.held.prepare
     elif isinstance(source, OnDisk):

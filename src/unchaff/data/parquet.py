@@ -1,4 +1,4 @@
-"""Parquet files in the layout of the Hugging Face hub: struct{bytes, path}, integer label, described columns."""
+"""Parquet files in the layout of the Hugging Face hub: struct{bytes, path}, integer label, features."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +19,15 @@ from unchaff.samples import Ids
 class FileColumn:
     """A column of files: their bytes in the table, or beside it under their path."""
 
-    bytes: pa.Array  # large_binary
+    contents: pa.Array  # large_binary
     paths: pa.Array | None
     folder: Path
 
     def __len__(self) -> int:
-        return len(self.bytes)
+        return len(self.contents)
 
     def __getitem__(self, row: int) -> bytes:
-        held = self.bytes[row].as_py()
+        held = self.contents[row].as_py()
         path = self.paths[row].as_py() if held is None and self.paths is not None else None
         if path is not None:
             return (self.folder / path).read_bytes()

@@ -66,7 +66,7 @@ class Plain:
     std: tuple[float, ...] | None = None
     dear: ClassVar[bool] = False
 
-    def __call__(self, raw: Tensor) -> Float[Tensor, "b *features"]:
+    def __call__(self, raw: Tensor) -> Float[Tensor, " b *features"]:
         return _standardised(raw.float(), self.mean, self.std)
 
     def to_json(self) -> dict[str, Any]:
@@ -144,10 +144,10 @@ def from_json(saved: Mapping[str, Any]) -> Prepare:
     Raises:
         DataError: if the kind is not one of ours.
     """
-    kind = saved.get("kind")
+    kind = str(saved.get("kind"))
     if kind not in PREPARES:
         raise DataError(f"The frontend {kind!r} is not known. Known are: {', '.join(PREPARES)}.")
-    fields = {
+    fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list | tuple) else value
         for name, value in saved.items()
         if name != "kind"

@@ -14,6 +14,7 @@ from unchaff.data.prepare import Prepare
 from unchaff.samples import Change, Rows
 from unchaff.streams import Streams
 
+CPU = torch.device("cpu")
 CHUNK = 512  # samples handled at once when a whole source is gone through
 
 
@@ -74,7 +75,7 @@ class InMemory:
     rows: Rows  # ours among the held
     device: torch.device
     layers: tuple[_Layer, ...] = ()
-    in_memory: bool = True
+    in_memory = True  # no field, which a frozen class would make read-only and so no Source
 
     def read(self, batches: Iterable[Rows]) -> Iterator[Tensor]:
         """Yield the prepared inputs of each batch."""
@@ -150,9 +151,9 @@ class OnDisk:
     prepare: Prepare
     rows: Rows  # ours among the items
     workers: int = 2  # 0: decode in this process
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
     layers: tuple[_Layer, ...] = ()
-    in_memory: bool = False
+    in_memory = False
 
     def read(self, batches: Iterable[Rows]) -> Iterator[Tensor]:
         """Yield the prepared inputs of each batch."""

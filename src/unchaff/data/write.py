@@ -93,7 +93,8 @@ def read_truth(file: Path) -> Truth:
         table = pq.read_table(file, columns=["id", "true_label", "is_noisy"])
     except (OSError, pa.ArrowException) as error:
         raise DataError(
-            f"{file} is no truth file ({str(error).splitlines()[0]}). Give the truth.parquet that inject wrote."
+            f"{file} is no truth file ({str(error).splitlines()[0]}). "
+            "Give the truth.parquet that inject wrote."
         ) from error
     ids = np.asarray(table["id"].to_pylist())
     order = np.argsort(ids, kind="stable")
@@ -130,7 +131,9 @@ def _original(spec: str, options: Options, noisy: Samples) -> pa.Table | None:
     given = noisy.labels.cpu().numpy()
     kept = table.take(pa.array(noisy.ids.astype(np.int64)))
     place = kept.column_names.index(label)
-    kept = kept.set_column(place, kept.schema.field(place), pa.array(given).cast(kept.schema.field(place).type))
+    kept = kept.set_column(
+        place, kept.schema.field(place), pa.array(given).cast(kept.schema.field(place).type)
+    )
     if len(noisy) < table.num_rows:
         kept = kept.append_column("id", pa.array(noisy.ids))
     return kept.replace_schema_metadata(_described(kept, label, noisy, table.schema.metadata or {}))

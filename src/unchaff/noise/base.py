@@ -52,5 +52,3 @@ def choices(draw: NDArray[np.float64], probabilities: NDArray[np.float64]) -> ND
     """Return one index per row of `probabilities` (n, k), by the number drawn for that row."""
     edges = probabilities.cumsum(1)
     return (draw[:, None] * edges[:, -1:] >= edges).sum(1).clip(max=probabilities.shape[1] - 1)
-
-

@@ -50,7 +50,9 @@ class Human:
         try:
             return pq.read_table(self.file)
         except (OSError, pa.ArrowInvalid) as error:
-            raise NoiseError(f"{self.file} cannot be read as Parquet ({error}). Give human:FILE:COLUMN.") from error
+            raise NoiseError(
+                f"{self.file} cannot be read as Parquet ({error}). Give human:FILE:COLUMN."
+            ) from error
 
     def _rows(self, clean: Samples, table: pa.Table) -> np.ndarray:
         if "id" in table.column_names:

@@ -64,7 +64,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Asymmetric:
-    """Classes become the class they are mistaken for: truck automobile, bird airplane, deer horse, cat and dog.
+    """Classes become the one they are mistaken for: truck automobile, bird airplane, deer horse, cat and dog.
 
     In each class of the mapping exactly `round(rate * n_k)` labels change, so the rate over all
     samples is about half of it on CIFAR-10.
@@ -107,7 +107,9 @@ class Transition:
     def __post_init__(self) -> None:
         shape = self.matrix.shape
         if len(shape) != 2 or shape[0] != shape[1]:
-            raise NoiseError(f"A transition matrix is square, got shape {shape}. Give one row per true class.")
+            raise NoiseError(
+                f"A transition matrix is square, got shape {shape}. Give one row per true class."
+            )
         if (self.matrix < 0).any() or not np.allclose(self.matrix.sum(1), 1, atol=1e-6):
             raise NoiseError("Each row of a transition matrix must hold probabilities that sum to 1.")
 
