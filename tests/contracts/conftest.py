@@ -15,8 +15,8 @@ import unchaff.prune
 from unchaff.data.prepare import Pixels
 from unchaff.data.sources import in_memory, on_disk
 from unchaff.interfaces import Attributor, Partitioner, Pruner
+from unchaff.methods import METHODS
 from unchaff.records import Observed
-from unchaff.repair import METHODS
 from unchaff.samples import canonical
 
 STAGES = {

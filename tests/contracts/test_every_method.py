@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from unchaff.evaluate.accuracy import score
+from unchaff.methods import METHODS
+from unchaff.methods.finetune import FineTune
+from unchaff.methods.finetune_all import FinetuneAll
+from unchaff.methods.unlearn import Unlearn
 from unchaff.records import Observed
-from unchaff.repair import METHODS
-from unchaff.repair.finetune import FineTune
-from unchaff.repair.finetune_all import FinetuneAll
-from unchaff.repair.unlearn import Unlearn
 from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
 

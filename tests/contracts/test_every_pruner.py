@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from unchaff.attribute.readout import Readout
-from unchaff.nets.taps import find_layers
+from unchaff.nets.taps import find_layers, prunable
 from unchaff.partition.mixture import Mixture
-from unchaff.prune.apply import masks_for, prunable, prune
+from unchaff.prune.apply import masks_for, prune
 from unchaff.streams import Streams
 
 

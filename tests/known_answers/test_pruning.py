@@ -5,14 +5,14 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
+from unchaff.methods.published import least_squares
 from unchaff.prune.hessian import diagonals, saliency
 from unchaff.prune.sensitivity import sensitivities
-from unchaff.repair.published import least_squares
 from unchaff.streams import Streams
 
 
 def planted(spread=0.0, seed=0):
-    """Return activations of 128 units, 20 of them 1.5 deviations up on bad samples, and a 90 % right split."""
+    """Return activations of 128 units, 20 1.5 deviations up on bad samples, and a 90 % right split."""
     draw = torch.Generator().manual_seed(seed)
     bad = torch.rand(4000, generator=draw) < 0.4
     active = torch.randn(4000, 128, generator=draw)

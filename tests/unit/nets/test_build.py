@@ -6,8 +6,7 @@ from unchaff.data.sources import in_memory
 from unchaff.errors import ModelError
 from unchaff.nets.build import KINDS, NETS, build, default_net, from_shape
 from unchaff.nets.standardize import Standardize
-from unchaff.nets.taps import find_layers
-from unchaff.prune.apply import prunable
+from unchaff.nets.taps import find_layers, prunable
 from unchaff.samples import Kind, canonical
 from unchaff.streams import Streams
 

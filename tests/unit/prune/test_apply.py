@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from unchaff.nets.taps import find_layers, read_outputs
-from unchaff.prune.apply import masks_for, prunable, prune
+from unchaff.methods.finetune import FineTune, Part, Schedule
+from unchaff.nets.taps import find_layers, prunable, read_outputs
+from unchaff.prune.apply import masks_for, prune
 from unchaff.records import PrunedUnit, PrunePlan, Trained
-from unchaff.repair.finetune import FineTune, Part, Schedule
 from unchaff.streams import Streams
 
 UNITS = (1, 4)

@@ -17,9 +17,10 @@ def batch(kind, count=40):
     return torch.rand(count, *kind.shape, generator=generator())
 
 
-@pytest.mark.parametrize(
-    "kind", [PHOTO, DIGIT, SOUND, Kind("tabular", (5,))], ids=["photo", "digit", "sound", "row"]
-)
+KINDS = {"photo": PHOTO, "digit": DIGIT, "sound": SOUND, "row": Kind("tabular", (5,))}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_shape_range_and_repeatability(kind):
     inputs = batch(kind)
     before = inputs.clone()
@@ -53,7 +54,7 @@ def test_only_kinds_that_allow_it_are_mirrored():
     assert (slopes(augment(ramp(DIGIT), DIGIT, generator())) > 0).all()
     moved = augment(ramp(SOUND), SOUND, generator())
     assert (slopes(moved) >= 0).float().mean() > 0.7, (
-        "masked spans may hide the slope; a mirror would turn it"
+        "a masked span may hide the slope; a mirror would turn it"
     )
 
 

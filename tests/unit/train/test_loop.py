@@ -83,7 +83,7 @@ def test_without_a_decay_the_mean_is_the_model_itself(toy):
     assert fitted.averaged is fitted.model
 
 
-def test_masks_touch_only_their_own(toy):
+def test_masks_touch_only_their_own():
     model = nn.Linear(3, 2)
     before = weights(model)
     hold_masks(model, {"bias": torch.tensor([1.0, 0.0])})

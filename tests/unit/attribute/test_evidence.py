@@ -1,0 +1,155 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+from torch import nn
+
+from unchaff.attribute.margin import Margin
+from unchaff.attribute.observe import MAX_FEATURES, Walk, pooled
+from unchaff.attribute.published import AGGREGATES, Published
+from unchaff.attribute.readout import Readout, clear_disagreement, z_score
+from unchaff.attribute.trajectory import Trajectory
+from unchaff.attribute.typicality import Typicality, log_distance
+from unchaff.errors import ConfigError, ModelError
+from unchaff.records import Observed, TrainingRecord
+from unchaff.streams import Streams
+from unchaff.tasks import margin
+
+
+def auroc(toy, evidence):
+    return roc_auc_score(~toy.truth.is_noisy, evidence.total)
+
+
+def score(attributor, toy, observed=None):
+    return attributor(toy.trained, observed or toy.observed, streams=Streams(0))
+
+
+@pytest.mark.parametrize("attributor", [Readout(), Trajectory()], ids=["readout", "trajectory"])
+def test_wrong_labels_get_lower_evidence(attributor, toy):
+    assert auroc(toy, score(attributor, toy)) > 0.9
+
+
+def test_margin_is_own_minus_best_other():
+    scores = torch.tensor([[3.0, 1.0, 2.0], [0.0, 5.0, 1.0]])
+    assert margin(scores, torch.tensor([0, 2])).tolist() == [1.0, -4.0]
+
+
+def test_a_margin_without_draws_is_that_of_the_plain_network(toy):
+    batch = next(toy.observed.train.batches(600))
+    with torch.no_grad():
+        expected = margin(toy.trained.model(batch.inputs), batch.labels)
+    torch.testing.assert_close(score(Margin(draws=0), toy).total, expected)
+
+
+@pytest.mark.parametrize(("first", "last", "mean"), [(0, None, 4.0), (1, None, 5.5), (0, 2, 2.5)])
+def test_the_trajectory_is_the_mean_over_the_epochs_seen(first, last, mean, toy):
+    ids = toy.observed.train.ids
+    margins = torch.tensor([1.0, 4.0, 7.0])[:, None].repeat(1, 600)
+    margins[1:, 5] = float("nan")
+    margins[:, 6] = float("nan")
+    trained = replace(toy.trained, record=TrainingRecord(ids=ids, margins=margins))
+    total = Trajectory(first=first, last=last)(trained, toy.observed, streams=Streams(0)).total
+    assert total[0] == mean
+    assert total[5] == (1.0 if first == 0 else 0.0)
+    assert total[6] == 0.0, "never seen"
+
+
+def test_the_trajectory_of_a_selection_is_found_by_id(toy):
+    part = Observed(train=toy.observed.train.select(toy.observed.train.ids[[3, 500]]))
+    assert torch.equal(score(Trajectory(), toy, part).total, score(Trajectory(), toy).total[[3, 500]])
+
+
+def test_a_missing_record_says_what_to_do(toy):
+    with pytest.raises(ConfigError, match=r"needs a recorded training.*use readout"):
+        Trajectory()(replace(toy.trained, record=None), toy.observed, streams=Streams(0))
+    short = TrainingRecord(ids=np.arange(100, 110), margins=torch.zeros(1, 10))
+    with pytest.raises(ConfigError, match="does not cover all samples"):
+        Trajectory()(replace(toy.trained, record=short), toy.observed, streams=Streams(0))
+
+
+def test_attributions_per_feature_come_if_asked_for(toy):
+    assert score(Readout(), toy).units == {}
+    units = score(Readout(units=True), toy).units["read"]
+    assert units.shape == (600, Walk(toy.trained.model, toy.observed.train, 0.5).width())
+
+
+def test_samples_that_were_not_fitted_on_are_scored_too(toy):
+    walk = Walk(toy.trained.model, toy.observed.train, 0.5)
+    among = torch.arange(600) < 400
+    readout = Readout()
+    some = readout.scored(walk, readout.fitted(walk, among), left_out=False)
+    assert torch.isfinite(some.total).all()
+    rest = ~among
+    assert roc_auc_score(~toy.truth.is_noisy[rest], some.total[rest]) > 0.85
+
+
+def test_a_walk_in_memory_is_paid_for_once(toy):
+    walk = Walk(toy.trained.model, toy.observed.train, 1.0)
+    first = [chunk.rows.tolist() for chunk in walk]
+    assert [chunk.rows.tolist() for chunk in walk] == first
+    assert walk.cost.samples_seen == 600
+    assert walk.cost.flops == pytest.approx(walk.expected_flops())
+
+
+@pytest.mark.parametrize(
+    ("shape", "width"),
+    [((7,), 7), ((16, 9, 9), 256), ((128, 9, 9), 512), ((600, 4, 4), 600), ((4, 3, 3), 16), ((8, 30), 32)],
+)
+def test_pooling_keeps_the_finest_grid_that_fits(shape, width):
+    found = pooled(torch.ones(2, *shape))
+    assert found.shape == (2, width)
+    assert width <= MAX_FEATURES or shape[0] > MAX_FEATURES
+    torch.testing.assert_close(found, torch.ones(2, width))
+
+
+def test_evidence_that_is_all_alike_is_nought():
+    assert z_score(torch.full((5,), 0.1)).tolist() == [0.0] * 5
+    assert z_score(torch.tensor([1.0, 3.0])).tolist() == [-1.0, 1.0]
+
+
+def test_disagreement_is_counted_among_the_clearer_half():
+    confidence = torch.tensor([0.1, 0.2, 0.3, 0.8, 0.9])
+    labels, said = torch.tensor([0, 0, 0, 0, 0]), torch.tensor([1, 1, 0, 1, 0])
+    assert clear_disagreement(said, confidence, labels) == pytest.approx(1 / 3)
+
+
+def test_spoiled_inputs_are_told_apart_and_named_by_their_labels(clean_toy):
+    spoiled = torch.from_numpy(Streams(0).per_id("spoil", clean_toy.clean.ids) < 0.4)
+
+    def change(rows, raw):
+        draw = torch.randint(2, raw.shape, generator=Streams(0)("raw"), dtype=torch.uint8) * 255
+        return torch.where(spoiled[torch.from_numpy(rows)][:, None, None, None], draw, raw)
+
+    observed = Observed(train=clean_toy.clean.altered(change))
+    evidence = score(Typicality(), clean_toy, observed)
+    walk = Walk(clean_toy.trained.model, observed.train, 0.5)
+    torch.testing.assert_close(evidence.total.abs(), log_distance(walk).abs())
+    assert roc_auc_score(~spoiled, evidence.total) > 0.8
+
+
+def test_the_input_channel_stays_out_where_inputs_are_sound(clean_toy):
+    assert not Typicality().acts(score(Typicality(), clean_toy))
+
+
+@pytest.mark.parametrize("aggregate", AGGREGATES)
+def test_every_aggregate_gives_one_attribution_per_unit(aggregate, toy):
+    evidence = score(Published(aggregate=aggregate), toy)
+    assert evidence.units["3"].shape == (600, 24)
+    assert evidence.units["3"].min() >= 0
+    sign = -1 if aggregate == "loss" else 1
+    torch.testing.assert_close(evidence.total, sign * evidence.units["3"].sum(1))
+
+
+def test_published_attribution_says_what_it_needs(toy):
+    with pytest.raises(ConfigError, match=r"one of max, mean, own, loss, got 'sum'"):
+        Published(aggregate="sum")
+    flat = replace(toy.trained, model=nn.Sequential(nn.Flatten(), nn.Linear(64, 4)))
+    with pytest.raises(ModelError, match=r"hidden linear layer.*--method unlearn"):
+        Published()(flat, toy.observed, streams=Streams(0))
+
+
+def test_a_single_layer_can_still_be_read(toy):
+    flat = replace(toy.trained, model=nn.Sequential(nn.Flatten(), nn.Linear(64, 4)))
+    assert auroc(toy, Readout()(flat, toy.observed, streams=Streams(0))) > 0.8

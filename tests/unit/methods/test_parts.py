@@ -1,0 +1,203 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from unchaff.errors import ConfigError
+from unchaff.methods.channels import by_both, by_inputs, restricted
+from unchaff.methods.finetune import FineTune, Part, Schedule, fresh_copy, last_layers, small_side
+from unchaff.methods.finetune_all import FinetuneAll
+from unchaff.methods.published import Published, least_squares
+from unchaff.methods.retrain import Retrain
+from unchaff.methods.unlearn import Unlearn
+from unchaff.partition.mixture import Mixture
+from unchaff.records import Evidence, Observed, PrunePlan, Recipe, Trained
+from unchaff.samples import Kind
+from unchaff.streams import Streams
+from unchaff.train.initial import full_cost
+
+PLAN = {"plan": PrunePlan(), "masks": {}}
+
+
+def same_weights(left, right):
+    return all(torch.equal(left.state_dict()[name], tensor) for name, tensor in right.state_dict().items())
+
+
+def test_a_shrink_of_one_leaves_the_weights(toy):
+    start = FineTune(shrink=1).start(toy.trained, streams=Streams(0))
+    assert same_weights(start, toy.trained.model)
+    assert start is not toy.trained.model
+
+
+def test_shrinking_goes_towards_the_initial_weights(toy):
+    start = FineTune(shrink=0.25).start(toy.trained, streams=Streams(0))
+    initial, trained = toy.trained.initial["3.weight"], toy.trained.model[3].weight
+    torch.testing.assert_close(start[3].weight, 0.25 * trained + 0.75 * initial)
+    assert torch.equal(start[0][1].running_var, toy.trained.model[0][1].running_var)
+
+
+def test_a_pretrained_start_and_last_layers_are_not_shrunk(toy):
+    for recipe, trained in (
+        (FineTune(), replace(toy.trained, pretrained=True)),
+        (FineTune(last=2), toy.trained),
+    ):
+        assert same_weights(recipe.start(trained, streams=Streams(0)), toy.trained.model)
+
+
+def test_without_initial_weights_new_ones_are_drawn_by_seed(toy):
+    trained = replace(toy.trained, initial=None)
+    first, same, other = (FineTune().start(trained, streams=Streams(seed)) for seed in (0, 0, 1))
+    assert same_weights(first, same)
+    assert not same_weights(first, other)
+
+
+def test_a_fresh_copy_keeps_no_weight_and_starts_statistics_anew(toy):
+    fresh = fresh_copy(toy.trained.model, streams=Streams(0))
+    assert not torch.equal(fresh[3].weight, toy.trained.model[3].weight)
+    assert fresh[0][1].num_batches_tracked == 0
+
+
+def test_the_last_layers_are_named_with_their_norms(toy):
+    assert last_layers(toy.trained.model, toy.observed.train, 1) == ("5",)
+    assert last_layers(toy.trained.model, toy.observed.train, 3) == ("1.0", "1.1", "3", "5")
+
+
+def test_a_schedule_spends_what_it_was_given_on_one_cosine(toy):
+    flops = 0.5 * full_cost(toy.trained, toy.observed.train).flops
+    parts = (Part(0.6, small=True, rescore=True), Part(0.4))
+    schedule = Schedule.plan(FineTune(), parts, toy.trained, toy.observed.train, flops=flops, **PLAN)
+    assert schedule.batch_size == 15, "half of the batches of the recipe"
+    assert schedule.side is None, "pictures of 8 pixels are not cropped"
+    model, cost = toy.trained.model, 0.0
+    for _ in parts:
+        fitted = schedule.run(model, toy.observed.train, streams=Streams(0))
+        model, cost = fitted.model, cost + fitted.cost.flops
+    assert 0.98 * flops < cost <= flops
+    assert schedule.steps[0] / sum(schedule.steps) == pytest.approx(0.6, abs=0.01)
+
+
+def test_last_layers_alone_leave_the_rest_bit_identical_buffers_included(toy):
+    schedule = Schedule.plan(
+        FineTune(last=2), (Part(1),), toy.trained, toy.observed.train, flops=2e7, **PLAN
+    )  # fmt: skip
+    tuned = schedule.run(toy.trained.model, toy.observed.train, streams=Streams(0)).model
+    for name, tensor in toy.trained.model.state_dict().items():
+        assert torch.equal(tensor, tuned.state_dict()[name]) != name.startswith(("3.", "5.")), name
+
+
+def test_small_crops_are_used_where_the_network_takes_them(toy):
+    large = replace(toy.observed.train, kind=Kind("image", (1, 32, 32)))
+    example = torch.zeros(2, 1, 32, 32)
+    assert small_side(toy.trained.model, large, example, 0.75) == 24
+    fixed = nn.Sequential(nn.Flatten(), nn.Linear(1024, 4))
+    assert small_side(fixed, large, example, 0.75) is None
+    assert small_side(toy.trained.model, large, example, 1.0) is None
+    sound = replace(large, kind=Kind("audio", (1, 32, 32)))
+    assert small_side(toy.trained.model, sound, example, 0.75) is None
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: FineTune(shrink=1.5), r"shrink must be in \[0, 1\], got 1.5"),
+        (lambda: FineTune(last=0), "at least 1 layer, got 0"),
+        (lambda: FinetuneAll(share=0), r"share must be in \(0, 1\], got 0"),
+        (lambda: Published(share=2), r"share must be in \[0, 1\], got 2"),
+        (lambda: Retrain(budget=0), "budget must be above 0, got 0"),
+        (lambda: Unlearn(budget=-1), r"budget must be in \(0, 10\], got -1"),
+    ],
+    ids=["shrink", "last", "share", "published", "retrain", "unlearn"],
+)
+def test_settings_out_of_range_are_refused(make, message):
+    with pytest.raises(ConfigError, match=message):
+        make()
+
+
+def test_a_random_share_has_its_size_and_the_same_cost(toy):
+    whole, half = FinetuneAll(), FinetuneAll(share=0.5)
+    costs = [method(toy.trained, toy.observed, streams=Streams(0)).cost for method in (whole, half)]
+    assert costs[0].flops == pytest.approx(costs[1].flops, rel=0.02)
+
+
+def test_the_published_method_is_flagged_and_prunes_rows_only(toy):
+    outcome = Published(share=0.25)(toy.trained, toy.observed, streams=Streams(0))
+    assert len(outcome.plan.units) == 6
+    assert any("published" in note.lower() for note in outcome.notes)
+    assert outcome.model[3].weight[outcome.plan.by_layer()["3"]].abs().sum() > 0, (
+        "no mask: the rows grow back"
+    )
+
+
+def test_least_squares_is_that_of_the_normal_equations():
+    draw = torch.Generator().manual_seed(0)
+    features = torch.randn(50, 3, generator=draw, dtype=torch.float64)
+    target = features @ torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64) + 4
+    torch.testing.assert_close(least_squares(features, target).tolist(), [1.0, -2.0, 0.5])
+
+
+def test_a_retraining_starts_from_new_weights_and_spends_its_budget(toy):
+    half = Retrain(budget=0.5)(toy.trained, toy.observed, streams=Streams(0))
+    assert half.cost.samples_seen == 8 * 600
+    recipe = Recipe(epochs=1, batch_size=30)
+    once = Retrain()(replace(toy.trained, recipe=recipe), toy.observed, streams=Streams(0))
+    assert once.cost.samples_seen == 600
+
+
+def test_a_network_of_unknown_recipe_can_be_repaired(toy):
+    unknown = Trained(model=toy.trained.model)
+    outcome = Unlearn(budget=0.02)(unknown, Observed(train=toy.observed.train), streams=Streams(0))
+    np.testing.assert_array_equal(outcome.partition.ids, toy.observed.train.ids)
+
+
+def evidence():
+    draw = torch.Generator().manual_seed(0)
+    labels, wrong = torch.arange(400) % 4, torch.rand(400, generator=draw) < 0.3
+    sound = torch.where(torch.rand(400, generator=draw) < 0.25, 0.05, 0.95)
+    suggested = torch.where(
+        wrong | (sound < 0.5), (labels + 1) % 4, labels
+    )
+    total = torch.randn(400, generator=draw) - 6.0 * wrong
+    return wrong, sound, Evidence(
+        ids=np.arange(400), labels=labels, total=total, suggested=suggested,
+        confidence=torch.rand(400, generator=draw), disagreement=0.3, columns={"one": total},
+    )  # fmt: skip
+
+
+def test_inputs_alone_decide_by_their_own_probability():
+    _, sound, seen = evidence()
+    split = by_inputs(seen, sound)
+    assert torch.equal(split.kept, sound > 0.5)
+    assert "of the inputs are unlike the others" in split.reason
+
+
+def test_spoiled_inputs_that_still_show_their_label_are_kept():
+    _, sound, seen = evidence()
+    split = by_inputs(replace(seen, suggested=seen.labels), sound)
+    assert split.kept.all()
+    assert torch.equal(split.quality, sound), "quality speaks of the input all the same"
+
+
+def test_both_channels_must_agree_to_keep():
+    wrong, sound, seen = evidence()
+    split = by_both(seen, sound, Mixture())
+    assert (split.kept == ((sound > 0.5) & ~wrong)).float().mean() > 0.97
+    assert (split.quality <= sound + 1e-6).all()
+
+
+def test_sound_labels_leave_the_decision_to_the_inputs():
+    _, sound, seen = evidence()
+    agreeing = torch.where(sound > 0.5, seen.labels, (seen.labels + 1) % 4)
+    split = by_both(replace(seen, suggested=agreeing), sound, Mixture())
+    assert torch.equal(split.kept, sound > 0.5)
+    assert "No evidence of noise" in split.reason
+
+
+def test_restricted_evidence_is_about_the_chosen_only():
+    _, sound, seen = evidence()
+    part = restricted(seen, sound > 0.5)
+    inside = (sound > 0.5).numpy()
+    np.testing.assert_array_equal(part.ids, seen.ids[inside])
+    assert len(part.labels) == len(part.total) == len(part.columns["one"]) == inside.sum()
+    assert part.disagreement == pytest.approx(0.3, abs=0.1)
