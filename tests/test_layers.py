@@ -22,7 +22,7 @@ LAYERS = (
     ("attribute",),
     ("partition",),
     ("prune",),
-    ("repair", "methods"),
+    ("methods",),
     ("evaluate",),
     ("runs",),
     ("report",),
@@ -126,9 +126,9 @@ def test_every_folder_has_its_place():
 
 PLANTED = {
     "upward import": (
-        "repair/x.py",
+        "methods/x.py",
         "from unchaff.evaluate import accuracy",
-        "repair must not import evaluate",
+        "methods must not import evaluate",
     ),
     "upward import of a module": ("data/x.py", "import unchaff.noise.labels", "data must not import noise"),
     "upward import from the package": ("train/x.py", "from unchaff import cli", "train must not import cli"),
@@ -139,9 +139,9 @@ PLANTED = {
     ),
     "neighbours": ("streams.py", "from unchaff.errors import DataError", "streams must not import errors"),
     "unknown folder": ("magic/x.py", "from unchaff.errors import DataError", "has no place in LAYERS"),
-    "truth in a method": ("repair/x.py", "from unchaff.records import Truth", "truth is not for this layer"),
+    "truth in a method": ("methods/x.py", "from unchaff.records import Truth", "truth is not for this layer"),
     "truth by attribute": (
-        "repair/x.py",
+        "methods/x.py",
         "from unchaff import records\nT = records.Truth",
         "truth is not for this layer",
     ),

@@ -9,17 +9,30 @@ import unchaff
 from unchaff.cli import app
 from unchaff.errors import DataError
 
-SOURCE = {**os.environ, "PYTHONPATH": str(Path(unchaff.__file__).parents[1])}
+SOURCE = {
+    **{k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"},
+    "PYTHONPATH": str(Path(unchaff.__file__).parents[1]),
+}
+
+
+def fresh(program, **environment):
+    """Run Python code in a process of its own, and return what it printed."""
+    words = [sys.executable, "-c", program]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=SOURCE | environment)  # noqa: S603
+    return done.stdout.split()
 
 
 def test_starting_up_imports_nothing_heavy():
     heavy = "torch", "numpy", "scipy", "sklearn", "pyarrow", "matplotlib", "jaxtyping"
-    probe = (
-        f"import sys; import unchaff.cli; sys.exit(', '.join(m for m in {heavy} if m in sys.modules) or 0)"
+    assert fresh(f"import sys, unchaff.cli; print(*(m for m in {heavy} if m in sys.modules))") == []
+
+
+@pytest.mark.parametrize(("given", "used"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_waiting_threads_sleep_unless_told_otherwise(given, used):
+    program = (
+        "import os; from unchaff.cli import main; main(['--version']); print(os.environ['OMP_WAIT_POLICY'])"
     )
-    words = [sys.executable, "-c", probe]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, env=SOURCE)  # noqa: S603
-    assert (done.returncode, done.stderr) == (0, "")
+    assert fresh(program, **given)[-1] == used
 
 
 @pytest.mark.parametrize("words", [["--help"], ["repair", "--help"], [], ["--version"]])
