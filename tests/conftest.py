@@ -93,7 +93,7 @@ def toy() -> Toy:
     is_noisy = torch.from_numpy(Streams(0).per_id("toy", clean.ids).argsort().argsort() < 180)
     noisy = clean.relabel(torch.where(is_noisy, (labels + 1 + torch.arange(600) // 7 % 3) % 4, labels))
     return Toy(
-        trained=toy_trained(noisy, epochs=16),
+        trained=toy_trained(noisy, epochs=11),
         observed=Observed(train=noisy),
         truth=Truth(ids=clean.ids, true_label=labels, is_noisy=is_noisy),
         clean=clean,

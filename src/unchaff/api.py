@@ -1,6 +1,5 @@
 """What a Python user calls: a network and data in, an outcome out."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -9,12 +8,12 @@ from torch.utils.data import Dataset
 from unchaff.attribute.readout import Readout
 from unchaff.bench.start import check_outputs
 from unchaff.data.dataset import from_dataset
-from unchaff.errors import DataError, ModelError, RunFolderError
+from unchaff.errors import RunFolderError
 from unchaff.interfaces import Repair
+from unchaff.methods.unlearn import Unlearn
 from unchaff.nets.build import NETS, from_shape
 from unchaff.partition.mixture import Mixture
 from unchaff.records import Observed, Outcome, Partition, Recipe, Trained
-from unchaff.methods.unlearn import Unlearn
 from unchaff.runs.read import read
 from unchaff.runs.weights import load_into, load_weights
 from unchaff.samples import Samples
@@ -24,24 +23,23 @@ Data = Samples | Dataset[tuple[Tensor, int]]
 
 
 def repair(
-    model: nn.Module,
+    model: nn.Module | Trained,
     train: Data,
     *,
     method: Repair | None = None,
     holdout: Data | None = None,
     recipe: Recipe | None = None,
-    initial: Mapping[str, Tensor] | None = None,
     seed: int = 0,
 ) -> Outcome:
     """Repair a copy of a trained classifier.
 
     Args:
-        model: maps a batch of inputs to logits (b, classes); not modified.
+        model: maps a batch of inputs to logits (b, classes); not modified. Pass a `Trained` to say more
+            about it, such as its weights before training.
         train: what it was trained on, with the labels as given; not modified.
         method: `Unlearn()` by default; any member of `unchaff.methods.METHODS`.
         holdout: samples the network has not seen; their labels may be as noisy.
         recipe: how it was trained, the yardstick of budgets; the default recipe is assumed without.
-        initial: its weights before training, if known; fresh ones are drawn without.
         seed: same seed, same machine: same result on the CPU.
 
     Returns:
@@ -52,8 +50,8 @@ def repair(
         ModelError: the network cannot take the data, or has no layer to read.
     """
     samples = _samples(train)
-    check_outputs(model, samples)
-    trained = Trained(model=model, recipe=recipe, initial=initial)
+    trained = model if isinstance(model, Trained) else Trained(model=model, recipe=recipe)
+    check_outputs(trained.model, samples)
     observed = Observed(train=samples, holdout=None if holdout is None else _samples(holdout))
     return (method or Unlearn())(trained, observed, streams=Streams(seed))
 

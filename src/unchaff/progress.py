@@ -31,17 +31,18 @@ class Listener(Protocol):
 class Silent:
     """Shows nothing; the default."""
 
-    def begin(self, name: str, total: int) -> Stage:  # noqa: D102
+    def begin(self, name: str, total: int) -> Stage:
         return self
 
-    def end(self, stage: Stage) -> None:  # noqa: D102
+    def end(self, stage: Stage) -> None:
         pass
 
-    def advance(self, count: int = 1) -> None:  # noqa: D102
+    def advance(self, count: int = 1) -> None:
         pass
 
 
-_listener: ContextVar[Listener] = ContextVar("listener", default=Silent())
+SILENT = Silent()
+_listener: ContextVar[Listener] = ContextVar("listener", default=SILENT)
 
 
 @contextmanager

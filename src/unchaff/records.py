@@ -19,7 +19,9 @@ class Cost:
     seconds: float = 0.0
     samples_seen: int = 0
     flops: float = 0.0
-    stages: Mapping[str, "Cost"] = field(default_factory=dict)  # by stage, in the order they ran; they sum to the whole
+    stages: Mapping[str, "Cost"] = field(
+        default_factory=dict
+    )  # by stage, in the order they ran; they sum to the whole
 
     def __add__(self, other: "Cost") -> "Cost":
         stages = dict(self.stages)
@@ -109,7 +111,9 @@ class Evidence:
     columns: Mapping[str, Float[Tensor, " n"]] = field(default_factory=dict)
     suggested: Int[Tensor, " n"] | None = None  # the label the evidence speaks for
     confidence: Float[Tensor, " n"] | None = None  # how clearly it does: best score minus the second
-    disagreement: float | None = None  # share of wrong given labels among the clearer half; None: not measured
+    disagreement: float | None = (
+        None  # share of wrong given labels among the clearer half; None: not measured
+    )
     units: Mapping[str, Float[Tensor, "n units"]] = field(default_factory=dict)  # per layer, if asked for
     cost: Cost = field(default_factory=Cost)
 

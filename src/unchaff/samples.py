@@ -119,7 +119,7 @@ class Samples:
         inside = rows < len(self)
         if not (inside.all() and (self.ids[rows] == np.sort(ids)).all()):
             missing = np.setdiff1d(ids, self.ids)
-            raise DataError(f"{len(missing)} ids are not in the data, the first is {missing[0]!r}.")
+            raise DataError(f"{len(missing)} ids are not in the data, the first is {missing[0].item()!r}.")
         return rows
 
     def select(self, ids: Ids) -> "Samples":
@@ -169,7 +169,7 @@ def canonical(
     unique, counts = np.unique(ids, return_counts=True)
     if len(unique) < len(ids):
         raise DataError(
-            f"The id {unique[counts > 1][0]!r} occurs {counts.max()} times. Ids must be unique; "
+            f"The id {unique[counts > 1][0].item()!r} occurs {counts.max()} times. Ids must be unique; "
             "name another column with --id-column or leave it out to number the rows."
         )
     low, high = int(labels.min()), int(labels.max())

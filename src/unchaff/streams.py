@@ -40,6 +40,10 @@ class Streams:
         )
         return np.frombuffer(digests, dtype=np.dtype("<u8")).astype(np.uint64)
 
+    def subset(self, purpose: str, ids: NDArray[np.generic], limit: int) -> NDArray[np.int64]:
+        """Return the sorted positions of at most `limit` ids, those with the lowest numbers."""
+        return np.sort(np.argsort(self.per_id(purpose, ids), kind="stable")[:limit])
+
     def fork(self, purpose: str) -> "Streams":
         """Return the streams of a part of the work, independent of all others."""
         return Streams(_digest(f"{self.seed}/{purpose}/fork"))

@@ -12,7 +12,10 @@ from torch.nn import functional
 class Task(Protocol):
     """How outputs and labels meet; methods go through it and never assume a loss."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Short name, for files and messages."""
+        ...
 
     def loss(self, outputs: Tensor, labels: Tensor) -> Float[Tensor, " b"]:
         """Return the loss of each sample."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from unchaff.bench import cell
 from unchaff.evaluate.accuracy import score
 from unchaff.methods import METHODS
 from unchaff.methods.finetune import FineTune
@@ -88,6 +89,21 @@ def test_the_truth_is_out_of_reach(method):
     assert {field.name for field in fields(Observed)} == {"train", "holdout", "reference"}
     knows = ("unchaff.noise", "unchaff.evaluate", "unchaff.bench", "unchaff.data.write", "unchaff.runs")
     assert not [name for name in _reachable(type(method).__module__) if name.startswith(knows)]
+
+
+def test_the_bytes_are_the_same_whether_or_not_the_truth_is_known(monkeypatch):
+    """The whole experiment, measured with the planted truth and measured without it."""
+    this = cell.Cell(noise="symmetric:0.4", model="mlp", epochs=4, controls="quick")
+    known = cell.run(this)
+    gathered = cell.gather
+    monkeypatch.setattr(
+        cell, "gather", lambda *given, **options: replace(gathered(*given, **options), truth=None)
+    )
+    unknown = cell.run(this)
+    assert known.measured.detection is not None
+    assert unknown.measured.detection is None
+    assert not known.outcome.partition.abstained, "or the test would say little"
+    assert_same_outcome(known.outcome, unknown.outcome)
 
 
 def _reachable(module):

@@ -8,7 +8,6 @@ import torch
 from unchaff.attribute.readout import clear_disagreement
 from unchaff.nets.flops import count
 from unchaff.nets.taps import in_eval_mode
-from unchaff.prune.activations import sample_rows
 from unchaff.records import Cost, Observed, Trained
 from unchaff.streams import Streams
 from unchaff.train.augment import augment
@@ -34,8 +33,7 @@ def memorisation(
 ) -> Memorisation:
     """Compare the network on plain and on augmented training inputs, on at most `limit` samples."""
     started = time.perf_counter()
-    draw = torch.from_numpy(streams.per_id("memorisation", observed.train.ids))
-    samples = observed.train.at(sample_rows(observed.train.ids, limit, draw).numpy())
+    samples = observed.train.at(streams.subset("memorisation", observed.train.ids, limit))
     generator = streams("memorisation/augment", samples.device)
     right, guesses, margins, flops, differs = 0, [], [], 0.0, False
     with in_eval_mode(trained.model), torch.no_grad():

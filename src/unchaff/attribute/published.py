@@ -8,12 +8,12 @@ from types import MappingProxyType
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from unchaff import progress
 from unchaff.errors import ConfigError, ModelError
 from unchaff.nets.flops import count
-from unchaff.nets.taps import Layer, find_layers, in_eval_mode
-from unchaff.prune.apply import prunable
+from unchaff.nets.taps import Layer, find_layers, in_eval_mode, prunable
 from unchaff.records import Cost, Evidence, Observed, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
@@ -24,7 +24,9 @@ AGGREGATES: Mapping[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = MappingPr
         "max": lambda jacobian, _logits, _labels: jacobian.amax(0),
         "mean": lambda jacobian, _logits, _labels: jacobian.mean(0),
         "own": lambda jacobian, _logits, labels: jacobian[labels, torch.arange(len(labels))],
-        "loss": lambda jacobian, logits, labels: _loss_gradient(jacobian, logits, labels),
+        "loss": lambda jacobian, logits, labels: torch.einsum(
+            "bc,cbu->bu", logits.softmax(1) - functional.one_hot(labels, logits.shape[1]), jacobian
+        ),
     }
 )
 
@@ -113,9 +115,3 @@ def head_jacobian(model: nn.Module, name: str, inputs: Tensor) -> tuple[Tensor, 
         for index in range(logits.shape[1])
     ]
     return torch.stack(rows).float(), held[0].detach().float(), logits.detach().float()
-
-
-def _loss_gradient(jacobian: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
-    error = logits.softmax(1)
-    error[torch.arange(len(labels)), labels] -= 1
-    return torch.einsum("bc,cbu->bu", error, jacobian)

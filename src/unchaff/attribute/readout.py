@@ -100,5 +100,3 @@ def clear_disagreement(suggested: Tensor, confidence: Tensor, labels: Tensor) ->
     """Return the share of given labels that are not the suggested one, among the clearer half."""
     clear = confidence >= confidence.median()
     return int((suggested[clear] != labels[clear]).sum()) / max(1, int(clear.sum()))
-
-

@@ -67,9 +67,7 @@ class Ridge:
     def _standardised(self, features: Tensor) -> Tensor:
         return (features.double().cpu() - self.mean) * self.scale
 
-    def leave_one_out(
-        self, features: Float[Tensor, "b d"], labels: Tensor
-    ) -> Float[Tensor, "b classes"]:
+    def leave_one_out(self, features: Float[Tensor, "b d"], labels: Tensor) -> Float[Tensor, "b classes"]:
         """Return what the regression fitted without this sample would say of it.
 
         p_i = (yhat_i - h_i y_i) / (1 - h_i), with the leverage h_i: exact for ridge with a free

@@ -27,7 +27,8 @@ class Trajectory:
         record = trained.record
         if record is None:
             raise ConfigError(
-                "The trajectory needs a recorded training, and none was given. Train with a Recorder, or use readout."
+                "The trajectory needs a recorded training, and none was given. "
+                "Train with a Recorder, or use readout."
             )
         samples = observed.train
         rows = record.ids.searchsorted(samples.ids)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from unchaff.attribute.gaussians import ashman, posterior
 from unchaff.attribute.observe import Walk
 from unchaff.attribute.readout import Readout
-from unchaff.partition.mixture import ashman, posterior
 from unchaff.records import Evidence, Observed, Trained
 from unchaff.streams import Streams
 

@@ -18,10 +18,10 @@ from unchaff.evaluate.calibration import calibrate
 from unchaff.evaluate.detection import detect
 from unchaff.evaluate.metrics import ON_HOLDOUT, ON_TEST, Control, Measured
 from unchaff.interfaces import Repair
+from unchaff.methods import METHODS
 from unchaff.partition.extend import extended
 from unchaff.partition.mixture import Mixture
 from unchaff.records import Observed, Outcome, Partition, Trained, Truth
-from unchaff.repair import METHODS
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 from unchaff.train.initial import full_cost

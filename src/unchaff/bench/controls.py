@@ -5,12 +5,12 @@ from typing import Literal
 
 from unchaff.bench.oracle import Oracle
 from unchaff.interfaces import Repair
+from unchaff.methods.finetune_all import FinetuneAll
+from unchaff.methods.retrain import Retrain
+from unchaff.methods.unlearn import Unlearn
 from unchaff.prune.nothing import NoPruning
 from unchaff.prune.random import Random
 from unchaff.records import Outcome, Truth
-from unchaff.repair.finetune_all import FinetuneAll
-from unchaff.repair.retrain import Retrain
-from unchaff.repair.unlearn import Unlearn
 
 Controls = Literal["none", "quick", "all"]
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from unchaff.methods.retrain import Retrain, retrained
 from unchaff.records import Observed, Outcome, Trained, Truth
-from unchaff.repair.retrain import Retrain, retrained
 from unchaff.streams import Streams
 
 

@@ -38,7 +38,7 @@ def load(spec: str, options: Options = DEFAULTS) -> Loaded:
     """
     if spec == "digits":
         return _of_samples(*digits(), options=options, found="scikit-learn's digits (ids: positions there)")
-    if FACTORY.fullmatch(spec) and not Path(spec).exists():
+    if _is_factory(spec):
         return _of_samples(*call_factory(spec, options), options=options, found=f"what {spec} returned")
     train, test = _listings(_existing(spec), options)
     made = assemble(train, options)
@@ -62,7 +62,7 @@ def load_like(spec: str, loaded: Loaded, options: Options = DEFAULTS) -> Samples
     Raises:
         DataError: as `load`, or the classes or shapes differ.
     """
-    if spec == "digits" or (FACTORY.fullmatch(spec) and not Path(spec).exists()):
+    if spec == "digits" or _is_factory(spec):
         samples = load(spec, options).train
         if samples.class_names != loaded.train.class_names or samples.kind.shape != loaded.train.kind.shape:
             raise DataError(
@@ -75,8 +75,16 @@ def load_like(spec: str, loaded: Loaded, options: Options = DEFAULTS) -> Samples
     return assemble(second or first, options, like=loaded).samples
 
 
+def _is_factory(spec: str) -> bool:
+    return bool(FACTORY.fullmatch(spec)) and not spec.startswith("hub:") and not Path(spec).exists()
+
+
 def _existing(spec: str) -> Path:
     path = Path(spec).expanduser()
+    if spec.startswith("hub:"):
+        raise DataError(
+            f"{spec} is not fetched here. Save it with datasets: to_parquet('train.parquet'), and give that."
+        )
     try:
         found = path.exists()
     except OSError as error:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from unchaff.data.prepare import Prepare
+from unchaff.errors import ConfigError
 from unchaff.samples import Samples
 
 
@@ -24,6 +25,15 @@ class Options:
     mean: tuple[float, ...] | None = None  # taken off prepared inputs, per channel or column
     std: tuple[float, ...] | None = None  # divided by
     mirror: bool | None = None  # a mirror image keeps its label; None: for colour images only
+
+    def __post_init__(self) -> None:
+        given = {"rows": self.rows, "rate": self.rate, "seconds": self.seconds}
+        given |= {"size": None if self.size is None else min(self.size), "std": min(self.std or (1.0,))}
+        for name, value in given.items():
+            if value is not None and not value > 0:
+                raise ConfigError(f"{name} must be above 0, got {value}. Leave it out to have it found out.")
+        if self.workers < 0:
+            raise ConfigError(f"workers must be 0 or more, got {self.workers}. 0 decodes in this process.")
 
 
 @dataclass(frozen=True)

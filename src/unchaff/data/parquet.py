@@ -95,7 +95,7 @@ def list_table(
     """
     if table.num_rows == 0:
         raise DataError("The table has no rows. Give data with at least two classes.")
-    ids, id_note = _ids(table, columns, is_asked=is_id_asked)
+    ids, id_note = ids_of(table, columns, is_asked=is_id_asked)
     labels = table.column(columns.label).cast(pa.int64()).fill_null(UNLABELLED).to_numpy()
     inputs: Encoded | NDArray[np.generic]
     if columns.is_media:
@@ -117,7 +117,8 @@ def list_table(
     )
 
 
-def _ids(table: pa.Table, columns: Columns, *, is_asked: bool) -> tuple[Ids, str]:
+def ids_of(table: pa.Table, columns: Columns, *, is_asked: bool) -> tuple[Ids, str]:
+    """Return the ids of the rows, and where they are from; a column the user named must be unique."""
     numbers = np.arange(table.num_rows)
     if columns.id is None:
         return numbers, "ids: row numbers"

@@ -74,7 +74,9 @@ def _from_factory(spec: str, samples: Samples) -> nn.Module:
     try:
         factory = getattr(importlib.import_module(module_name), name)
     except (ImportError, AttributeError) as error:
-        raise ModelError(f"{spec} cannot be imported: {error}. Give --model as pkg.module:factory.") from error
+        raise ModelError(
+            f"{spec} cannot be imported: {error}. Give --model as pkg.module:factory."
+        ) from error
     try:
         model = factory(num_classes=samples.num_classes, input_shape=samples.kind.shape)
     except TypeError:

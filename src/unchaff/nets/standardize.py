@@ -28,14 +28,14 @@ class Standardize(nn.Module):
     def measure(self, samples: Samples, batch_size: int = 512) -> None:
         """Set mean and deviation from the inputs (not the labels) of these samples."""
         rest = tuple(i for i in range(1, self.mean.dim() + 1) if i != 1)
-        total, square, count = 0.0, 0.0, 0
+        total, square, count = torch.zeros(()), torch.zeros(()), 0
         for batch in samples.batches(batch_size):
             inputs = batch.inputs.double()
-            total = total + inputs.sum((0, *rest))
-            square = square + inputs.square().sum((0, *rest))
+            total = total.to(inputs) + inputs.sum((0, *rest))
+            square = square.to(inputs) + inputs.square().sum((0, *rest))
             count += inputs.numel() // inputs.shape[1]
-        mean = torch.as_tensor(total) / count
-        variance = (torch.as_tensor(square) / count - mean.square()).clamp_min(0)
+        mean = total / count
+        variance = (square / count - mean.square()).clamp_min(0)
         std = torch.where(variance > 1e-8, variance.sqrt(), torch.ones_like(variance))
         self.mean.copy_(mean.view_as(self.mean))
         self.std.copy_(std.view_as(self.std))

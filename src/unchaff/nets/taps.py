@@ -114,7 +114,7 @@ def _described(model: nn.Module, trace: _Trace, output: object) -> tuple[Layer, 
         weight = modules[name].weight
         found[name] = Layer(
             name=name,
-            units=int(weight.shape[0]),  # type: ignore[index,union-attr]
+            units=int(weight.shape[0]),
             input_shape=shape,
             reads=reads,
             norm=trace.norms.get(name),
@@ -122,6 +122,21 @@ def _described(model: nn.Module, trace: _Trace, output: object) -> tuple[Layer, 
             is_output=name == last,
         )
     return tuple(found.values())
+
+
+def prunable(layers: tuple[Layer, ...], model: nn.Module) -> list[Layer]:
+    """Return the layers whose units can be silenced for good: not the output, norm with its own weights."""
+    return [
+        layer
+        for layer in layers
+        if not layer.is_output and (layer.norm is None or _scales_units(model, layer.norm, layer.units))
+    ]
+
+
+def _scales_units(model: nn.Module, norm: str, units: int) -> bool:
+    """Whether the normalisation has one weight per unit: a layer norm over time has one per frame."""
+    weight = getattr(model.get_submodule(norm), "weight", None)
+    return weight is not None and len(weight) == units
 
 
 def reading_points(layers: tuple[Layer, ...]) -> list[Layer]:

@@ -38,7 +38,10 @@ class Human:
             raise NoiseError(
                 f"{self.file} has no column {self.column!r}. It has {', '.join(table.column_names)}."
             )
-        given = table[self.column].to_numpy().astype(np.int64)[self._rows(clean, table)]
+        column = table[self.column]
+        if not pa.types.is_integer(column.type) or column.null_count:
+            raise NoiseError(f"{self.column} must hold one integer label in each row, it is {column.type}.")
+        given = column.to_numpy().astype(np.int64)[self._rows(clean, table)]
         if given.min() < 0 or given.max() >= clean.num_classes:
             raise NoiseError(
                 f"{self.column} runs from {given.min()} to {given.max()}, the data have "
@@ -56,7 +59,11 @@ class Human:
 
     def _rows(self, clean: Samples, table: pa.Table) -> np.ndarray:
         if "id" in table.column_names:
-            keys = table["id"].to_numpy(zero_copy_only=False)
+            keys = np.array(table["id"].to_pylist())
+            if keys.dtype.kind != clean.ids.dtype.kind:
+                raise NoiseError(
+                    f"The ids of {self.file} are {keys.dtype}, those of the data {clean.ids.dtype}."
+                )
             order = np.argsort(keys, kind="stable")
             places = np.searchsorted(keys[order], clean.ids).clip(max=len(keys) - 1)
             rows = order[places]

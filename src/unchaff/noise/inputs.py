@@ -19,7 +19,8 @@ class GaussianInputs:
     """Gaussian noise on exactly `round(rate * n)` raw inputs, the same at every access.
 
     Images: deviation `level` on the range [0, 1] (default 0.25), cut to the range. Sound: `level` is
-    the ratio of the clip's power to that of the noise, in dB (default 0). Tables: `level` deviations of
+    the ratio of the clip's power to that of the noise, in dB (default 0), both up to the last sample that is
+    not zero: padding stays silent. Tables: `level` deviations of
     each column (default 1).
 
     Source: the sound form of specs 0.3: raw range, deterministic per id.
@@ -64,8 +65,11 @@ class _Change:
     def _spoil(self, one: Tensor, seed: int) -> Tensor:
         noise = torch.from_numpy(np.random.default_rng(seed).standard_normal(tuple(one.shape), np.float32))
         if self.kind == "audio":
-            power = one.float().square().mean().sqrt() * 10 ** (-self.level / 20)
-            return one.float() + noise * power
+            end = (
+                int(one.count_nonzero()) and int(one.nonzero()[-1]) + 1
+            )  # noise in the padding would give it away
+            power = one[:end].float().square().mean().sqrt() * 10 ** (-self.level / 20)
+            return torch.cat([one[:end].float() + noise[:end] * power, one[end:].float()])
         if self.kind == "image":
             if one.dtype == torch.uint8:
                 return (one.float() + noise * self.level * 255).round().clamp(0, 255).to(torch.uint8)
@@ -76,7 +80,7 @@ class _Change:
 def _column_deviation(clean: Samples) -> Tensor | None:
     if clean.kind.name != "tabular":
         return None
-    return torch.cat([batch.inputs.float().cpu() for batch in clean.batches(1024)]).std(0)
+    return clean.source.raw(np.arange(len(clean))).double().std(0, correction=0).float()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from scipy.stats import truncnorm
 
-from unchaff.noise.base import checked_rate, choices, relabelled
+from unchaff.noise.base import checked_rate, choices, lowest, relabelled
 from unchaff.records import Truth
 from unchaff.samples import Samples
 from unchaff.streams import Streams
@@ -16,14 +16,15 @@ from unchaff.streams import Streams
 class InstanceDependent:
     """Each sample has its own rate, and a wrong label that a random projection of its input chooses.
 
-    q_i is drawn from Normal(rate, 0.1) cut to [0, 1]; a matrix per true class scores the classes. The
-    realised rate is near `rate`, not exact, as in the generator this follows.
+    q_i is drawn from Normal(rate, 0.1) cut to [0, 1]; a matrix per true class scores the classes. Where
+    the generator this follows flips each sample with u_i < q_i, exactly `round(rate * n)` with the
+    lowest u_i / q_i are flipped here.
 
     Source: the projection type of Xia et al., arXiv 2006.07836 (specs 0.3). Inputs are standardised
     per sample and projections divided by the root of the input size, so that no class takes all.
     """
 
-    rate: float  # mean share of wrong labels, in [0, 1]
+    rate: float  # share of wrong labels, in [0, 1]
     spread: float = 0.1
 
     def __post_init__(self) -> None:
@@ -38,8 +39,11 @@ class InstanceDependent:
         own = streams.per_id("instance/rate", clean.ids)
         rates = truncnorm.ppf(own, low, high, loc=self.rate, scale=self.spread)
         wrong = choices(streams.per_id("instance/class", clean.ids), self._scores(clean, streams))
-        given = np.where(streams.per_id("instance/flip", clean.ids) < rates, wrong, labels)
-        return relabelled(clean, given.astype(np.int64))
+        eagerness = streams.per_id("instance/flip", clean.ids) / np.maximum(rates, 1e-12)
+        hit = lowest(eagerness, np.arange(len(clean)), self.rate)
+        given = labels.copy()
+        given[hit] = wrong[hit]
+        return relabelled(clean, given)
 
     def _scores(self, clean: Samples, streams: Streams) -> np.ndarray:
         """Return the probability of each wrong class, (n, classes), 0 for the right one."""

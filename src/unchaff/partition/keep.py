@@ -1,6 +1,5 @@
 """What every rule owes the classes: none vanishes, and rare ones are kept whole."""
 
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 

@@ -9,10 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unchaff.nets.flops import count
-from unchaff.nets.taps import Layer, find_layers, in_eval_mode, read_outputs
-from unchaff.prune.apply import prunable
+from unchaff.nets.taps import Layer, find_layers, in_eval_mode, prunable, read_outputs
 from unchaff.records import Cost, PrunedUnit, PrunePlan, Trained
-from unchaff.samples import Ids, Samples
+from unchaff.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -50,14 +49,7 @@ def observe_units(trained: Trained, samples: Samples, layers: list[Layer]) -> Ac
     return Activations({name: torch.cat(part) for name, part in parts.items()}, cost)
 
 
-def sample_rows(ids: Ids, limit: int, draw: Float[Tensor, " n"]) -> Tensor:
-    """Return at most `limit` positions, those with the lowest draw, in canonical order."""
-    return draw.argsort(stable=True)[: min(limit, len(ids))].sort().values
-
-
-def worst_units(
-    scores: dict[str, Tensor], share: float, reason: str, cost: Cost | None = None
-) -> PrunePlan:
+def worst_units(scores: dict[str, Tensor], share: float, reason: str, cost: Cost | None = None) -> PrunePlan:
     """Return the plan that silences the highest scores of each layer, `share` of its units."""
     units = []
     for layer, score in scores.items():

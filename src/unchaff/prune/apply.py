@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from unchaff.nets.taps import Layer, find_layers
+from unchaff.nets.taps import find_layers
 from unchaff.records import PrunePlan
 from unchaff.train.loop import hold_masks
 
@@ -17,21 +17,6 @@ class Pruned:
 
     model: nn.Module
     masks: dict[str, Tensor]  # by parameter: 0 where it must stay zero
-
-
-def prunable(layers: tuple[Layer, ...], model: nn.Module) -> list[Layer]:
-    """Return the layers whose units can be silenced for good: not the output, norm with its own weights."""
-    return [
-        layer
-        for layer in layers
-        if not layer.is_output and (layer.norm is None or _scales_units(model, layer.norm, layer.units))
-    ]
-
-
-def _scales_units(model: nn.Module, norm: str, units: int) -> bool:
-    """Whether the normalisation has one weight per unit: a layer norm over time has one per frame."""
-    weight = getattr(model.get_submodule(norm), "weight", None)
-    return weight is not None and len(weight) == units
 
 
 def prune(model: nn.Module, plan: PrunePlan, example: Tensor) -> Pruned:

@@ -42,10 +42,8 @@ class HessianDiagonal:
         with in_eval_mode(model):
             for batch in samples.batches(128):
                 loss = trained.task.loss(model(batch.inputs), batch.labels).sum()
-                for found, diagonal in zip(
-                    sums, diagonals(loss, weights, self.probes, generator), strict=True
-                ):
-                    found += diagonal
+                found = diagonals(loss, weights, self.probes, generator)
+                sums = [total + diagonal for total, diagonal in zip(sums, found, strict=True)]
         scores = {
             layer.name: 1 / saliency(weight, total).clamp_min(1e-12)
             for layer, weight, total in zip(layers, weights, sums, strict=True)
@@ -70,6 +68,8 @@ def diagonals(
             for weight in weights
         ]
         products = torch.autograd.grad(gradients, weights, grad_outputs=signs, retain_graph=True)
-        for total, sign, product in zip(found, signs, products, strict=True):
-            total += sign * product / probes
+        found = [
+            total + sign * product / probes
+            for total, sign, product in zip(found, signs, products, strict=True)
+        ]
     return found

@@ -54,8 +54,6 @@ class Importance:
             ids = partition.ids[part][draw[part].argsort(kind="stable")[: self.limit]]
             found.append(observe_units(trained, observed.train.select(ids), layers).layers)
         measure = MEASURES[self.measure]
-        scores = {
-            name: measure(found[0][name]) / (measure(found[1][name]) + 1e-8) for name in found[0]
-        }
+        scores = {name: measure(found[0][name]) / (measure(found[1][name]) + 1e-8) for name in found[0]}
         finite = {name: torch.nan_to_num(score, posinf=0.0) for name, score in scores.items()}
         return worst_units(finite, self.share, f"{self.measure} on rejected over kept samples.")

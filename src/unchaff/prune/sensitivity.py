@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from unchaff.prune.activations import last_layers, observe_units, sample_rows, worst_units
+from unchaff.prune.activations import last_layers, observe_units, worst_units
 from unchaff.records import Observed, Partition, PrunePlan, Trained
 from unchaff.streams import Streams
 
@@ -32,11 +32,10 @@ class Sensitivity:
         """Plan; empty where nothing was rejected."""
         if partition.abstained or self.share == 0:
             return PrunePlan(reason="Nothing was rejected, so no unit can carry it.")
-        draw = torch.from_numpy(streams.per_id("prune", partition.ids))
-        rows = sample_rows(partition.ids, self.limit, draw)
-        samples = observed.train.at(rows.numpy())
+        rows = streams.subset("prune", partition.ids, self.limit)
+        samples = observed.train.at(rows)
         units = observe_units(trained, samples, last_layers(trained, samples, self.layers))
-        doubt = 1 - partition.quality[rows]
+        doubt = 1 - partition.quality[torch.from_numpy(rows)]
         scores = {
             name: sensitivities(active, doubt, self.penalty).clamp_min(0)
             for name, active in units.layers.items()

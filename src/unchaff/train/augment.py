@@ -12,9 +12,7 @@ def view(inputs: Tensor, name: str) -> Tensor:
     return inputs.flip(-1) if name == "mirror" else inputs
 
 
-def augment(
-    inputs: Tensor, kind: Kind, generator: torch.Generator, *, side: int | None = None
-) -> Tensor:
+def augment(inputs: Tensor, kind: Kind, generator: torch.Generator, *, side: int | None = None) -> Tensor:
     """Return the batch as training should see it.
 
     Images: a random crop after reflection by an eighth of the side, mirrored where the kind allows;
@@ -23,6 +21,9 @@ def augment(
     Tabular rows: as they are.
 
     Args:
+        inputs: a prepared batch; not modified.
+        kind: says what may be done.
+        generator: of the batch's device.
         side: side of the crop in pixels; the full size by default. Smaller crops cost less.
     """
     if kind.name == "image" and min(inputs.shape[-2:]) >= 16:

@@ -87,7 +87,7 @@ def fit(
         TrainingError: the loss stopped being finite.
     """
     started = time.perf_counter()
-    learner = copy.deepcopy(model).to(memory_format=torch.channels_last)
+    learner = copy.deepcopy(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = _prepare(learner, phase)
     average = _Average(learner, phase.average)
     generator = streams("augment", samples.device)
@@ -168,10 +168,10 @@ def _prepare(learner: nn.Module, phase: Phase) -> torch.optim.Optimizer:
 def _freeze_others(learner: nn.Module, trains: tuple[str, ...]) -> None:
     """Stop gradients, and batch-norm statistics, of every module not named (specs: no drift)."""
     learner.eval()
-    learner.requires_grad_(False)
+    learner.requires_grad_(requires_grad=False)
     modules = dict(learner.named_modules())
     for name in trains:
-        modules[name].train().requires_grad_(True)
+        modules[name].train().requires_grad_(requires_grad=True)
 
 
 def _stream(

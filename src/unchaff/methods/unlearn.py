@@ -6,18 +6,18 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor, nn
 
 from unchaff.attribute.gap import memorisation
+from unchaff.attribute.gaussians import posterior
 from unchaff.attribute.observe import Walk
 from unchaff.attribute.readout import Readout, z_score
 from unchaff.attribute.ridge import flops_per_sample
 from unchaff.attribute.typicality import Typicality
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Partitioner, Pruner
-from unchaff.partition.mixture import Mixture, everything, posterior
-from unchaff.prune.apply import masks_for
+from unchaff.methods.channels import by_both, by_inputs
+from unchaff.methods.finetune import FineTune, Part, Schedule
+from unchaff.partition.mixture import Mixture, everything
 from unchaff.prune.sensitivity import Sensitivity
 from unchaff.records import Cost, Evidence, Observed, Outcome, Partition, PrunePlan, Trained
-from unchaff.repair.channels import by_both, by_inputs
-from unchaff.repair.finetune import FineTune, Part, Schedule
 from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
 from unchaff.train.loop import hold_masks
@@ -125,12 +125,9 @@ class Unlearn:
     def _split(self, evidence: Evidence, sound: Tensor | None) -> Partition:
         return self.later(evidence) if sound is None else by_both(evidence, sound, self.later)
 
-    def _schedule(
-        self, trained: Trained, observed: Observed, plan: PrunePlan, *, spent: Cost
-    ) -> Schedule:
+    def _schedule(self, trained: Trained, observed: Observed, plan: PrunePlan, *, spent: Cost) -> Schedule:
         parts = self.parts or (TWO_MORE_LOOKS if self.budget >= 0.4 else ONE_MORE_LOOK)
         looks = sum(part.rescore for part in parts)
-        example = next(observed.train.batches(2)).inputs
         whole = self.budget * full_cost(trained, observed.train).flops
         return Schedule.plan(
             self.finetune,
@@ -139,7 +136,6 @@ class Unlearn:
             observed.train,
             flops=whole - spent.flops - looks * self._look_again(trained, observed),
             plan=plan,
-            masks=masks_for(trained.model, plan, example),
         )
 
     def _look_again(self, trained: Trained, observed: Observed) -> float:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from unchaff.errors import ConfigError, ModelError
 from unchaff.nets.flops import count
 from unchaff.nets.taps import find_layers
+from unchaff.prune.apply import masks_for
 from unchaff.records import PrunePlan, Recipe, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
@@ -29,7 +30,9 @@ class FineTune:
 
     def __post_init__(self) -> None:
         if not 0 <= self.shrink <= 1:
-            raise ConfigError(f"shrink must be in [0, 1], got {self.shrink}. 1 leaves the weights as they are.")
+            raise ConfigError(
+                f"shrink must be in [0, 1], got {self.shrink}. 1 leaves the weights as they are."
+            )
         if self.last is not None and self.last < 1:
             raise ConfigError(f"last must be at least 1 layer, got {self.last}. Leave it out to train all.")
 
@@ -89,9 +92,8 @@ class Schedule:
     trained: Trained
     done: int = 0  # parts that ran
 
-    @classmethod
+    @staticmethod
     def plan(
-        cls,
         recipe: FineTune,
         parts: tuple[Part, ...],
         trained: Trained,
@@ -99,7 +101,6 @@ class Schedule:
         *,
         flops: float,
         plan: PrunePlan,
-        masks: dict[str, Tensor],
     ) -> "Schedule":
         """Divide so many operations among the parts; each gets at least one step."""
         example = next(samples.batches(2)).inputs
@@ -112,7 +113,9 @@ class Schedule:
             max(1, int(flops * part.share / total / (batch * (small if part.small else full))))
             for part in parts
         ]
-        return cls(recipe, parts, steps, batch, side, plan, masks, trained)
+        return Schedule(
+            recipe, parts, steps, batch, side, plan, masks_for(trained.model, plan, example), trained
+        )
 
     def run(self, model: nn.Module, samples: Samples, *, streams: Streams) -> Fitted:
         """Train the next part on these samples."""

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from unchaff.interfaces import Repair
-from unchaff.repair.finetune_all import FinetuneAll
-from unchaff.repair.nothing import Nothing
-from unchaff.repair.published import Published
-from unchaff.repair.retrain import Retrain, RetrainKept
-from unchaff.repair.unlearn import Unlearn
+from unchaff.methods.finetune_all import FinetuneAll
+from unchaff.methods.nothing import Nothing
+from unchaff.methods.published import Published
+from unchaff.methods.retrain import Retrain, RetrainKept
+from unchaff.methods.unlearn import Unlearn
 
 METHODS: Mapping[str, Repair] = MappingProxyType(
     {

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from unchaff.errors import ConfigError
+from unchaff.methods.finetune import FineTune, Part, Schedule
 from unchaff.records import Cost, Observed, Outcome, PrunePlan, Trained
-from unchaff.repair.finetune import FineTune, Part, Schedule
 from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
 
@@ -36,9 +36,7 @@ class FinetuneAll:
             number = max(1, round(self.share * len(samples)))
             samples = samples.select(samples.ids[draw.argsort(kind="stable")[:number]])
         flops = self.budget * full_cost(trained, observed.train).flops
-        schedule = Schedule.plan(
-            self.finetune, PARTS, trained, samples, flops=flops, plan=PrunePlan(), masks={}
-        )
+        schedule = Schedule.plan(self.finetune, PARTS, trained, samples, flops=flops, plan=PrunePlan())
         model, cost = self.finetune.start(trained, streams=streams), Cost()
         for _ in schedule.parts:
             fitted = schedule.run(model, samples, streams=streams)

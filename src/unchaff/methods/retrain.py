@@ -1,14 +1,13 @@
 """Train a fresh network by the same recipe, on all given labels or on a chosen part."""
 
-
 from dataclasses import dataclass, field, replace
 
 from unchaff.attribute.readout import Readout
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Attributor, Partitioner
+from unchaff.methods.finetune import fresh_copy
 from unchaff.partition.mixture import Mixture
 from unchaff.records import Cost, Observed, Outcome, Partition, Recipe, Trained
-from unchaff.repair.finetune import fresh_copy
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 from unchaff.train.initial import train_by

@@ -1,0 +1,66 @@
+"""Print the README's table from the result files: means and spreads over seeds."""
+
+import json
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "main_job"
+Result = dict[str, Any]
+TITLES = {
+    "digits-symmetric-0.4": "digits, symmetric 40 %, mlp",
+    "cifar10-symmetric-0.4": "CIFAR-10 (15,000), symmetric 40 %, small-cnn",
+    "cifar10-worse-label": "CIFAR-10N `worse_label` (15,000), small-cnn",
+    "speech-symmetric-0.4": "Speech Commands, symmetric 40 %, audio-cnn",
+    "speech-gaussian-0.5": "Speech Commands, Gaussian 0 dB on half, audio-cnn",
+    "digits-clean": "digits, no noise, mlp",
+    "spoken-digits-clean": "spoken digits, no noise, audio-cnn",
+}
+HEAD = (
+    "| data, noise, network | seeds | before | repaired | finetune-all | kept | AUROC | cost share |",
+    "|---|--:|--:|--:|--:|--:|--:|--:|",
+)
+
+
+def results(name: str) -> list[Result]:
+    """Return the results of one setting, by seed."""
+    return [json.loads(file.read_text()) for file in sorted(RESULTS.glob(f"{name}-seed*.json"))]
+
+
+def spread(values: list[float], scale: float = 100, digits: int = 1) -> str:
+    """Return mean and standard deviation over seeds."""
+    mean = f"{statistics.mean(values) * scale:.{digits}f}"
+    if len(values) < 2:
+        return mean
+    return f"{mean} ± {statistics.stdev(values) * scale:.{digits}f}"
+
+
+def row(name: str, title: str) -> str:
+    """Return one line of the table."""
+    runs = results(name)
+
+    def over(read: Callable[[Result], float], scale: float = 100, digits: int = 1) -> str:
+        return spread([read(run) for run in runs], scale, digits)
+
+    auroc = "-" if runs[0]["detection"] is None else over(lambda run: run["detection"]["auroc"], 1, 3)
+    cells = [
+        title,
+        str(len(runs)),
+        over(lambda run: run["before"]["accuracy"]),
+        over(lambda run: run["after"]["accuracy"]),
+        over(lambda run: run["controls"]["finetune-all"]["accuracy"]),
+        over(lambda run: run["kept_share"]),
+        auroc,
+        f"{statistics.mean(run['cost']['share']['flops'] for run in runs):.2f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def table() -> str:
+    """Return the whole table in Markdown."""
+    return "\n".join([*HEAD, *(row(name, title) for name, title in TITLES.items() if results(name))])
+
+
+if __name__ == "__main__":
+    print(table())  # noqa: T201  this is a script

@@ -1,0 +1,41 @@
+"""Two Gaussians along one line: how far apart, and who belongs to the upper one."""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from sklearn.isotonic import IsotonicRegression
+from sklearn.mixture import GaussianMixture
+from torch import Tensor
+
+
+def posterior(total: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+    """Return the probability of the upper component, never falling as the evidence rises."""
+    values = total.double().numpy()
+    mixture = _two_components(values, floor=1e-6 * float(values.var()))
+    upper = int(mixture.means_[:, 0].argmax())
+    raw = mixture.predict_proba(values[:, None])[:, upper]
+    rising = IsotonicRegression(y_min=0, y_max=1).fit_transform(values, raw)
+    return torch.from_numpy(rising).float()
+
+
+def ashman(total: Float[Tensor, " n"]) -> float:
+    """Return Ashman's D of a two-component mixture; above 2 the components are clearly apart.
+
+    Source: Ashman, Bird and Zepf, AJ 108 (1994), equation 1.
+    """
+    mixture = _two_components(total.double().numpy(), floor=1e-6)
+    means, variances = mixture.means_[:, 0], mixture.covariances_[:, 0, 0]
+    return float(np.sqrt(2) * abs(means[0] - means[1]) / np.sqrt(variances.sum()))
+
+
+def _two_components(values: NDArray[np.float64], floor: float) -> GaussianMixture:
+    """Fit on sorted values from a fixed start: the same whatever the order, and no global draw.
+
+    The fit stops at the library's tolerance of 1e-3, on purpose: run to its end, the likelihood leaves
+    the two groups on human labels (the share above 0.65 went from 0.41 to 0.00), for they are no
+    Gaussians. Quality ranks well and is calibrated roughly.
+    """
+    starts = np.quantile(values, [0.2, 0.8])[:, None]
+    mixture = GaussianMixture(2, means_init=starts, reg_covar=floor, max_iter=500, random_state=0)
+    return mixture.fit(np.sort(values)[:, None])

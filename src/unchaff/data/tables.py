@@ -1,0 +1,119 @@
+"""Samples -> a table in the layout of the Hugging Face hub."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from unchaff.data.columns import Columns, detect, features_of
+from unchaff.data.encode import files_of
+from unchaff.data.options import Options
+from unchaff.data.parquet import ids_of, split_files
+from unchaff.errors import DataError
+from unchaff.samples import Ids, Samples
+
+FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+DTYPES = {"double": "float64", "float": "float32", "halffloat": "float16"}  # Arrow's names to the hub's
+
+
+def noisy_table(spec: str, options: Options, clean: Samples, noisy: Samples) -> pa.Table:
+    """Return the noisy samples as a table.
+
+    Data from Parquet keep all columns but the label, and the inputs too where these were not changed.
+    """
+    path = Path(spec).expanduser()
+    files = [path] if path.suffix == ".parquet" else split_files(path, "train") if path.is_dir() else []
+    if not files:
+        return encoded(noisy)
+    has_new_inputs = noisy.source is not clean.source
+    table = pa.concat_tables([pq.read_table(file) for file in files]).slice(0, options.rows)
+    columns = detect(table.schema, options)
+    ids, _ = ids_of(table, columns, is_asked=options.id_column is not None)
+    order = np.argsort(ids, kind="stable")
+    rows = np.sort(order[np.searchsorted(ids[order], noisy.ids)])
+    kept = table.take(pa.array(rows))
+    noisy = noisy.at(np.searchsorted(noisy.ids, ids[rows]))  # in the order of the file
+    kept = _with(kept, columns.label, pa.array(noisy.labels.cpu().numpy()))
+    if has_new_inputs:
+        kept = _with_inputs(kept, columns, noisy)
+    kept = _with_ids(kept, columns, noisy.ids)
+    return kept.replace_schema_metadata(_described(kept, columns, noisy))
+
+
+def encoded(samples: Samples) -> pa.Table:
+    """Return a table of samples that came from elsewhere, with ids and, if there, groups."""
+    columns: dict[str, pa.Array] = {"id": pa.array(samples.ids)}
+    names = _names(samples)
+    columns |= dict(zip(names, _inputs(samples), strict=True))
+    columns["label"] = pa.array(samples.labels.cpu().numpy())
+    if samples.groups is not None:
+        columns["group"] = pa.array(samples.groups)
+    table = pa.table(columns)
+    is_media = samples.kind.name != "tabular"
+    roles = Columns(inputs=names, label="label", is_media=is_media, id="id", group=None)
+    return table.replace_schema_metadata(_described(table, roles, samples))
+
+
+def _names(samples: Samples) -> tuple[str, ...]:
+    if samples.kind.name != "tabular":
+        return (samples.kind.name,)
+    return tuple(f"x{place}" for place in range(samples.kind.shape[0]))
+
+
+def _inputs(samples: Samples) -> list[pa.Array]:
+    if samples.kind.name == "tabular":
+        values = samples.source.raw(np.arange(len(samples))).numpy()
+        return [pa.array(values[:, place]) for place in range(values.shape[1])]
+    files = zip(samples.ids.tolist(), files_of(samples), strict=True)
+    cells = [{"bytes": content, "path": f"{_stem(one)}.{suffix}"} for one, (suffix, content) in files]
+    return [pa.array(cells, type=FILE)]
+
+
+def _stem(sample_id: int | str) -> str:
+    return str(Path(str(sample_id)).with_suffix(""))
+
+
+def _with(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    place = table.column_names.index(name)
+    field = table.schema.field(place)
+    return table.set_column(place, field.with_type(values.type), values)
+
+
+def _with_inputs(table: pa.Table, columns: Columns, noisy: Samples) -> pa.Table:
+    for name, values in zip(columns.inputs, _inputs(noisy), strict=True):
+        table = _with(table, name, values)
+    return table
+
+
+def _with_ids(table: pa.Table, columns: Columns, ids: Ids) -> pa.Table:
+    """Add the ids where the rows of the new file would be numbered otherwise."""
+    if np.array_equal(ids, np.arange(len(ids))):
+        return table
+    if columns.id is not None and table.column(columns.id).to_pylist() == ids.tolist():
+        return table
+    if "id" in table.column_names:
+        raise DataError(
+            "Rows were left out, so the ids must be written, but there is a column id with other values. "
+            "Rename it, or make its values unique."
+        )
+    return table.append_column("id", pa.array(ids))
+
+
+def _described(table: pa.Table, columns: Columns, samples: Samples) -> dict[bytes, bytes]:
+    """Return schema metadata that name the classes and the kind of the input, as the hub libraries do."""
+    old = features_of(table.schema)
+    features: dict[str, Any] = {
+        field.name: old.get(
+            field.name, {"_type": "Value", "dtype": DTYPES.get(str(field.type), str(field.type))}
+        )
+        for field in table.schema
+    }
+    features[columns.label] = {"_type": "ClassLabel", "names": list(samples.class_names)}
+    if columns.is_media:
+        described = {"_type": samples.kind.name.capitalize()}
+        features[columns.inputs[0]] = old.get(columns.inputs[0], described)
+    carried = json.dumps({"info": {"features": features}}).encode()
+    return {**(table.schema.metadata or {}), b"huggingface": carried}
