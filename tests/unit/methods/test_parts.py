@@ -18,7 +18,7 @@ from unchaff.samples import Kind
 from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
 
-PLAN = {"plan": PrunePlan(), "masks": {}}
+PLAN = {"plan": PrunePlan()}
 
 
 def same_weights(left, right):
