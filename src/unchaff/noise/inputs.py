@@ -1,5 +1,6 @@
 """Spoiled inputs with right labels."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,8 @@ class GaussianInputs:
 
     def __post_init__(self) -> None:
         checked_rate(self.rate)
+        if self.level is not None and not math.isfinite(self.level):
+            raise NoiseError(f"level must be a finite number, got {self.level}. Write gaussian:0.2:0.25.")
 
     def __call__(self, clean: Samples, *, streams: Streams) -> tuple[Samples, Truth]:
         """Plant."""
@@ -65,9 +68,8 @@ class _Change:
     def _spoil(self, one: Tensor, seed: int) -> Tensor:
         noise = torch.from_numpy(np.random.default_rng(seed).standard_normal(tuple(one.shape), np.float32))
         if self.kind == "audio":
-            end = (
-                int(one.count_nonzero()) and int(one.nonzero()[-1]) + 1
-            )  # noise in the padding would give it away
+            # Up to the last sample that is not zero: noise in the padding would give it away.
+            end = int(one.nonzero()[-1]) + 1 if one.any() else 0
             power = one[:end].float().square().mean().sqrt() * 10 ** (-self.level / 20)
             return torch.cat([one[:end].float() + noise[:end] * power, one[end:].float()])
         if self.kind == "image":
@@ -98,6 +100,8 @@ class GaussianPublished:
 
     def __post_init__(self) -> None:
         checked_rate(self.rate)
+        if not 0 <= self.sigma < math.inf:
+            raise NoiseError(f"sigma must be 0 or more, got {self.sigma}. The published value is 4.5.")
 
     def __call__(self, clean: Samples, *, streams: Streams) -> tuple[Samples, Truth]:
         """Plant.

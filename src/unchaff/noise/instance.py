@@ -1,11 +1,13 @@
 """Wrong labels that depend on the input."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from scipy.stats import truncnorm
 
+from unchaff.errors import NoiseError
 from unchaff.noise.base import checked_rate, choices, lowest, relabelled
 from unchaff.records import Truth
 from unchaff.samples import Samples
@@ -29,6 +31,8 @@ class InstanceDependent:
 
     def __post_init__(self) -> None:
         checked_rate(self.rate)
+        if not 0 < self.spread < math.inf:
+            raise NoiseError(f"spread must be above 0, got {self.spread}. The usual value is 0.1.")
 
     def __call__(self, clean: Samples, *, streams: Streams) -> tuple[Samples, Truth]:
         """Plant."""
@@ -53,7 +57,9 @@ class InstanceDependent:
         parts = []
         for batch in clean.batches(256):
             flat = batch.inputs.flatten(1).float().cpu()
-            flat = (flat - flat.mean(1, keepdim=True)) / flat.std(1, keepdim=True).clamp_min(1e-6)
+            flat = (flat - flat.mean(1, keepdim=True)) / flat.std(
+                1, keepdim=True, correction=min(1, size - 1)
+            ).clamp_min(1e-6)
             labels = batch.labels.cpu()
             scores = torch.empty(len(flat), clean.num_classes)
             for label in labels.unique():
