@@ -60,7 +60,6 @@ def test_a_pruned_unit_is_exactly_zero_before_and_after_finetuning(case, toy):
     pruned = prune(model, plan, inputs)
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name]), "the network that came in was changed"
-    masks = masks_for(model, plan, inputs)
     assert worst_output(pruned.model, training=False) == 0
     assert worst_output(pruned.model, training=True) == 0
     trained = Trained(model=model)
