@@ -17,7 +17,7 @@ cell() { # name seed arguments...
     echo "== $name, seed $seed: unchaff repair $* --seed $seed"
     $unchaff repair "$@" --seed "$seed" --out "$run/run" | tail -n 22
     mkdir -p $results
-    python3 - "$run/run" "$result" "${*//$data/DATA}" <<'PY'
+    python3 - "$run/run" "$result" "${*//$data/DATA} --seed $seed" <<'PY'
 import json, os, pathlib, sys
 run, result, command = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3]
 metrics = json.loads((run / "metrics.json").read_text())

@@ -27,6 +27,10 @@ class Listener(Protocol):
         """Finish it, also when an error ended it."""
         ...
 
+    def say(self, text: str) -> None:
+        """Show a sentence at once: what was detected, what is about to take long."""
+        ...
+
 
 class Silent:
     """Shows nothing; the default."""
@@ -37,12 +41,16 @@ class Silent:
     def end(self, stage: Stage) -> None:
         pass
 
+    def say(self, text: str) -> None:
+        pass
+
     def advance(self, count: int = 1) -> None:
         pass
 
 
 SILENT = Silent()
 _listener: ContextVar[Listener] = ContextVar("listener", default=SILENT)
+_part: ContextVar[str] = ContextVar("part", default="")
 
 
 @contextmanager
@@ -56,10 +64,25 @@ def shown_by(listener: Listener) -> Iterator[None]:
 
 
 @contextmanager
+def part(name: str) -> Iterator[None]:
+    """Put this name before those of all stages inside the block: which control is running."""
+    token = _part.set(f"{name}: ")
+    try:
+        yield
+    finally:
+        _part.reset(token)
+
+
+def say(text: str) -> None:
+    """Show a sentence at once."""
+    _listener.get().say(text)
+
+
+@contextmanager
 def stage(name: str, total: int) -> Iterator[Stage]:
     """Announce a stage; `total` and `advance` count the same units."""
     listener = _listener.get()
-    running = listener.begin(name, total)
+    running = listener.begin(_part.get() + name, total)
     try:
         yield running
     finally:

@@ -17,6 +17,9 @@ class Notes:
     def end(self, stage):
         self.seen.append("end")
 
+    def say(self, text):
+        self.seen.append(text)
+
 
 def test_the_listener_hears_a_stage():
     notes = Notes()
@@ -45,3 +48,14 @@ def test_nobody_hears_what_comes_after():
     with progress.stage("score", 3) as stage:
         stage.advance()
     assert notes.seen == []
+
+
+def test_a_part_names_its_stages_and_a_sentence_arrives_at_once():
+    notes = Notes()
+    with progress.shown_by(notes):
+        progress.say("found")
+        with progress.part("retrain"), progress.stage("train", 1):
+            pass
+        with progress.stage("train", 1):
+            pass
+    assert notes.seen == ["found", ("retrain: train", 1), "end", ("train", 1), "end"]

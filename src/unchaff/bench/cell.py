@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from unchaff import noise as noises
+from unchaff import progress
 from unchaff.attribute.readout import Readout
 from unchaff.bench.controls import Controls, chosen
 from unchaff.bench.start import start
@@ -109,6 +110,7 @@ def gather(cell: Cell, *, streams: Streams) -> Material:
     device = device_of(cell.device)
     planted = noises.parse(cell.noise)
     loaded = load(cell.data, cell.options)
+    progress.say(loaded.found)
     test = loaded.test if cell.test is None else load_like(cell.test, loaded, cell.options)
     train, truth = loaded.train, None
     if planted is not None:
@@ -134,10 +136,10 @@ def run(cell: Cell) -> Result:
     material = gather(cell, streams=streams)
     spec, trained = start(cell, material.observed.train, streams=streams)
     outcome = method(trained, material.observed, streams=streams)
-    controls = {
-        name: control(trained, material.observed, streams=streams)
-        for name, control in chosen(cell.controls, method, outcome, material.truth).items()
-    }
+    controls = {}
+    for name, control in chosen(cell.controls, method, outcome, material.truth).items():
+        with progress.part(name):
+            controls[name] = control(trained, material.observed, streams=streams)
     return _measured(cell, spec, material, trained, outcome, controls)
 
 
@@ -186,7 +188,7 @@ def _measured(
         trained=trained,
         outcome=_whole(outcome, material),
         measured=measured,
-        notes=(*material.loaded.notes, *outcome.notes),
+        notes=(*material.loaded.notes, *_notes(cell, material), *outcome.notes),
     )
 
 
@@ -198,6 +200,21 @@ def _whole(outcome: Outcome, material: Material) -> Outcome:
         return outcome
     split, cost = extended(split, outcome.model, material.observed.train, holdout)
     return replace(outcome, partition=split, cost=outcome.cost + cost)
+
+
+def _notes(cell: Cell, material: Material) -> list[str]:
+    notes = []
+    if material.truth is not None and cell.noise != "none":
+        rate = noises.realised(material.truth, material.loaded.train).rate
+        notes.append(
+            f"Planted {cell.noise}: {rate:.2%} of the {len(material.loaded.train)} samples are noisy."
+        )
+    if cell.weights is not None and material.observed.holdout is not None:
+        notes.append(
+            "No test data were given, and the network may have been trained on the samples held out here: "
+            "its accuracy before the repair may be flattered."
+        )
+    return notes
 
 
 def _score(model: nn.Module, test: Samples) -> Scores:

@@ -48,7 +48,6 @@ def perform(given: options.Job, cell: Cell, run: Callable[[Cell], Result]) -> in
         result = run(cell)
     write(folder, run_of(result), page, overwrite=given.overwrite)
     measured = metrics(result.measured, result.outcome)
-    typer.echo(result.material.loaded.found)
     table.show(measured)
     for note in result.notes:
         typer.echo(f"Note: {note}")

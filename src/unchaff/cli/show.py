@@ -44,6 +44,9 @@ class Bars:
         if isinstance(stage, Bar):
             self.bars.stop_task(stage.task)
 
+    def say(self, text: str) -> None:
+        self.bars.console.print(text, highlight=False, markup=False)
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -60,14 +63,17 @@ class Bar:
 class Lines:
     """A line when a stage ends, and one now and then while it runs."""
 
-    say: Callable[[str], object]
+    write: Callable[[str], object]
 
     def begin(self, name: str, total: int) -> "Line":
-        return Line(self.say, name, total)
+        return Line(self.write, name, total)
 
     def end(self, stage: progress.Stage) -> None:
         if isinstance(stage, Line):
             stage.report()
+
+    def say(self, text: str) -> None:
+        self.write(text)
 
 
 @dataclass

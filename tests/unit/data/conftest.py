@@ -2,6 +2,7 @@
 
 import json
 from io import BytesIO
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -68,3 +69,9 @@ def image_folder(tmp_path):
         for number in range(3):
             (place / f"{number}.png").write_bytes(picture(10 * label + number))
     return tmp_path / "photos"
+
+
+@pytest.fixture(scope="session")
+def make():
+    """The makers above, as importing one test file from another is not possible here."""
+    return SimpleNamespace(picture=picture, clip=clip, table=write_table)

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import TensorDataset
+
+from unchaff.data.dataset import from_arrays, from_dataset
+from unchaff.data.options import Options
+from unchaff.errors import DataError
+
+X = torch.arange(12.0).reshape(6, 2)
+Y = torch.tensor([0, 1, 0, 1, 0, 1])
+
+
+def test_groups_ids_and_names_are_kept_with_their_rows():
+    samples = from_arrays(X, Y, ids=[5, 4, 3, 2, 1, 0], class_names=["n", "y"], groups=list("abcdef"))
+    assert samples.ids.tolist() == [0, 1, 2, 3, 4, 5]
+    assert samples.groups.tolist() == list("fedcba")
+    assert samples.source.raw(np.array([0])).tolist() == [[10.0, 11.0]]
+
+
+def test_the_array_is_not_changed():
+    before = X.clone()
+    from_arrays(X, Y)
+    assert torch.equal(X, before)
+
+
+def test_floats_in_images_stay_as_they_are():
+    images = torch.rand(6, 1, 4, 4)
+    assert torch.equal(next(from_arrays(images, Y).batches(6)).inputs, images)
+
+
+def test_a_torch_data_set_is_read_once():
+    samples = from_dataset(TensorDataset(X, Y), class_names=["n", "y"])
+    assert samples.labels.tolist() == Y.tolist()
+    assert samples.class_names == ("n", "y")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "match"),
+    [
+        (TensorDataset(X), r"Item 0 of TensorDataset is not a pair"),
+        ([(torch.zeros(2), 0), (torch.zeros(3), 1)], "The inputs have 2 shapes"),
+        (iter([]), "has no length"),
+    ],
+)
+def test_what_does_not_fit_is_named(dataset, match):
+    with pytest.raises(DataError, match=match):
+        from_dataset(dataset)
+
+
+def test_unlabelled_rows_are_left_out_and_strict_refuses_them():
+    labels = torch.tensor([0, 1, -1, 1, 0, 1])
+    assert 2 not in from_arrays(X, labels).ids
+    with pytest.raises(DataError, match="2: no label"):
+        from_arrays(X, labels, options=Options(strict=True))

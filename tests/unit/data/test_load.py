@@ -1,0 +1,64 @@
+import pytest
+
+from unchaff.data.load import load, load_like
+from unchaff.data.options import Options
+from unchaff.errors import ConfigError, DataError
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [
+        ("nothing.parquet", r"does not exist. Give a folder of class folders"),
+        ("data.xyz", r"of no known kind. Give"),
+        ("hub:beans", r"Save it with datasets"),
+    ],
+)
+def test_a_spec_that_leads_nowhere_is_told_what_is_allowed(tmp_path, name, match):
+    (tmp_path / "data.xyz").write_text("")
+    with pytest.raises(DataError, match=match):
+        load(name if ":" in name else str(tmp_path / name))
+
+
+def test_digits_bring_their_test_part():
+    loaded = load("digits", Options(rows=100))
+    assert (len(loaded.train), len(loaded.test)) == (100, 450)
+    assert loaded.found.startswith("100 samples (image 1x8x8) of 10 classes from scikit-learn's digits")
+
+
+def test_text_tables(tmp_path):
+    for name, mark in (("t.csv", ","), ("t.tsv", "\t")):
+        lines = ["a", "label"], ["1.5", "0"], ["2.5", "1"]
+        (tmp_path / name).write_text("\n".join(mark.join(line) for line in lines))
+        assert load(str(tmp_path / name)).train.labels.tolist() == [0, 1]
+
+
+def test_like_takes_size_and_preparation_from_the_training_data(tmp_path, image_table, make):
+    train = load(image_table)
+    other = make.table(tmp_path / "other.parquet", {"img": [make.picture(3, size=(9, 9))], "label": [1]})
+    like = load_like(other, train)
+    assert like.kind == train.train.kind
+    assert next(like.batches(1)).inputs.shape == (1, 3, 6, 5)
+
+
+def test_like_refuses_other_classes_and_kinds(tmp_path, image_table, make):
+    train = load(image_table)
+    classes = make.table(tmp_path / "c.parquet", {"img": [make.picture(3)], "label": [0]}, names=("a", "z"))
+    with pytest.raises(DataError, match="The classes differ: z not among"):
+        load_like(classes, train)
+    numbers = make.table(tmp_path / "n.parquet", {"x": [1.0], "label": [0]})
+    with pytest.raises(DataError, match="of kind tabular, the training data of kind image"):
+        load_like(numbers, train)
+    with pytest.raises(DataError, match="other classes or another shape"):
+        load_like("digits", train)
+
+
+def test_like_takes_the_test_part_of_a_folder(tmp_path, image_table, make):
+    make.table(tmp_path / "train.parquet", {"img": [make.picture(1)] * 3, "label": [0, 1, 0]})
+    make.table(tmp_path / "test.parquet", {"img": [make.picture(1)] * 2, "label": [0, 1]})
+    assert len(load_like(str(tmp_path), load(image_table))) == 2
+
+
+@pytest.mark.parametrize("wrong", [{"rows": 0}, {"rate": -1}, {"size": (0, 3)}, {"std": (0.0,)}, {"workers": -1}])
+def test_settings_outside_what_is_allowed_are_named(wrong):
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        Options(**wrong)
