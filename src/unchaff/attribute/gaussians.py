@@ -33,8 +33,8 @@ def _two_components(values: NDArray[np.float64], floor: float) -> GaussianMixtur
     """Fit on sorted values from a fixed start: the same whatever the order, and no global draw.
 
     The fit stops at the library's tolerance of 1e-3, on purpose: run to its end, the likelihood leaves
-    the two groups on human labels (the share above 0.65 went from 0.41 to 0.00), for they are no
-    Gaussians. Quality ranks well and is calibrated roughly.
+    the two groups on human labels, whose evidence is no pair of Gaussians, and nothing is kept. Quality
+    ranks well and is calibrated roughly.
     """
     starts = np.quantile(values, [0.2, 0.8])[:, None]
     mixture = GaussianMixture(2, means_init=starts, reg_covar=floor, max_iter=500, random_state=0)

@@ -54,7 +54,7 @@ def program(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; an error is one sentence on standard error."""
     # Before torch is loaded: threads that wait by spinning make small networks many times slower
-    # on a machine that has other work to do (measured: 95 s against 2 s for the digits).
+    # on a machine that has other work to do.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     TYPED.set(tuple(words))
