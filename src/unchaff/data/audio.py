@@ -65,7 +65,7 @@ def decode_all(
     encoded: Encoded, options: Options, *, kind: Kind | None = None, prepare: Prepare | None = None
 ) -> Decoded:
     """Decode every clip once: into memory, or when lazy only to see that it can be read."""
-    heads = list(in_threads(lambda row: _head(encoded[row]), len(encoded)))
+    heads = list(in_threads(lambda row: _head(encoded, row), len(encoded)))
     sound = [head for head in heads if isinstance(head, _Head)]
     if not sound:
         reason = heads[0] if heads else "there is none"
@@ -116,10 +116,11 @@ class _Head:
         return self.frames / self.rate
 
 
-def _head(data: bytes) -> "_Head | str":
-    if not data:
-        return "the file is empty"
+def _head(encoded: Encoded, row: int) -> "_Head | str":
     try:
+        data = encoded[row]
+        if not data:
+            return "the file is empty"
         info = soundfile.info(BytesIO(data))
     except BROKEN as error:
         return _reason(error)

@@ -64,6 +64,10 @@ def from_arrays(
         _numpy(x), _numpy(y), ids=_maybe(ids), class_names=_maybe(class_names), options=options
     )
     if groups is not None:
+        if len(groups) != len(x):
+            raise DataError(
+                f"The lengths differ: {len(x)} inputs, {len(groups)} groups. Give one per sample."
+            )
         grouped = _numpy(groups)[: len(listing.ids)]
         listing = Listing(**{**vars(listing), "groups": grouped})
     return assemble(listing, options).samples

@@ -57,7 +57,7 @@ def decode_all(
     encoded: Encoded, options: Options, *, kind: Kind | None = None, prepare: Prepare | None = None
 ) -> Decoded:
     """Decode every image once: into memory, or when lazy only to see that it can be read."""
-    heads = list(in_threads(lambda row: _head(encoded[row]), len(encoded)))
+    heads = list(in_threads(lambda row: _head(encoded, row), len(encoded)))
     sound = [head for head in heads if isinstance(head, _Head)]
     if not sound:
         reason = heads[0] if heads else "there is none"
@@ -69,6 +69,8 @@ def decode_all(
     bad = {row: head for row, head in enumerate(heads) if isinstance(head, str)}
     bad |= dict(_decoded_into(pixels, items, bad))
     rows = good_rows(len(encoded), bad)
+    if not len(rows):
+        raise DataError(f"None of the {len(heads)} images can be read: {bad[0]}. Give other files.")
     prepare = prepare or Pixels(options.mean, options.std)
     return Decoded(
         source=on_disk(ImageItems(Subset(encoded, rows), shape), prepare, workers=options.workers)
@@ -94,8 +96,10 @@ class _Head:
     mode: str
 
 
-def _head(data: bytes) -> "_Head | str":
+def _head(encoded: Encoded, row: int) -> "_Head | str":
+    data = b"?"
     try:
+        data = encoded[row]
         with Image.open(BytesIO(data)) as image:
             return _Head((image.height, image.width), image.mode)
     except BROKEN as error:

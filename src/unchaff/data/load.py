@@ -63,7 +63,8 @@ def load_like(spec: str, loaded: Loaded, options: Options = DEFAULTS) -> Samples
         DataError: as `load`, or the classes or shapes differ.
     """
     if spec == "digits" or _is_factory(spec):
-        samples = load(spec, options).train
+        found = load(spec, options)  # of a pair, its test part: the other may be what was trained on
+        samples = found.train if found.test is None else found.test
         if samples.class_names != loaded.train.class_names or samples.kind.shape != loaded.train.kind.shape:
             raise DataError(
                 f"{spec} has other classes or another shape than the training data. Give data that match."

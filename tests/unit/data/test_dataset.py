@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import TensorDataset
+from torch.utils.data import IterableDataset, TensorDataset
 
 from unchaff.data.dataset import from_arrays, from_dataset
 from unchaff.data.options import Options
@@ -9,6 +9,13 @@ from unchaff.errors import DataError
 
 X = torch.arange(12.0).reshape(6, 2)
 Y = torch.tensor([0, 1, 0, 1, 0, 1])
+
+
+class Endless(IterableDataset):
+    """A stream: it has no length."""
+
+    def __iter__(self):
+        return iter(())
 
 
 def test_groups_ids_and_names_are_kept_with_their_rows():
@@ -40,7 +47,7 @@ def test_a_torch_data_set_is_read_once():
     [
         (TensorDataset(X), r"Item 0 of TensorDataset is not a pair"),
         ([(torch.zeros(2), 0), (torch.zeros(3), 1)], "The inputs have 2 shapes"),
-        (iter([]), "has no length"),
+        (Endless(), "has no length"),
     ],
 )
 def test_what_does_not_fit_is_named(dataset, match):

@@ -46,7 +46,7 @@ def test_a_class_of_one_stays():
 
 @pytest.mark.parametrize("share", [0, 1, -0.1, 20])
 def test_a_share_outside_the_unit_interval_is_refused(share):
-    with pytest.raises(ConfigError, match="For a tenth pass 0.1"):
+    with pytest.raises(ConfigError, match=r"For a tenth pass 0\.1"):
         hold_out(samples(), share, streams=Streams(0))
 
 

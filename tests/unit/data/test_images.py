@@ -1,8 +1,11 @@
 """Images of any size and mode become bytes of one shape, and what cannot be read is named."""
 
+from io import BytesIO
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from unchaff.data.load import load
 from unchaff.data.options import Options
@@ -47,10 +50,6 @@ def test_the_mirror_option_decides(read, make, mirror, views):
 
 
 def test_lossless_files_come_back_byte_for_byte(read, make):
-    from io import BytesIO
-
-    from PIL import Image
-
     files = [make.picture(0), make.picture(1)]
     raw = read(files).train.source.raw(np.array([1]))[0]
     assert np.array_equal(raw.permute(1, 2, 0).numpy(), np.asarray(Image.open(BytesIO(files[1]))))

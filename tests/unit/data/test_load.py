@@ -58,7 +58,9 @@ def test_like_takes_the_test_part_of_a_folder(tmp_path, image_table, make):
     assert len(load_like(str(tmp_path), load(image_table))) == 2
 
 
-@pytest.mark.parametrize("wrong", [{"rows": 0}, {"rate": -1}, {"size": (0, 3)}, {"std": (0.0,)}, {"workers": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"rows": 0}, {"rate": -1}, {"size": (0, 3)}, {"std": (0.0,)}, {"workers": -1}]
+)
 def test_settings_outside_what_is_allowed_are_named(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         Options(**wrong)

@@ -24,14 +24,23 @@ def test_x_and_y_are_enough(save):
 
 
 def test_ids_names_and_a_test_part_are_used(save):
-    path = save(x=X, y=Y, ids=np.array(list("fedcba")), class_names=np.array(["no", "yes"]), x_test=X[:2], y_test=Y[:2])
+    path = save(
+        x=X,
+        y=Y,
+        ids=np.array(list("fedcba")),
+        class_names=np.array(["no", "yes"]),
+        x_test=X[:2],
+        y_test=Y[:2],
+    )
     loaded = load(path, Options(rows=4))
     assert loaded.train.ids.tolist() == ["c", "d", "e", "f"]
     assert loaded.train.class_names == ("no", "yes")
     assert len(loaded.test) == 2
 
 
-@pytest.mark.parametrize(("shape", "expected"), [((6, 4, 5), (1, 4, 5)), ((6, 3, 4, 5), (3, 4, 5)), ((6, 4, 5, 3), (3, 4, 5))])
+@pytest.mark.parametrize(
+    ("shape", "expected"), [((6, 4, 5), (1, 4, 5)), ((6, 3, 4, 5), (3, 4, 5)), ((6, 4, 5, 3), (3, 4, 5))]
+)
 def test_images_in_every_layout(save, shape, expected):
     assert load(save(x=np.ones(shape, dtype=np.uint8), y=Y)).train.kind.shape == expected
 

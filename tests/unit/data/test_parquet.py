@@ -107,7 +107,11 @@ def test_order_of_rows_does_not_matter(tmp_path, make):
     ("columns", "options", "match"),
     [
         ({"other": [b"x", b"y"], "img": [b"x", b"y"], "label": [0, 1]}, {}, "could be the input: other, img"),
-        ({"x": [1.0, 2.0], "label": [0, 1]}, {"label_column": "kind"}, "no column kind. --label-column can be"),
+        (
+            {"x": [1.0, 2.0], "label": [0, 1]},
+            {"label_column": "kind"},
+            "no column kind. --label-column can be",
+        ),
         ({"x": [1.0, 2.0], "kind": [0, 1]}, {}, "No label column among x, kind"),
         ({"x": [1.0, 2.0], "label": [0, 1], "y": [0, 1]}, {}, "Several columns could be the label"),
         ({"x": [1.0, 2.0], "label": [0.5, 1.5]}, {}, "Regression is not supported"),
@@ -122,7 +126,11 @@ def test_order_of_rows_does_not_matter(tmp_path, make):
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path, make, columns, options, match):
-    names = ("a", "b") if match in ("of one class, b", "Labels run from 0 to 5, but there are 2 classes") else None
+    names = (
+        ("a", "b")
+        if match in ("of one class, b", "Labels run from 0 to 5, but there are 2 classes")
+        else None
+    )
     path = make.table(tmp_path / "t.parquet", columns, names=names)
     with pytest.raises(DataError, match=match):
         load(path, Options(**options))
@@ -143,5 +151,7 @@ def test_the_real_packs(shared_data):
     loaded = load(str(shared_data / "cifar10" / "train.parquet"), Options(rows=200))
     assert loaded.train.class_names[0] == "airplane"
     assert str(loaded.train.kind) == "image 3x32x32"
-    spoken = load(str(shared_data / "spoken_digits" / "test.parquet"), Options(group_column="speaker", rows=60))
+    spoken = load(
+        str(shared_data / "spoken_digits" / "test.parquet"), Options(group_column="speaker", rows=60)
+    )
     assert spoken.train.kind.rate == 8000

@@ -39,7 +39,7 @@ def add_row(rows, raw):
 
 
 SOURCES = {
-    "memory": lambda raw, prepare: in_memory(raw, prepare),
+    "memory": in_memory,
     "disk, this process": lambda raw, prepare: on_disk(Stored(raw), prepare, workers=0),
     "disk, two workers": lambda raw, prepare: on_disk(Stored(raw), prepare, workers=2),
 }

@@ -2,133 +2,79 @@ import numpy as np
 import pytest
 import torch
 
-from unchaff.data.prepare import Pixels
-from unchaff.data.sources import in_memory, on_disk
+from unchaff.data.dataset import from_arrays
+from unchaff.data.options import Options
 from unchaff.errors import NoiseError
 from unchaff.noise.inputs import GaussianInputs, GaussianPublished
-from unchaff.samples import Kind, canonical
 from unchaff.streams import Streams
 
 
 def raw(samples):
-    return samples.source.raw(np.arange(len(samples)))
+    return samples.source.raw(np.arange(len(samples))).float()
 
 
-def read(samples):
-    return torch.cat([batch.inputs for batch in samples.batches(64)])
+def waves(count=20, silent_from=600):
+    wave = torch.randn(count, 800, generator=torch.Generator().manual_seed(0)) * 0.1
+    wave[:, silent_from:] = 0
+    return from_arrays(wave, np.arange(count) % 2, options=Options(rate=8000))
 
 
-@pytest.mark.parametrize(("level", "wanted"), [(None, 0.0), (10.0, 10.0), (-6.0, -6.0)])
-def test_sound_gets_the_asked_ratio_of_powers(clips, level, wanted):
-    noisy, truth = GaussianInputs(0.5, level)(clips, streams=Streams(0))
-    hit = truth.is_noisy
-    assert int(hit.sum()) == 20
-    clean, added = raw(clips)[hit].double(), (raw(noisy) - raw(clips))[hit].double()
-    ratio = 10 * torch.log10(clean.square().sum(1) / added.square().sum(1))
-    assert (ratio - wanted).abs().max() < 1.5  # a clip has 300 draws, so about 0.35 dB of spread
-    assert abs(float(ratio.mean()) - wanted) < 0.3
+def test_images_are_hit_by_the_asked_deviation():
+    grey = from_arrays(torch.full((40, 1, 20, 20), 128, dtype=torch.uint8), np.arange(40) % 2)
+    noisy, truth = GaussianInputs(0.5, 0.1)(grey, streams=Streams(0))
+    difference = raw(noisy) - 128
+    torch.testing.assert_close(difference[truth.is_noisy].std(), torch.tensor(25.5), rtol=0.03, atol=0)
+    assert difference[~truth.is_noisy].abs().max() == 0
+    assert noisy.source.raw(np.arange(1)).dtype == torch.uint8
 
 
-def test_silence_at_the_end_of_a_clip_stays_silent(clips):
-    noisy, truth = GaussianInputs(1.0)(clips, streams=Streams(0))
+@pytest.mark.parametrize("decibel", [-5, 0, 10])
+def test_sound_gets_the_asked_ratio_up_to_its_padding(decibel):
+    clean = waves()
+    noisy, truth = GaussianInputs(1.0, decibel)(clean, streams=Streams(0))
+    noise = raw(noisy) - raw(clean)
+    ratio = 10 * torch.log10(raw(clean)[:, :600].square().mean() / noise[:, :600].square().mean())
+    torch.testing.assert_close(ratio, torch.tensor(float(decibel)), atol=0.3, rtol=0)
+    assert noise[:, 600:].abs().max() == 0
     assert truth.is_noisy.all()
-    assert not raw(noisy)[:, 301:].any()
 
 
-def test_pictures_stay_bytes_and_get_the_asked_deviation():
-    grey = canonical(
-        range(30),
-        torch.arange(30) % 2,
-        class_names=("a", "b"),
-        kind=Kind("image", (1, 20, 20)),
-        source=in_memory(torch.full((30, 1, 20, 20), 128, dtype=torch.uint8), Pixels()),
-    )
-    noisy, _ = GaussianInputs(1.0, 0.1)(grey, streams=Streams(0))
-    assert raw(noisy).dtype == torch.uint8
-    assert abs(float(raw(noisy).float().std()) / 255 - 0.1) < 0.003
+def test_columns_are_hit_in_proportion_to_their_own_deviation():
+    x = torch.randn(500, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 1000.0])
+    clean = from_arrays(x, np.arange(500) % 2)
+    noisy, _ = GaussianInputs(1.0, 0.5)(clean, streams=Streams(0))
+    deviation = (raw(noisy) - raw(clean)).std(0) / x.std(0)
+    torch.testing.assert_close(deviation, torch.tensor([0.5, 0.5]), atol=0.06, rtol=0)
 
 
-def test_each_column_of_a_table_gets_noise_of_its_own_deviation(table):
-    noisy, _ = GaussianInputs(1.0)(table, streams=Streams(0))
-    added = (raw(noisy) - raw(table)).double().std(0) / raw(table).double().std(0)
-    assert ((added > 0.75) & (added < 1.25)).all(), added
+def test_the_sound_form_is_the_same_at_every_access_and_after_selecting(pictures):
+    noisy, _ = GaussianInputs(0.5)(pictures, streams=Streams(0))
+    assert torch.equal(raw(noisy), raw(noisy))
+    some = noisy.ids[10:20]
+    assert torch.equal(raw(noisy.select(some)), raw(noisy)[10:20])
 
 
-def test_only_the_hit_samples_differ(pictures):
-    clean = pictures()
-    noisy, truth = GaussianInputs(0.25)(clean, streams=Streams(0))
-    changed = (raw(noisy) != raw(clean)).flatten(1).any(1)
-    assert torch.equal(changed, truth.is_noisy)
-    assert torch.equal(noisy.labels, clean.labels)
+def test_the_published_form_gives_a_network_what_the_published_code_gave(pictures):
+    """After normalisation the hit images lie in [0, 1], half the values 0 and two in five 1 (specs M.2)."""
+    noisy, truth = GaussianPublished(0.5)(pictures, streams=Streams(0))
+    pixels = raw(pictures) / 255
+    mean = pixels.mean((0, 2, 3)).reshape(3, 1, 1)
+    std = pixels.std((0, 2, 3), correction=0).reshape(3, 1, 1)
+    seen = ((raw(noisy) - mean) / std)[truth.is_noisy]
+    assert seen.min() > -1e-4
+    assert seen.max() < 1 + 1e-4
+    torch.testing.assert_close((seen < 1e-3).float().mean(), torch.tensor(0.50), atol=0.03, rtol=0)
+    torch.testing.assert_close((seen > 1 - 1e-3).float().mean(), torch.tensor(0.41), atol=0.03, rtol=0)
+    torch.testing.assert_close(raw(noisy)[~truth.is_noisy], pixels[~truth.is_noisy])
 
 
-def test_sound_noise_is_the_same_at_every_access_and_in_any_batch(pictures):
-    noisy, _ = GaussianInputs(0.5)(pictures(), streams=Streams(0))
-    whole = read(noisy)
-    assert torch.equal(whole, read(noisy))
-    backwards = torch.cat([b.inputs for b in noisy.batches(7, order=torch.arange(200).flip(0))])
-    assert torch.equal(whole, backwards.flip(0))
+def test_the_published_form_is_drawn_anew_at_every_access(pictures):
+    noisy, truth = GaussianPublished(0.5)(pictures, streams=Streams(0))
+    one, two = raw(noisy), raw(noisy)
+    assert not torch.equal(one[truth.is_noisy], two[truth.is_noisy])
+    assert torch.equal(one[~truth.is_noisy], two[~truth.is_noisy])
 
 
-def test_decoded_on_access_it_is_the_same_noise(pictures):
-    clean = pictures()
-
-    class Items:
-        def __len__(self):
-            return 200
-
-        def __getitem__(self, row):
-            return raw(clean)[row]
-
-    lazy = canonical(
-        clean.ids,
-        clean.labels,
-        class_names=clean.class_names,
-        kind=clean.kind,
-        source=on_disk(Items(), Pixels(), workers=0),
-    )
-    held, decoded = (GaussianInputs(0.5)(one, streams=Streams(4))[0] for one in (clean, lazy))
-    assert torch.equal(read(held), read(decoded))
-
-
-def test_a_selection_keeps_the_noise_of_its_samples(pictures):
-    noisy, _ = GaussianInputs(0.5)(pictures(), streams=Streams(0))
-    rows = np.arange(3, 200, 7)
-    assert torch.equal(raw(noisy.at(rows)), raw(noisy)[rows])
-
-
-def test_published_noise_is_drawn_anew_at_every_access(pictures):
-    clean = pictures()
-    noisy, truth = GaussianPublished(0.5)(clean, streams=Streams(0))
-    first, second = read(noisy), read(noisy)
-    differs = (first != second).flatten(1).any(1)
-    assert torch.equal(differs, truth.is_noisy)
-
-
-def normalised(samples, moments_of):
-    """Return what a network sees that begins by normalising with the moments of these pixels."""
-    plain = raw(moments_of).double() / 255
-    mean, std = plain.mean((0, 2, 3), keepdim=True), plain.std((0, 2, 3), correction=0, keepdim=True)
-    return (read(samples).double() - mean) / std
-
-
-def test_after_normalisation_published_noise_lies_in_0_to_1_mostly_at_its_ends(pictures):
-    clean = pictures()
-    noisy, truth = GaussianPublished(0.5)(clean, streams=Streams(0))
-    spoiled = normalised(noisy, clean)[truth.is_noisy]
-    assert spoiled.min() > -1e-5
-    assert spoiled.max() < 1 + 1e-5
-    at_an_end = (spoiled < 1e-5) | (spoiled > 1 - 1e-5)
-    assert 0.85 < float(at_an_end.double().mean()) < 0.96  # 91 % by specs M.2
-
-
-def test_the_smallest_pixel_tells_published_noise_without_any_network(pictures):
-    clean = pictures()
-    noisy, truth = GaussianPublished(0.5)(clean, streams=Streams(0))
-    told = normalised(noisy, clean).flatten(1).amin(1) > -1e-5
-    assert torch.equal(told, truth.is_noisy)
-
-
-def test_published_noise_is_for_images_only(table):
-    with pytest.raises(NoiseError, match=r"for images, the data are tabular 3. Use gaussian"):
-        GaussianPublished(0.5)(table, streams=Streams(0))
+def test_the_published_form_is_for_images():
+    with pytest.raises(NoiseError, match="is for images, the data are audio"):
+        GaussianPublished(0.5)(waves(), streams=Streams(0))
