@@ -1,3 +1,4 @@
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -27,6 +28,13 @@ def test_rows_are_matched_by_number(tmp_path):
 def test_rows_are_matched_by_id(tmp_path):
     noisy, _ = plant(tmp_path, {"id": list("dcba"), "worse": [0, 0, 1, 1]}, ids=list("abcd"))
     assert noisy.labels.tolist() == [1, 1, 0, 0]
+
+
+def test_a_part_of_the_data_takes_its_own_rows(tmp_path):
+    pq.write_table(pa.table({"worse": [0, 2, 2, 1, 1, 0]}), tmp_path / "labels.parquet")
+    part = from_arrays(torch.zeros(6, 1), [0, 1, 2, 0, 1, 2]).select(np.array([1, 3, 5]))
+    noisy, _ = parse(f"human:{tmp_path / 'labels.parquet'}:worse")(part, streams=Streams(0))
+    assert noisy.labels.tolist() == [2, 1, 0]
 
 
 @pytest.mark.parametrize(

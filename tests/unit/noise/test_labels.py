@@ -65,6 +65,7 @@ def test_shares_sum_up_and_are_off_by_less_than_one(parts, count):
     [
         (np.ones((2, 3)) / 3, r"is square, got shape \(2, 3\)"),
         (np.ones((2, 2)), "sum to 1"),
+        (np.array([[np.nan, 1], [0, 1]]), "sum to 1"),
         (np.array([[1.5, -0.5], [0, 1]]), "sum to 1"),
     ],
 )
