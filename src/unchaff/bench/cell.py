@@ -164,10 +164,11 @@ def _measured(
 ) -> Result:
     """Measure all networks on the same data, and the split against the truth where it is known."""
     test, truth, split = material.test, material.truth, outcome.partition
-    detection = calibration = None
+    detection = calibration = first = None
     if split is not None and truth is not None:
         about = truth.select(split.ids)
         detection, calibration = detect(split, about), calibrate(split, about)
+        first = None if outcome.first is None else detect(outcome.first, about)
     measured = Measured(
         before=_score(trained.model, test),
         after=None if controls is None else _score(outcome.model, test),
@@ -177,6 +178,7 @@ def _measured(
             for name, control in (controls or {}).items()
         },
         detection=detection,
+        first_detection=first,
         calibration=calibration,
         full=full_cost(trained, material.observed.train),
         full_is_estimated=trained.recipe is None,

@@ -31,6 +31,7 @@ class Measured:
     measured_on: str = ON_TEST
     controls: Mapping[str, Control] = field(default_factory=dict)  # by method name
     detection: Detection | None = None  # None: the truth is not known
+    first_detection: Detection | None = None  # of the split after the first scoring, before any repair
     calibration: Calibration | None = None
     full: Cost | None = None  # one full training of the same recipe; None: unknown
     full_is_estimated: bool = False
@@ -47,6 +48,7 @@ def metrics(measured: Measured, outcome: Outcome) -> dict[str, object]:
             "controls": {name: _control(each, measured.full) for name, each in measured.controls.items()},
             "gap_recovered": _gap(measured),
             "detection": None if detection is None else asdict(detection),
+            "first_detection": None if measured.first_detection is None else asdict(measured.first_detection),
             "calibration": None if calibration is None else asdict(calibration),
             "noise_rate_estimate": None if partition is None else partition.noise_rate,
             "kept_share": None if partition is None else partition.kept_share,
