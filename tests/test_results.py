@@ -22,7 +22,9 @@ def test_the_readme_holds_the_table_of_the_result_files():
     readme = (ROOT / "README.md").read_text()
     held = re.search(r"<!-- table -->\n(.*)<!-- end of table -->", readme, re.DOTALL)
     assert held, "the markers of the table are gone"
-    assert held[1].strip() == printed_table(), "run python experiments/table.py and put it between the markers"
+    assert held[1].strip() == printed_table(), (
+        "run python experiments/table.py and put it between the markers"
+    )
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -43,7 +43,7 @@ def test_the_split_does_not_depend_on_other_orders(partitioner):
         units={"layer": evidence.units["layer"][order]},
     )
     plain, other = partitioner(evidence), partitioner(moved)
-    if type(partitioner).__name__ != "Clusters":  # cluster numbers as published: a coin flip (specs M.7)
+    if type(partitioner).__name__ != "Clusters":  # cluster numbers as published: a coin flip
         assert torch.equal(other.kept, plain.kept[order])
         torch.testing.assert_close(other.quality, plain.quality[order], rtol=0, atol=1e-4)
 

@@ -1,4 +1,4 @@
-"""What the published attribution is, and what it can and cannot see (specs M.5, M.18)."""
+"""What the published attribution is, and what it can and cannot see."""
 
 from dataclasses import replace
 

@@ -38,7 +38,7 @@ class Published:
     `max` is the published one: the gradient cancels when it is standardised, so it cannot see a wrong
     label (AUROC 0.5 on label noise). `loss` uses the gradient of the sample's own loss instead.
 
-    Source: arXiv 2506.11615 and its code (specs M.5); `loss` is ours.
+    Source: arXiv 2506.11615 and its code; `loss` is ours.
     """
 
     aggregate: str = "max"  # one of AGGREGATES

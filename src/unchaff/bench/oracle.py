@@ -11,7 +11,7 @@ from unchaff.streams import Streams
 class Oracle:
     """A whole training, by the same recipe, on the truly good samples only.
 
-    Source: control C6 of the specification of arXiv 2506.11615. Not a method: it reads the truth.
+    Source: the usual upper reference. Not a method: it reads the truth.
     """
 
     truth: Truth

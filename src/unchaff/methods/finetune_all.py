@@ -17,7 +17,7 @@ class FinetuneAll:
 
     What scoring would have cost goes into more steps, so that the cost is equal.
 
-    Source: controls C1 and C2 of the specification of arXiv 2506.11615.
+    Source: the controls without which the gain of arXiv 2506.11615 says nothing about its selection.
     """
 
     budget: float = 0.25  # operations, as a share of one full training

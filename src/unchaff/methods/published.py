@@ -27,7 +27,7 @@ class Published:
     M.8). Fine-tuning runs for half the epochs of the recipe with Adam 1e-3 at a constant rate. Its
     outcome is flagged in `notes`.
 
-    Source: arXiv 2506.11615, GitHub zzplm/RLAP (specs M.5 to M.10, CIFAR variant).
+    Source: arXiv 2506.11615, GitHub zzplm/RLAP.
     """
 
     attribute: Attributor = field(default_factory=Attribution)
@@ -91,7 +91,7 @@ def least_squares(features: Tensor, target: Tensor) -> Tensor:
 
 
 def zero_rows(model: nn.Module, plan: PrunePlan) -> nn.Module:
-    """Zero the weight rows of the planned units in a copy, and nothing else (specs M.9)."""
+    """Zero the weight rows of the planned units in a copy, and nothing else."""
     start = copy.deepcopy(model)
     with torch.no_grad():
         for name, units in plan.by_layer().items():

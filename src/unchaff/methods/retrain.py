@@ -17,7 +17,7 @@ from unchaff.train.initial import train_by
 class Retrain:
     """A whole training on all given labels, from new weights, with the augmentation repair uses.
 
-    Source: the standard baseline; annealed, unlike the one of arXiv 2506.11615 (specs M.15, D11).
+    Source: the standard baseline; annealed, unlike the one of arXiv 2506.11615.
     """
 
     augment: bool = True

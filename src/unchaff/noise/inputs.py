@@ -24,7 +24,7 @@ class GaussianInputs:
     not zero: padding stays silent. Tables: `level` deviations of
     each column (default 1).
 
-    Source: the sound form of specs 0.3: raw range, deterministic per id.
+    Source: the sound form: raw range, deterministic per id.
     """
 
     rate: float  # share of the samples, in [0, 1]
@@ -92,7 +92,7 @@ class GaussianPublished:
     It destroys the images, and what is left can be told by its smallest pixel: for comparison only.
     The network is given mean + deviation times that, so that its own normalisation returns it.
 
-    Source: arXiv 2506.11615 (specs M.2).
+    Source: arXiv 2506.11615.
     """
 
     rate: float  # share of the samples, in [0, 1]

@@ -22,8 +22,8 @@ class InstanceDependent:
     the generator this follows flips each sample with u_i < q_i, exactly `round(rate * n)` with the
     lowest u_i / q_i are flipped here.
 
-    Source: the projection type of Xia et al., arXiv 2006.07836 (specs 0.3). Inputs are standardised
-    per sample and projections divided by the root of the input size, so that no class takes all.
+    Source: the projection type of Xia et al., arXiv 2006.07836. Inputs are standardised
+    per sample, where that generator takes them as the network does.
     """
 
     rate: float  # share of wrong labels, in [0, 1]
@@ -64,7 +64,7 @@ class InstanceDependent:
             scores = torch.empty(len(flat), clean.num_classes)
             for label in labels.unique():
                 rows = labels == label
-                scores[rows] = flat[rows] @ projection[label] / size**0.5
+                scores[rows] = flat[rows] @ projection[label]
             scores[torch.arange(len(flat)), labels] = float("-inf")
             parts.append(scores.softmax(1))
         return torch.cat(parts).double().numpy()

@@ -18,7 +18,7 @@ class Clusters:
     As published the cluster with number 1 is kept, whatever it holds: the code compares a percentage
     with 0.5. With `by_evidence` the cluster with the higher median `total` is kept.
 
-    Source: arXiv 2506.11615 and its code (specs M.6, M.7).
+    Source: arXiv 2506.11615 and its code.
     """
 
     by_evidence: bool = False

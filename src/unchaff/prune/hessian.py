@@ -18,7 +18,7 @@ class HessianDiagonal:
 
     A compression baseline: it does not look at the noise.
 
-    Source: LeCun et al. 1989 for the saliency; specs M.12: the published code fails, and repaired it would
+    Source: LeCun et al. 1989 for the saliency; the published code fails, and repaired it would
     use absolute row sums of the Hessian. We average v * Hv over Rademacher v.
     """
 

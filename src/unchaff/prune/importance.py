@@ -26,7 +26,7 @@ MEASURES: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType(
 class Importance:
     """Importance on the rejected samples over importance on the kept ones.
 
-    Source: the importance baseline of arXiv 2506.11615 (specs M.12; Foster et al., arXiv 2308.07707, for
+    Source: the importance baseline of arXiv 2506.11615 (Foster et al., arXiv 2308.07707, for
     the idea), with the roles of the two sets put right: the published code swaps them. Activations are
     read behind the normalisation and the ReLU.
     """

@@ -13,7 +13,7 @@ from unchaff.streams import Streams
 class Random:
     """The same number of units in the same layers as `Sensitivity`, chosen without looking.
 
-    Source: control C5 of the specification of arXiv 2506.11615.
+    Source: the usual control of pruning; arXiv 2506.11615 shows none.
     """
 
     share: float = 0.05

@@ -18,7 +18,7 @@ class Sensitivity:
     speaks for kept ones is what the network should keep.
 
     Source: arXiv 2506.11615, which uses plain least squares on raw activations and ranks by absolute
-    value (specs M.8). We standardise, so that scale does not rank, add a ridge, and keep the sign.
+    value. We standardise, so that scale does not rank, add a ridge, and keep the sign.
     """
 
     share: float = 0.05  # of the units of each layer

@@ -166,7 +166,7 @@ def _prepare(learner: nn.Module, phase: Phase) -> torch.optim.Optimizer:
 
 
 def _freeze_others(learner: nn.Module, trains: tuple[str, ...]) -> None:
-    """Stop gradients, and batch-norm statistics, of every module not named (specs: no drift)."""
+    """Stop gradients, and batch-norm statistics, of every module not named."""
     learner.eval()
     learner.requires_grad_(requires_grad=False)
     modules = dict(learner.named_modules())

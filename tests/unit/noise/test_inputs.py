@@ -55,7 +55,7 @@ def test_the_sound_form_is_the_same_at_every_access_and_after_selecting(pictures
 
 
 def test_the_published_form_gives_a_network_what_the_published_code_gave(pictures):
-    """After normalisation the hit images lie in [0, 1], half the values 0 and two in five 1 (specs M.2)."""
+    """After normalisation the hit images lie in [0, 1], half the values 0 and two in five 1."""
     noisy, truth = GaussianPublished(0.5)(pictures, streams=Streams(0))
     pixels = raw(pictures) / 255
     mean = pixels.mean((0, 2, 3)).reshape(3, 1, 1)
