@@ -25,7 +25,7 @@ AGGREGATES: Mapping[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = MappingPr
         "mean": lambda jacobian, _logits, _labels: jacobian.mean(0),
         "own": lambda jacobian, _logits, labels: jacobian[labels, torch.arange(len(labels))],
         "loss": lambda jacobian, logits, labels: torch.einsum(
-            "bc,cbu->bu", logits.softmax(1) - functional.one_hot(labels, logits.shape[1]), jacobian
+            "bc,cbj->bj", logits.softmax(1) - functional.one_hot(labels, logits.shape[1]), jacobian
         ),
     }
 )
