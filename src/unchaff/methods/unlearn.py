@@ -98,9 +98,19 @@ class Unlearn:
             partition=split,
             plan=schedule.plan_made,
             cost=cost,
-            notes=(split.reason,),
+            notes=(split.reason, *self._over_budget(cost, trained, observed)),
             first=first.partition,
         )
+
+    def _over_budget(self, cost: Cost, trained: Trained, observed: Observed) -> list[str]:
+        share = cost.flops / full_cost(trained, observed.train).flops
+        if share <= 1.05 * self.budget:
+            return []
+        said = (
+            f"The repair took {share:.2f} of a full training, above the budget of {self.budget:g}: "
+            "on a network this small, looking at the samples costs more than training on them."
+        )
+        return [said]
 
     def _first(self, trained: Trained, observed: Observed) -> "FirstLook":
         """Score the finished network; the input channel acts only where it is sure."""

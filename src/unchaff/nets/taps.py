@@ -4,9 +4,10 @@ One forward pass with hooks is enough: the order of execution, and which tensor 
 module, tell the rest. Nothing is named by hand, and `forward` may call what functions it likes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -160,37 +161,28 @@ def reading_points(layers: tuple[Layer, ...]) -> list[Layer]:
 def read_inputs(model: nn.Module, names: list[str]) -> Iterator[Mapping[str, Tensor]]:
     """Collect what each named layer reads at the next forward pass; hooks are removed afterwards."""
     seen: dict[str, Tensor] = {}
-    modules = dict(model.named_modules())
-
-    def hook_for(name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
-        def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            seen[name] = inputs[0]
-
-        return hook
-
-    handles = [modules[name].register_forward_pre_hook(hook_for(name)) for name in names]
-    try:
+    with _hooked(model, names, lambda name, inputs, _output: seen.update({name: inputs[0]})):
         yield seen
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @contextmanager
 def read_outputs(model: nn.Module, names: list[str]) -> Iterator[Mapping[str, Tensor]]:
     """Collect what each named module returns at the next forward pass; hooks are removed afterwards."""
     seen: dict[str, Tensor] = {}
-    modules = dict(model.named_modules())
-
-    def hook_for(name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
-        def hook(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            seen[name] = output
-
-        return hook
-
-    handles = [modules[name].register_forward_hook(hook_for(name)) for name in names]
-    try:
+    with _hooked(model, names, lambda name, _inputs, output: seen.update({name: output})):
         yield seen
+
+
+@contextmanager
+def _hooked(
+    model: nn.Module, names: list[str], note: Callable[[str, tuple[Tensor, ...], Tensor], None]
+) -> Iterator[None]:
+    def hook(name: str, _module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        note(name, inputs, output)
+
+    handles = [model.get_submodule(name).register_forward_hook(partial(hook, name)) for name in names]
+    try:
+        yield
     finally:
         for handle in handles:
             handle.remove()

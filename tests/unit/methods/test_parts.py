@@ -199,3 +199,8 @@ def test_restricted_evidence_is_about_the_chosen_only():
     np.testing.assert_array_equal(part.ids, seen.ids[inside])
     assert len(part.labels) == len(part.total) == len(part.columns["one"]) == inside.sum()
     assert part.disagreement == pytest.approx(0.3, abs=0.1)
+
+
+def test_a_budget_that_cannot_be_kept_is_said(toy):
+    outcome = Unlearn(budget=0.001)(toy.trained, toy.observed, streams=Streams(0))
+    assert any("above the budget of 0.001" in note for note in outcome.notes)
