@@ -36,7 +36,8 @@ class Published:
     """Absolute attribution of the last hidden layer's units, |aggregate of gradients times output|.
 
     `max` is the published one: the gradient cancels when it is standardised, so it cannot see a wrong
-    label (AUROC 0.5 on label noise). `loss` uses the gradient of the sample's own loss instead.
+    label that the network has not learned by heart. `loss` uses the gradient of the sample's own loss
+    instead.
 
     Source: arXiv 2506.11615 and its code; `loss` is ours.
     """

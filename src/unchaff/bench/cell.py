@@ -4,7 +4,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from unchaff import noise as noises
 from unchaff import progress
@@ -14,7 +13,7 @@ from unchaff.bench.start import start
 from unchaff.data import Loaded, Options, hold_out, load, load_like
 from unchaff.data.write import read_truth
 from unchaff.errors import ConfigError, DataError
-from unchaff.evaluate.accuracy import Scores, score
+from unchaff.evaluate.accuracy import score
 from unchaff.evaluate.calibration import calibrate
 from unchaff.evaluate.detection import detect
 from unchaff.evaluate.metrics import ON_HOLDOUT, ON_TEST, Control, Measured
@@ -170,11 +169,11 @@ def _measured(
         detection, calibration = detect(split, about), calibrate(split, about)
         first = None if outcome.first is None else detect(outcome.first, about)
     measured = Measured(
-        before=_score(trained.model, test),
-        after=None if controls is None else _score(outcome.model, test),
+        before=score(trained.model, test),
+        after=None if controls is None else score(outcome.model, test),
         measured_on=material.measured_on,
         controls={
-            name: Control(_score(control.model, test), control.cost)
+            name: Control(score(control.model, test), control.cost)
             for name, control in (controls or {}).items()
         },
         detection=detection,
@@ -217,10 +216,6 @@ def _notes(cell: Cell, material: Material) -> list[str]:
             "its accuracy before the repair may be flattered."
         )
     return notes
-
-
-def _score(model: nn.Module, test: Samples) -> Scores:
-    return score(model, test)
 
 
 def _known(truth: Truth, train: Samples) -> Truth:

@@ -24,13 +24,13 @@ def start(cell: "Cell", samples: Samples, *, streams: Streams) -> tuple[str, Tra
         ModelError: the network cannot be built, takes other inputs, or answers with too few outputs.
     """
     spec = cell.model or default_net(samples)
-    if cell.weights is None:
-        check_outputs(build(spec, samples, streams=streams), samples)
-        recipe = Recipe.for_size(len(samples), epochs=cell.epochs)
-        return spec, train_initial(spec, samples, recipe, streams=streams)
     model = build(spec, samples, streams=streams)
-    load_into(model, load_weights(cell.weights))
+    if cell.weights is not None:
+        load_into(model, load_weights(cell.weights))
     check_outputs(model, samples)
+    if cell.weights is None:
+        recipe = Recipe.for_size(len(samples), epochs=cell.epochs)
+        return spec, train_initial(model, samples, recipe, streams=streams)
     initial = None if cell.initial is None else load_weights(cell.initial)
     return spec, Trained(model=model.eval(), initial=initial)
 

@@ -1,7 +1,6 @@
 """How often a network is right, from whole counts, with an interval."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from math import sqrt
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from unchaff.errors import ModelError
+from unchaff.nets.taps import in_eval_mode
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 
@@ -40,18 +40,6 @@ class Scores:
     per_class: tuple[ClassScore, ...]
     n: int
     interval: tuple[float, float]  # 95 % Wilson interval of the accuracy
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put every module into evaluation mode, and give each one its own mode back."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def logits(model: nn.Module, samples: Samples, batch_size: int = 512) -> Float[Tensor, "n classes"]:
@@ -116,7 +104,7 @@ def wilson(correct: int, n: int, z: float = Z_95) -> tuple[float, float]:
 
 
 def _outputs(model: nn.Module, samples: Samples, batch_size: int) -> Iterator[Float[Tensor, "b classes"]]:
-    with evaluating(model), Streams(0).forked_global("evaluate"), torch.inference_mode():
+    with in_eval_mode(model), Streams(0).forked_global("evaluate"), torch.inference_mode():
         for batch in samples.batches(batch_size):
             inputs = batch.inputs
             if inputs.ndim == 4:

@@ -23,8 +23,8 @@ from unchaff.train.loop import Phase, fit
 class Published:
     """RLAP, literally: cluster 1 is kept, only weight rows are zeroed, no mask holds them at zero.
 
-    The regression target of a sample is looked up by its class label instead of its position (specs
-    M.8). Fine-tuning runs for half the epochs of the recipe with Adam 1e-3 at a constant rate. Its
+    The regression target of a sample is looked up by its class label instead of its
+    position. Fine-tuning runs for half the epochs of the recipe with Adam 1e-3 at a constant rate. Its
     outcome is flagged in `notes`.
 
     Source: arXiv 2506.11615, GitHub zzplm/RLAP.

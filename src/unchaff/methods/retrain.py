@@ -7,7 +7,7 @@ from unchaff.errors import ConfigError
 from unchaff.interfaces import Attributor, Partitioner
 from unchaff.methods.finetune import fresh_copy
 from unchaff.partition.mixture import Mixture
-from unchaff.records import Cost, Observed, Outcome, Partition, Recipe, Trained
+from unchaff.records import Observed, Outcome, Partition, Recipe, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 from unchaff.train.initial import train_by
@@ -66,4 +66,4 @@ def retrained(
     recipe = replace(recipe, augment=training.augment, epochs=epochs)
     fresh = fresh_copy(trained.model, streams=streams)
     fitted = train_by(recipe, fresh, samples, streams=streams.fork("retrain"), name="retrain")
-    return Outcome(model=fitted.model.eval(), partition=partition, cost=Cost() + fitted.cost)
+    return Outcome(model=fitted.model.eval(), partition=partition, cost=fitted.cost)

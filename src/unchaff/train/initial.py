@@ -2,7 +2,6 @@
 
 from torch import nn
 
-from unchaff.nets.build import build
 from unchaff.nets.flops import count
 from unchaff.records import Cost, Recipe, Trained
 from unchaff.samples import Samples
@@ -38,9 +37,8 @@ def train_by(
     return fit(model, samples, phase, streams=streams, name=name, recorder=recorder)
 
 
-def train_initial(spec: str, samples: Samples, recipe: Recipe, *, streams: Streams) -> Trained:
-    """Build a network and train it on the given labels, right and wrong, until it knows them."""
-    plain = build(spec, samples, streams=streams)
+def train_initial(plain: nn.Module, samples: Samples, recipe: Recipe, *, streams: Streams) -> Trained:
+    """Train a copy of a fresh network on the given labels, right and wrong, until it knows them."""
     recorder = Recorder(samples.ids)
     fitted = train_by(recipe, plain, samples, streams=streams.fork("initial"), recorder=recorder)
     initial = {name: tensor.detach().clone() for name, tensor in plain.state_dict().items()}

@@ -1,6 +1,7 @@
 import numpy as np
 import torch
 
+from unchaff.nets.build import build
 from unchaff.records import Recipe
 from unchaff.streams import Streams
 from unchaff.train.initial import full_cost, steps_of, train_by, train_initial
@@ -32,7 +33,9 @@ def test_recording_does_not_change_the_training(toy):
 
 def test_a_training_from_scratch_keeps_where_it_began(toy):
     recipe = Recipe(epochs=2, batch_size=100)
-    trained = train_initial("mlp", toy.observed.train, recipe, streams=Streams(0))
+    trained = train_initial(
+        build("mlp", toy.observed.train, streams=Streams(0)), toy.observed.train, recipe, streams=Streams(0)
+    )
     names = trained.model.state_dict()
     assert trained.initial.keys() == names.keys()
     assert not torch.equal(trained.initial["8.weight"], names["8.weight"])
