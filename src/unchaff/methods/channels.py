@@ -19,7 +19,9 @@ def by_inputs(evidence: Evidence, sound: Float[Tensor, " n"]) -> Partition:
     leaves the label readable is augmentation.
     """
     inside = sound > 0.5
-    kept = torch.ones_like(inside) if _is_readable(evidence, inside) else inside
+    kept, done = inside, "were set aside"
+    if _is_readable(evidence, inside):
+        kept, done = torch.ones_like(inside), "are learned from all the same, for their labels can be read"
     kept = spare_classes(kept, sound, evidence.labels)
     return Partition(
         ids=evidence.ids,
@@ -27,7 +29,7 @@ def by_inputs(evidence: Evidence, sound: Float[Tensor, " n"]) -> Partition:
         kept=kept,
         suggested=evidence.suggested,
         evidence=evidence.columns,
-        reason=f"{1 - float(sound.mean()):.1%} of the inputs are unlike the others and were set aside.",
+        reason=f"{1 - float(sound.mean()):.1%} of the inputs are unlike the others and {done}.",
     )
 
 
@@ -41,14 +43,15 @@ def by_both(evidence: Evidence, sound: Float[Tensor, " n"], rule: Partitioner) -
     inputs = by_inputs(evidence, sound)
     inside = sound > 0.5
     labels = rule(restricted(evidence, inside))
-    quality, kept = sound.clone(), inside.clone()
-    if not labels.abstained:
-        quality[inside] = sound[inside] * labels.quality
-        kept[inside] = labels.kept
-    reason = f"{inputs.reason} {labels.reason}"
+    if labels.abstained:
+        return replace(inputs, reason=f"{inputs.reason} {labels.reason}")
+    quality, kept = sound.clone(), torch.zeros_like(inside)
+    quality[inside] = sound[inside] * labels.quality
+    kept[inside] = labels.kept
+    reason = f"{1 - float(sound.mean()):.1%} of the inputs are unlike the others. {labels.reason}"
     if _is_readable(evidence, inside):
         kept |= _readable(evidence, inside)
-        reason += f" Of those, {int((kept & ~inside).sum())} can still be read and are learned from."
+        reason += f" {int((kept & ~inside).sum())} unlike the others still show their label: learned from."
     kept = spare_classes(kept, quality, evidence.labels)
     return replace(inputs, quality=quality, kept=kept, reason=reason)
 

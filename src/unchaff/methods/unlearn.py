@@ -16,6 +16,7 @@ from unchaff.interfaces import Partitioner, Pruner
 from unchaff.methods.channels import by_both, by_inputs
 from unchaff.methods.finetune import FineTune, Part, Schedule
 from unchaff.partition.mixture import Mixture, everything
+from unchaff.prune.activations import NOTHING_REJECTED
 from unchaff.prune.sensitivity import Sensitivity
 from unchaff.records import Cost, Evidence, Observed, Outcome, Partition, PrunePlan, Trained
 from unchaff.streams import Streams
@@ -167,7 +168,7 @@ def _untouched(trained: Trained, partition: Partition, cost: Cost) -> Outcome:
     return Outcome(
         model=copy.deepcopy(trained.model),
         partition=partition,
-        plan=PrunePlan(reason="Nothing was rejected, so no unit can carry it."),
+        plan=NOTHING_REJECTED,
         cost=cost,
         notes=(partition.reason,),
     )

@@ -13,6 +13,8 @@ from unchaff.nets.taps import Layer, find_layers, in_eval_mode, prunable, read_o
 from unchaff.records import Cost, PrunedUnit, PrunePlan, Trained
 from unchaff.samples import Samples
 
+NOTHING_REJECTED = PrunePlan(reason="Nothing was rejected, so no unit can carry it.")
+
 
 @dataclass(frozen=True)
 class Activations:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from unchaff.errors import ConfigError
-from unchaff.prune.activations import last_layers, observe_units, worst_units
+from unchaff.prune.activations import NOTHING_REJECTED, last_layers, observe_units, worst_units
 from unchaff.records import Observed, Partition, PrunePlan, Trained
 from unchaff.streams import Streams
 
@@ -46,7 +46,7 @@ class Importance:
         """Plan; empty where nothing was rejected."""
         kept = partition.kept.numpy()
         if kept.all():
-            return PrunePlan(reason="Nothing was rejected, so no unit can carry it.")
+            return NOTHING_REJECTED
         draw = streams.per_id("prune", partition.ids)
         layers = last_layers(trained, observed.train, self.layers)
         found = []

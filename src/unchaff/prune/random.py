@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from unchaff.prune.activations import last_layers, worst_units
+from unchaff.prune.activations import NOTHING_REJECTED, last_layers, worst_units
 from unchaff.records import Observed, Partition, PrunePlan, Trained
 from unchaff.streams import Streams
 
@@ -22,7 +22,9 @@ class Random:
     def __call__(
         self, trained: Trained, observed: Observed, partition: Partition, *, streams: Streams
     ) -> PrunePlan:
-        """Plan."""
+        """Plan; empty where nothing was rejected, as that of `Sensitivity`."""
+        if bool(partition.kept.all()):
+            return NOTHING_REJECTED
         generator = streams("prune/random")
         scores = {
             layer.name: torch.rand(layer.units, generator=generator)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from unchaff.prune.activations import last_layers, observe_units, worst_units
+from unchaff.prune.activations import NOTHING_REJECTED, last_layers, observe_units, worst_units
 from unchaff.records import Observed, Partition, PrunePlan, Trained
 from unchaff.streams import Streams
 
@@ -30,8 +30,8 @@ class Sensitivity:
         self, trained: Trained, observed: Observed, partition: Partition, *, streams: Streams
     ) -> PrunePlan:
         """Plan; empty where nothing was rejected."""
-        if partition.abstained or self.share == 0:
-            return PrunePlan(reason="Nothing was rejected, so no unit can carry it.")
+        if bool(partition.kept.all()) or self.share == 0:
+            return NOTHING_REJECTED
         rows = streams.subset("prune", partition.ids, self.limit)
         samples = observed.train.at(rows)
         units = observe_units(trained, samples, last_layers(trained, samples, self.layers))

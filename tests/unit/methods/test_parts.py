@@ -192,6 +192,16 @@ def test_sound_labels_leave_the_decision_to_the_inputs():
     assert "No evidence of noise" in split.reason
 
 
+def test_sound_labels_and_readable_inputs_leave_nothing_to_reject():
+    _, sound, seen = evidence()
+    agreeing = seen.labels.clone()
+    unread = (sound < 0.5).nonzero()[:10]
+    agreeing[unread] = (agreeing[unread] + 1) % 4
+    split = by_both(replace(seen, suggested=agreeing), sound, Mixture())
+    assert split.kept.all()
+    assert torch.equal(split.quality, sound)
+
+
 def test_restricted_evidence_is_about_the_chosen_only():
     _, sound, seen = evidence()
     part = restricted(seen, sound > 0.5)

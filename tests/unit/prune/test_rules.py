@@ -60,6 +60,12 @@ def test_random_draws_another_set_for_another_seed(toy, split):
     assert [len(units) for units in plans[0].values()] == [1, 9, 7]
 
 
+@pytest.mark.parametrize("rule", [Sensitivity(), Importance(), Random()])
+def test_units_that_carry_rejection_need_something_rejected(rule, toy, split):
+    whole = replace(split, kept=torch.ones_like(split.kept))
+    assert not rule(toy.trained, toy.observed, whole, streams=Streams(0)).units
+
+
 def test_units_of_a_layer_over_a_sequence_come_last(toy):
     model = nn.Sequential(nn.Flatten(2), nn.Linear(64, 5), nn.ReLU(), nn.Flatten(), nn.Linear(5, 4))
     trained = replace(toy.trained, model=model)
