@@ -1,6 +1,7 @@
 """What every attributor owes; found in the package, none is named here."""
 
 import numpy as np
+import pytest
 import torch
 
 from unchaff.streams import Streams
@@ -46,3 +47,18 @@ def test_the_cost_is_counted(attributor, toy):
         assert cost.samples_seen % 600 == 0
         assert cost.flops > 0
     assert sum(stage.flops for stage in cost.stages.values()) == cost.flops
+
+
+@pytest.mark.parametrize("where", ["memory", "files"])
+def test_every_pass_of_the_network_is_paid_for(attributor, toy, lazy, where):
+    seen = []
+
+    def look(_, inputs):
+        seen.append(len(inputs[0]) if len(inputs[0]) > 2 else 0)  # two samples: shapes are being asked for
+
+    handle = toy.trained.model.register_forward_pre_hook(look)
+    try:
+        cost = score(attributor, toy, lazy if where == "files" else None).cost
+    finally:
+        handle.remove()
+    assert cost.samples_seen == sum(seen)

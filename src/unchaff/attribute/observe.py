@@ -44,7 +44,7 @@ class Walk:
     name: str = "score"
     views: tuple[str, ...] | None = None  # None: all that leave the label right
     batch_size: int = 256
-    cost: Cost = field(default_factory=Cost)
+    _spent: Cost = field(default_factory=Cost)
     _seen: list[Chunk] | None = None
 
     def __post_init__(self) -> None:
@@ -56,9 +56,15 @@ class Walk:
         self._views = self.views or self.samples.kind.views
         self._flops = count(self.model, example).forward
 
-    def expected_flops(self, per_sample: float = 0.0) -> float:
-        """Return the operations one walk will take, with so many more per sample for what is done with it."""
-        return len(self.samples) * (len(self._views) * self._flops + per_sample)
+    def expected_flops(self, walks: int, per_sample: float = 0.0) -> float:
+        """Return the operations so many walks will take, with `per_sample` more for what comes of them."""
+        passes = len(self._views) * (1 if self.samples.source.in_memory else walks)
+        return len(self.samples) * (passes * self._flops + per_sample)
+
+    def bill(self) -> Cost:
+        """Return what walking took since this was last asked, so that each walk is paid for once."""
+        spent, self._spent = self._spent, Cost()
+        return spent
 
     def width(self) -> int:
         """Return how many features a chunk has, from a look at two samples."""
@@ -83,7 +89,7 @@ class Walk:
                     chunk = self._chunk(batch.inputs, batch.rows, batch.labels)
                 seen = len(batch.rows) * len(self._views)
                 spent = Cost(time.perf_counter() - started, seen, seen * self._flops)
-                self.cost = self.cost + spent.as_stage(self.name)
+                self._spent = self._spent + spent.as_stage(self.name)
                 shown.advance(len(batch.rows))
                 yield chunk
 

@@ -11,6 +11,8 @@ from unchaff.records import Cost, Evidence, Observed, Trained
 from unchaff.streams import Streams
 from unchaff.tasks import margin
 
+WALKS = 2  # to fit, and to score
+
 
 @dataclass(frozen=True, kw_only=True)
 class Readout:
@@ -33,22 +35,15 @@ class Readout:
         walk = Walk(trained.model, observed.train, self.depth)
         return self.of(walk)
 
-    def of(self, walk: Walk, among: Tensor | None = None) -> Evidence:
-        """Score from a walk that other attributors share.
+    def of(self, walk: Walk) -> Evidence:
+        """Score from a walk that other attributors share; it is walked `WALKS` times."""
+        return self.scored(walk, self.fitted(walk))
 
-        Args:
-            walk: over the samples to score.
-            among: mask (n) of the samples to fit on; all by default. The others are scored as if
-                they had been in.
-        """
-        return self.scored(walk, self.fitted(walk, among))
-
-    def fitted(self, walk: Walk, among: Tensor | None = None) -> Ridge:
+    def fitted(self, walk: Walk) -> Ridge:
         """Return the regression of the given labels on what the layers read."""
         sums = Sums(walk.samples.num_classes)
         for chunk in walk:
-            use = slice(None) if among is None else among[torch.from_numpy(chunk.rows)]
-            sums.add(chunk.features[use], chunk.labels[use])
+            sums.add(chunk.features, chunk.labels)
         return sums.solve(self.penalty)
 
     def scored(self, walk: Walk, ridge: Ridge, *, left_out: bool = True) -> Evidence:
@@ -84,7 +79,7 @@ class Readout:
             confidence=clear,
             disagreement=clear_disagreement(guess, clear, labels) if self.own else None,
             units={"read": torch.cat(units)} if units else {},
-            cost=walk.cost + spent,
+            cost=walk.bill() + spent,
         )
 
 

@@ -1,6 +1,6 @@
 """Is the input itself like the others? Channel statistics of an early layer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -27,7 +27,9 @@ class Typicality:
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Evidence:
         """Return the sign-corrected distance; higher is more trustworthy."""
         walk = Walk(trained.model, observed.train, 0.5)
-        return self.of(walk, Readout().of(walk))
+        labels = Readout().of(walk)
+        evidence = self.of(walk, labels)
+        return replace(evidence, cost=labels.cost + evidence.cost)
 
     def of(self, walk: Walk, label_evidence: Evidence) -> Evidence:
         """Score from a shared walk; `label_evidence` names the worse component."""
@@ -38,7 +40,11 @@ class Typicality:
         mean_near = float((spoken_for * (1 - far)).sum() / (1 - far).sum().clamp_min(1e-9))
         total = distance if mean_far >= mean_near else -distance
         return Evidence(
-            ids=label_evidence.ids, labels=label_evidence.labels, total=total, columns={"typicality": total}
+            ids=label_evidence.ids,
+            labels=label_evidence.labels,
+            total=total,
+            columns={"typicality": total},
+            cost=walk.bill(),
         )
 
     def acts(self, evidence: Evidence) -> bool:

@@ -13,7 +13,7 @@ from unchaff.prune.apply import masks_for
 from unchaff.records import PrunePlan, Recipe, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
-from unchaff.train.loop import Cosine, Fitted, Phase, fit
+from unchaff.train.loop import Cosine, Fitted, Phase, fit, freeze_others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +90,7 @@ class Schedule:
     plan_made: PrunePlan
     masks: dict[str, Tensor]
     trained: Trained
+    trains: tuple[str, ...] | None = None  # modules that learn, by name; None: all
     done: int = 0  # parts that ran
 
     @staticmethod
@@ -105,17 +106,20 @@ class Schedule:
         """Divide so many operations among the parts; each gets at least one step."""
         example = next(samples.batches(2)).inputs
         side = small_side(trained.model, samples, example, recipe.small)
-        full = count(trained.model, example).training
-        small = full if side is None else count(trained.model, example[..., :side, :side]).training
+        learner = copy.deepcopy(trained.model)
+        trains = None if recipe.last is None else last_layers(learner, samples, recipe.last)
+        if trains is not None:
+            freeze_others(learner, trains)
+        full = count(learner, example).training
+        small = full if side is None else count(learner, example[..., :side, :side]).training
         total = sum(part.share for part in parts)
         batch = min(recipe.batches(trained, samples), len(samples))
         steps = [
             max(1, int(flops * part.share / total / (batch * (small if part.small else full))))
             for part in parts
         ]
-        return Schedule(
-            recipe, parts, steps, batch, side, plan, masks_for(trained.model, plan, example), trained
-        )
+        masks = masks_for(trained.model, plan, example)
+        return Schedule(recipe, parts, steps, batch, side, plan, masks, trained, trains)
 
     def run(self, model: nn.Module, samples: Samples, *, streams: Streams) -> Fitted:
         """Train the next part on these samples."""
@@ -129,7 +133,7 @@ class Schedule:
             side=self.side if part.small else None,
             average=self.recipe.average if self.done + 1 < len(self.parts) else None,
             masks=self.masks,
-            trains=None if self.recipe.last is None else last_layers(model, samples, self.recipe.last),
+            trains=self.trains,
             task=self.trained.task,
         )
         self.done += 1

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from unchaff.attribute.gap import memorisation
 from unchaff.attribute.gaussians import posterior
 from unchaff.attribute.observe import Walk
-from unchaff.attribute.readout import Readout, z_score
+from unchaff.attribute.readout import WALKS, Readout, z_score
 from unchaff.attribute.ridge import flops_per_sample
 from unchaff.attribute.typicality import Typicality
 from unchaff.errors import ConfigError
@@ -118,7 +118,11 @@ class Unlearn:
         walk = Walk(trained.model, observed.train, self.readout.depth)
         evidence = self.readout.of(walk)
         typical = self.inputs.of(walk, evidence)
-        evidence = replace(evidence, columns={**evidence.columns, **typical.columns})
+        evidence = replace(
+            evidence,
+            columns={**evidence.columns, **typical.columns},
+            cost=evidence.cost + typical.cost,
+        )
         if not self.inputs.acts(typical):
             return FirstLook(evidence, self.partition(evidence), None)
         sound = posterior(typical.total)
@@ -152,7 +156,7 @@ class Unlearn:
     def _look_again(self, trained: Trained, observed: Observed) -> float:
         """Return the operations of a later look."""
         walk = Walk(trained.model, observed.train, 1.0, views=self.later_views)
-        return walk.expected_flops(flops_per_sample(walk.width(), observed.train.num_classes))
+        return walk.expected_flops(WALKS, flops_per_sample(walk.width(), observed.train.num_classes))
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ def hold_masks(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
 def _prepare(learner: nn.Module, phase: Phase) -> torch.optim.Optimizer:
     learner.train()
     if phase.trains is not None:
-        _freeze_others(learner, phase.trains)
+        freeze_others(learner, phase.trains)
     hold_masks(learner, phase.masks)
     learning = [parameter for parameter in learner.parameters() if parameter.requires_grad]
     if phase.adam:
@@ -165,7 +165,7 @@ def _prepare(learner: nn.Module, phase: Phase) -> torch.optim.Optimizer:
     )
 
 
-def _freeze_others(learner: nn.Module, trains: tuple[str, ...]) -> None:
+def freeze_others(learner: nn.Module, trains: tuple[str, ...]) -> None:
     """Stop gradients, and batch-norm statistics, of every module not named."""
     learner.eval()
     learner.requires_grad_(requires_grad=False)

@@ -13,7 +13,7 @@ from unchaff.attribute.readout import Readout, clear_disagreement, z_score
 from unchaff.attribute.trajectory import Trajectory
 from unchaff.attribute.typicality import Typicality, log_distance
 from unchaff.errors import ConfigError, ModelError
-from unchaff.records import Observed, TrainingRecord
+from unchaff.records import Cost, Observed, TrainingRecord
 from unchaff.streams import Streams
 from unchaff.tasks import margin
 
@@ -76,21 +76,22 @@ def test_attributions_per_feature_come_if_asked_for(toy):
 
 
 def test_samples_that_were_not_fitted_on_are_scored_too(toy):
-    walk = Walk(toy.trained.model, toy.observed.train, 0.5)
-    among = torch.arange(600) < 400
-    readout = Readout()
-    some = readout.scored(walk, readout.fitted(walk, among), left_out=False)
-    assert torch.isfinite(some.total).all()
-    rest = ~among
-    assert roc_auc_score(~toy.truth.is_noisy[rest], some.total[rest]) > 0.85
+    readout, some = Readout(), toy.observed.train.ids[:400]
+    fitted = readout.fitted(Walk(toy.trained.model, toy.observed.train.select(some), 0.5))
+    rest = toy.observed.train.select(toy.observed.train.ids[400:])
+    scored = readout.scored(Walk(toy.trained.model, rest, 0.5), fitted, left_out=False)
+    assert roc_auc_score(~toy.truth.select(rest.ids).is_noisy, scored.total) > 0.85
 
 
 def test_a_walk_in_memory_is_paid_for_once(toy):
     walk = Walk(toy.trained.model, toy.observed.train, 1.0)
     first = [chunk.rows.tolist() for chunk in walk]
     assert [chunk.rows.tolist() for chunk in walk] == first
-    assert walk.cost.samples_seen == 600
-    assert walk.cost.flops == pytest.approx(walk.expected_flops())
+    assert walk.expected_flops(2) == walk.expected_flops(1)
+    spent = walk.bill()
+    assert spent.samples_seen == 600
+    assert spent.flops == pytest.approx(walk.expected_flops(1))
+    assert walk.bill() == Cost(), "a bill is paid once"
 
 
 @pytest.mark.parametrize(

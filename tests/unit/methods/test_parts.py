@@ -64,10 +64,12 @@ def test_the_last_layers_are_named_with_their_norms(toy):
     assert last_layers(toy.trained.model, toy.observed.train, 3) == ("1.0", "1.1", "3", "5")
 
 
-def test_a_schedule_spends_what_it_was_given_on_one_cosine(toy):
+@pytest.mark.parametrize("last", [None, 1])
+def test_a_schedule_spends_what_it_was_given_on_one_cosine(toy, last):
     flops = 0.3 * full_cost(toy.trained, toy.observed.train).flops
     parts = (Part(0.6, small=True, rescore=True), Part(0.4))
-    schedule = Schedule.plan(FineTune(), parts, toy.trained, toy.observed.train, flops=flops, **PLAN)
+    recipe = FineTune(last=last)
+    schedule = Schedule.plan(recipe, parts, toy.trained, toy.observed.train, flops=flops, **PLAN)
     assert schedule.batch_size == 15, "half of the batches of the recipe"
     assert schedule.side is None, "pictures of 8 pixels are not cropped"
     model, cost = toy.trained.model, 0.0
