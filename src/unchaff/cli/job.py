@@ -46,7 +46,7 @@ def perform(given: options.Job, cell: Cell, run: Callable[[Cell], Result]) -> in
     check_writable(folder, overwrite=given.overwrite)
     with show.stages():
         result = run(cell)
-    write(folder, run_of(result), page, overwrite=given.overwrite)
+        write(folder, run_of(result), page, overwrite=given.overwrite)
     measured = metrics(result.measured, result.outcome)
     table.show(measured)
     for note in result.notes:

@@ -1,7 +1,7 @@
 """Noisy data as Parquet, the truth in a file of its own, and the way back."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +53,8 @@ def inject(
     check_target(out, truth_file, overwrite=overwrite)
     loaded = load(spec, options or Options())
     noisy, truth = noise(loaded.train, streams=streams)
-    write_whole(noisy_table(spec, options or Options(), loaded.train, noisy), out)
-    write_truth(truth, truth_file)
+    data = noisy_table(spec, options or Options(), loaded.train, noisy)
+    write_whole({truth_file: truth_table(truth), out: data})
     return Injected(loaded=loaded, noisy=noisy, truth=truth, data_file=out, truth_file=truth_file)
 
 
@@ -71,14 +71,15 @@ def check_target(out: Path, truth_file: Path, *, overwrite: bool) -> None:
         raise DataError(f"No permission to write into {out.parent}. Choose another --out.")
 
 
-def write_truth(truth: Truth, file: Path) -> None:
-    """Write id, true_label and is_noisy."""
-    columns = {"id": truth.ids, "true_label": truth.true_label.numpy(), "is_noisy": truth.is_noisy.numpy()}
-    write_whole(pa.table(columns), file)
+def truth_table(truth: Truth) -> pa.Table:
+    """Return id, true_label and is_noisy."""
+    return pa.table(
+        {"id": truth.ids, "true_label": truth.true_label.numpy(), "is_noisy": truth.is_noisy.numpy()}
+    )
 
 
 def read_truth(file: Path) -> Truth:
-    """Read what `write_truth` wrote.
+    """Read what `inject` wrote.
 
     Raises:
         DataError: no such file, or other columns.
@@ -99,13 +100,17 @@ def read_truth(file: Path) -> Truth:
     )
 
 
-def write_whole(table: pa.Table, file: Path) -> None:
-    """Write aside, then rename: the file is whole or not there."""
-    aside = file.with_name(f".{file.name}.{os.getpid()}.part")
+def write_whole(tables: Mapping[Path, pa.Table]) -> None:
+    """Write all aside, then rename: the files are whole, and all there or none."""
+    aside = {file: file.with_name(f".{file.name}.{os.getpid()}.part") for file in tables}
     try:
-        pq.write_table(table, aside)
-        aside.replace(file)
+        for file, table in tables.items():
+            pq.write_table(table, aside[file])
+        for file, whole in aside.items():
+            whole.replace(file)
     except OSError as error:
-        raise DataError(f"{file} could not be written ({error}). Nothing was left there.") from error
+        names = " and ".join(str(file) for file in tables)
+        raise DataError(f"{names} could not be written ({error}). Nothing was left there.") from error
     finally:
-        aside.unlink(missing_ok=True)
+        for file in aside.values():
+            file.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """Write a run folder: aside first, then renamed, so that nothing half-written is ever seen."""
 
+import html
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from unchaff import progress
 from unchaff.errors import RunFolderError
 from unchaff.evaluate.metrics import cleaned, metrics
 from unchaff.runs.manifest import manifest
@@ -83,9 +85,19 @@ def contents(run: Run, page: Page) -> dict[str, bytes]:
         ),
         "metrics.json": _json(metrics(run.measured, run.outcome)),
         "manifest.json": _json(replay),
-        "report.html": page(run, replay).encode(),
+        "report.html": _drawn(page, run, replay).encode(),
     }
     return files if run.measured.after is None else {**_model_files(run), **files}
+
+
+def _drawn(page: Page, run: Run, replay: Mapping[str, object]) -> str:
+    """Return the page; a fault in drawing it must not cost the results of the run."""
+    try:
+        return page(run, replay)
+    except Exception as error:  # noqa: BLE001  whatever it is, the other files are worth more
+        said = f"The report could not be drawn ({type(error).__name__}: {error}); all other files are whole."
+        progress.say(said)
+        return f"<!doctype html><title>unchaff</title><p>{html.escape(said)}</p>\n"
 
 
 def _model_files(run: Run) -> dict[str, bytes]:

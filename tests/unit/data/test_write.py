@@ -11,10 +11,9 @@ import torch
 
 from unchaff.data.load import load
 from unchaff.data.options import Options
-from unchaff.data.write import inject, read_truth, write_truth
+from unchaff.data.write import inject, read_truth
 from unchaff.errors import DataError
 from unchaff.noise import parse
-from unchaff.records import Truth
 from unchaff.streams import Streams
 
 
@@ -113,13 +112,18 @@ def test_nothing_is_overwritten_unasked(tmp_path, image_table):
         plant(image_table, "symmetric:0.4", tmp_path)
 
 
-def test_no_half_file_is_left(tmp_path, monkeypatch):
-    def fail(_table, file):
-        file.write_bytes(b"half")
-        raise OSError("disk full")
+@pytest.mark.parametrize("fails_at", [1, 2])
+def test_both_files_are_written_or_none(tmp_path, image_table, monkeypatch, fails_at):
+    write, written = pq.write_table, []
+
+    def fail(table, file):
+        written.append(file)
+        if len(written) == fails_at:
+            file.write_bytes(b"half")
+            raise OSError("disk full")
+        write(table, file)
 
     monkeypatch.setattr(pq, "write_table", fail)
-    truth = Truth(ids=np.arange(2), true_label=torch.tensor([0, 1]), is_noisy=torch.tensor([True, False]))
-    with pytest.raises(DataError, match="disk full"):
-        write_truth(truth, tmp_path / "truth.parquet")
-    assert os.listdir(tmp_path) == []  # noqa: PTH208 - hidden files too
+    with pytest.raises(DataError, match=r"disk full.*Nothing was left"):
+        plant(image_table, "symmetric:0.4", tmp_path)
+    assert os.listdir(tmp_path / "out") == []  # noqa: PTH208 - hidden files too

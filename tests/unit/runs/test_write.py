@@ -48,7 +48,16 @@ def test_model_json_says_how_to_rebuild(tmp_path: Path, run) -> None:
     )
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, SystemExit])
+def test_a_report_that_cannot_be_drawn_costs_no_result(tmp_path: Path, run) -> None:
+    def fails(*_) -> str:
+        raise ValueError("no <chart>")
+
+    write(tmp_path / "run", run, fails)
+    assert {file.name for file in (tmp_path / "run").iterdir()} == FILES
+    assert "could not be drawn (ValueError: no &lt;chart&gt;)" in (tmp_path / "run/report.html").read_text()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 def test_a_stop_in_the_middle_leaves_nothing(tmp_path: Path, run, error) -> None:
     def stops(*_) -> str:
         raise error
