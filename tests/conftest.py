@@ -76,7 +76,7 @@ def toy_network() -> nn.Sequential:
 def toy_trained(samples: Samples, epochs: int) -> Trained:
     plain, recorder = toy_network(), Recorder(samples.ids)
     recipe = Recipe(epochs=epochs, batch_size=30, lr=0.05)
-    fitted = train_by(recipe, plain, samples, streams=Streams(1), recorder=recorder)
+    fitted = train_by(recipe, plain, samples, streams=Streams(1), watcher=recorder)
     return Trained(
         model=fitted.model.eval(),
         recipe=recipe,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from unchaff.interfaces import Repair
+from unchaff.methods.early_stop import EarlyStop
 from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.nothing import Nothing
 from unchaff.methods.published import Published
@@ -17,6 +18,7 @@ METHODS: Mapping[str, Repair] = MappingProxyType(
         "nothing": Nothing(),
         "retrain": Retrain(),
         "retrain-kept": RetrainKept(),
+        "early-stop": EarlyStop(),
         "finetune-all": FinetuneAll(),
     }
 )

@@ -7,7 +7,7 @@ from unchaff.records import Cost, Recipe, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 from unchaff.train.loop import Cosine, Fitted, Phase, fit
-from unchaff.train.recorder import Recorder
+from unchaff.train.recorder import Recorder, Watcher
 
 
 def steps_of(recipe: Recipe, size: int) -> int:
@@ -22,7 +22,7 @@ def train_by(
     *,
     streams: Streams,
     name: str = "train",
-    recorder: Recorder | None = None,
+    watcher: Watcher | None = None,
 ) -> Fitted:
     """Train a copy of a fresh network for the whole recipe."""
     steps = steps_of(recipe, len(samples))
@@ -34,13 +34,13 @@ def train_by(
         weight_decay=recipe.weight_decay,
         augment=recipe.augment,
     )
-    return fit(model, samples, phase, streams=streams, name=name, recorder=recorder)
+    return fit(model, samples, phase, streams=streams, name=name, watcher=watcher)
 
 
 def train_initial(plain: nn.Module, samples: Samples, recipe: Recipe, *, streams: Streams) -> Trained:
     """Train a copy of a fresh network on the given labels, right and wrong, until it knows them."""
     recorder = Recorder(samples.ids)
-    fitted = train_by(recipe, plain, samples, streams=streams.fork("initial"), recorder=recorder)
+    fitted = train_by(recipe, plain, samples, streams=streams.fork("initial"), watcher=recorder)
     initial = {name: tensor.detach().clone() for name, tensor in plain.state_dict().items()}
     return Trained(
         model=fitted.model.eval(),

@@ -17,7 +17,7 @@ from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams
 from unchaff.tasks import CLASSIFICATION, Task
 from unchaff.train.augment import augment
-from unchaff.train.recorder import Recorder
+from unchaff.train.recorder import Watcher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ def fit(
     *,
     streams: Streams,
     name: str = "fine-tune",
-    recorder: Recorder | None = None,
+    watcher: Watcher | None = None,
 ) -> Fitted:
     """Train a copy of the network.
 
@@ -81,7 +81,7 @@ def fit(
         phase: how, and for how many optimizer steps.
         streams: order and augmentation; dropout of the network itself runs on a forked global RNG.
         name: shown as progress and used for the cost stage.
-        recorder: sees the outputs of every batch, if given.
+        watcher: sees the outputs of every batch and the network after every epoch, if given.
 
     Raises:
         TrainingError: the loss stopped being finite.
@@ -95,16 +95,19 @@ def fit(
     shape: Tensor | None = None
     losses = torch.zeros((), device=samples.device)
     with progress.stage(name, phase.steps) as shown, streams.forked_global("train"):
-        for step, batch in enumerate(_stream(samples, batch_size, phase.steps, streams, recorder)):
+        stream = _stream(samples, batch_size, phase.steps, streams, watcher)
+        for step, (batch, ends_epoch) in enumerate(stream):
             inputs = batch.inputs
             if phase.augment:
                 inputs = augment(inputs, samples.kind, generator, side=phase.side)
             for group in optimizer.param_groups:
                 group["lr"] = phase.lr(phase.first_step + step)
-            losses += _step(learner, optimizer, inputs, batch, phase, recorder)
+            losses += _step(learner, optimizer, inputs, batch, phase, watcher)
             average.update()
             shape = inputs
             shown.advance()
+            if ends_epoch and watcher is not None:
+                watcher.end_epoch(learner)
     if not bool(torch.isfinite(losses)):
         raise TrainingError(
             f"The loss of {name!r} is no longer finite after {phase.steps} steps. "
@@ -123,7 +126,7 @@ def _step(
     inputs: Tensor,
     batch: Batch,
     phase: Phase,
-    recorder: Recorder | None,
+    watcher: Watcher | None,
 ) -> Tensor:
     if inputs.dim() == 4:
         inputs = inputs.contiguous(memory_format=torch.channels_last)
@@ -134,8 +137,8 @@ def _step(
     loss.backward()
     optimizer.step()
     hold_masks(learner, phase.masks)
-    if recorder is not None:
-        recorder.see(batch.rows, outputs, batch.labels)
+    if watcher is not None:
+        watcher.see(batch.rows, outputs, batch.labels)
     return loss.detach()
 
 
@@ -175,18 +178,22 @@ def freeze_others(learner: nn.Module, trains: tuple[str, ...]) -> None:
 
 
 def _stream(
-    samples: Samples, size: int, steps: int, streams: Streams, recorder: Recorder | None
-) -> Iterator[Batch]:
-    """Yield batches, epoch after epoch in a new order; an incomplete last batch is left out."""
+    samples: Samples, size: int, steps: int, streams: Streams, watcher: Watcher | None
+) -> Iterator[tuple[Batch, bool]]:
+    """Yield batches, epoch after epoch in a new order, and whether a batch is the last of its epoch.
+
+    An incomplete last batch is left out.
+    """
     generator = streams("order")
     per_epoch = max(1, len(samples) // size)
     done = 0
     while done < steps:
-        if recorder is not None:
-            recorder.begin_epoch()
+        if watcher is not None:
+            watcher.begin_epoch()
         here = min(per_epoch, steps - done)
         order = torch.randperm(len(samples), generator=generator)[: here * size]
-        yield from samples.batches(size, order)
+        for place, batch in enumerate(samples.batches(size, order), start=1):
+            yield batch, place == per_epoch
         done += here
 
 

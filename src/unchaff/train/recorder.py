@@ -1,11 +1,30 @@
 """Remembers how each sample was learned, at no extra forward pass."""
 
+from typing import Protocol, runtime_checkable
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from unchaff.records import TrainingRecord
 from unchaff.samples import Ids, Rows
 from unchaff.tasks import margin
+
+
+@runtime_checkable
+class Watcher(Protocol):
+    """Looks on while a network is trained, and changes nothing."""
+
+    def begin_epoch(self) -> None:
+        """A new pass over the samples begins."""
+        ...
+
+    def see(self, rows: Rows, logits: Tensor, labels: Tensor) -> None:
+        """A batch was trained on; these were its outputs."""
+        ...
+
+    def end_epoch(self, model: nn.Module) -> None:
+        """The pass is whole; this is the network now."""
+        ...
 
 
 class Recorder:
@@ -25,6 +44,9 @@ class Recorder:
     def see(self, rows: Rows, logits: Tensor, labels: Tensor) -> None:
         """Note the outputs of one batch, as they were when it was trained on."""
         self._epochs[-1][torch.from_numpy(rows)] = margin(logits.detach().float(), labels).cpu()
+
+    def end_epoch(self, model: nn.Module) -> None:
+        """Nothing to note."""
 
     def record(self) -> TrainingRecord:
         """Return what was seen."""

@@ -7,6 +7,7 @@ from torch import nn
 
 from unchaff.errors import ConfigError
 from unchaff.methods.channels import by_both, by_inputs, restricted
+from unchaff.methods.early_stop import Best, EarlyStop
 from unchaff.methods.finetune import FineTune, Part, Schedule, fresh_copy, last_layers, small_side
 from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.published import Published, least_squares
@@ -216,3 +217,21 @@ def test_restricted_evidence_is_about_the_chosen_only():
 def test_a_budget_that_cannot_be_kept_is_said(toy):
     outcome = Unlearn(budget=0.001)(toy.trained, toy.observed, streams=Streams(0))
     assert any("above the budget of 0.001" in note for note in outcome.notes)
+
+
+def test_early_stop_keeps_the_first_best_epoch(toy):
+    outcome = EarlyStop()(toy.trained, toy.observed, streams=Streams(0))
+    assert "was the best on noisy validation" in outcome.notes[0]
+    held = round(0.1 * len(toy.observed.train))
+    assert outcome.cost.stages["validation"].samples_seen == held * toy.trained.recipe.epochs
+
+
+def test_the_best_is_kept_and_not_what_came_later(toy):
+    best = Best(toy.trained, toy.observed.train)
+    other = fresh_copy(toy.trained.model, streams=Streams(1))
+    best.end_epoch(toy.trained.model)
+    best.end_epoch(other)
+    best.end_epoch(toy.trained.model)
+    assert (best.epoch, best.epochs) == (1, 3)
+    for name, tensor in toy.trained.model.state_dict().items():
+        assert torch.equal(tensor, best.model.state_dict()[name]), name

@@ -25,7 +25,7 @@ def test_recording_does_not_change_the_training(toy):
     model, samples = toy.trained.model, toy.observed.train
     plain = train_by(recipe, model, samples, streams=Streams(0)).model
     recorder = Recorder(samples.ids)
-    recorded = train_by(recipe, model, samples, streams=Streams(0), recorder=recorder).model
+    recorded = train_by(recipe, model, samples, streams=Streams(0), watcher=recorder).model
     assert torch.equal(plain[5].weight, recorded[5].weight)
     assert recorder.record().margins.shape == (1, 600)
     assert torch.isfinite(recorder.record().margins).all()

@@ -1,0 +1,86 @@
+"""Train again and keep the epoch that did best on noisy validation."""
+
+import copy
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from unchaff.errors import ConfigError
+from unchaff.methods.finetune import fresh_copy
+from unchaff.nets.flops import count
+from unchaff.nets.taps import in_eval_mode
+from unchaff.records import Cost, Observed, Outcome, Recipe, Trained
+from unchaff.samples import Rows, Samples
+from unchaff.streams import Streams
+from unchaff.train.initial import train_by
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyStop:
+    """A whole training on all given labels, of which the best epoch is kept.
+
+    Best on noisy validation: on the hold-out, or on a tenth of the training samples that is then not
+    learned from. The whole training is paid for, since its best epoch is known only afterwards.
+
+    Source: the usual control; wrong labels are learned last (Arpit et al., arXiv 1706.05394).
+    """
+
+    augment: bool = False
+    validation: float = 0.1  # share of the samples to choose on where there is no hold-out
+
+    def __post_init__(self) -> None:
+        if not 0 < self.validation < 1:
+            raise ConfigError(f"validation must be in (0, 1), got {self.validation}. For a tenth pass 0.1.")
+
+    def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
+        """Train anew and choose."""
+        train, validation = observed.train, observed.holdout
+        if validation is None:
+            rows = streams.subset("early stop", train.ids, max(1, round(self.validation * len(train))))
+            validation = train.at(rows)
+            train = train.select(np.delete(train.ids, rows))
+        recipe = trained.recipe or Recipe.for_size(len(train))
+        best = Best(trained, validation)
+        fitted = train_by(
+            replace(recipe, augment=self.augment),
+            fresh_copy(trained.model, streams=streams),
+            train,
+            streams=streams.fork("early stop"),
+            name="train",
+            watcher=best,
+        )
+        note = f"Epoch {best.epoch} of {best.epochs} was the best on noisy validation ({best.accuracy:.1%})."
+        return Outcome(model=(best.model or fitted.model).eval(), cost=fitted.cost + best.cost, notes=(note,))
+
+
+class Best:
+    """Keeps a copy of the network at its best on some samples; the first of equals."""
+
+    def __init__(self, trained: Trained, samples: Samples) -> None:
+        self._task, self._samples = trained.task, samples
+        self.epochs, self.epoch, self.accuracy = 0, 0, -1.0
+        self.model: nn.Module | None = None
+        self.cost = Cost()  # its seconds are in those of the training
+
+    def begin_epoch(self) -> None:
+        """Nothing to do."""
+
+    def see(self, rows: Rows, logits: Tensor, labels: Tensor) -> None:
+        """Nothing to do."""
+
+    def end_epoch(self, model: nn.Module) -> None:
+        """Measure the network, and keep it if none was better."""
+        self.epochs += 1
+        right, forward = 0, 0.0
+        with in_eval_mode(model), torch.no_grad():
+            for batch in self._samples.batches(512):
+                forward = forward or count(model, batch.inputs).forward
+                right += int((self._task.predict(model(batch.inputs)) == batch.labels).sum())
+        accuracy = right / len(self._samples)
+        if accuracy > self.accuracy:
+            self.epoch, self.accuracy, self.model = self.epochs, accuracy, copy.deepcopy(model)
+            self.model.zero_grad(set_to_none=True)
+        seen = len(self._samples)
+        self.cost = self.cost + Cost(samples_seen=seen, flops=seen * forward).as_stage("validation")
