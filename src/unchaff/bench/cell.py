@@ -8,6 +8,7 @@ import torch
 from unchaff import noise as noises
 from unchaff import progress
 from unchaff.attribute.readout import Readout
+from unchaff.bench.contenders import with_budget
 from unchaff.bench.controls import Controls, chosen
 from unchaff.bench.start import start
 from unchaff.data import Loaded, Options, hold_out, load, load_like
@@ -41,6 +42,7 @@ class Cell:
     weights: Path | None = None  # None: train first, on the labels as they are
     initial: Path | None = None
     epochs: int = 24  # of that training
+    augment: bool = False  # in that training
     method: str = "unlearn"
     budget: float | None = None  # None: the method's own
     controls: Controls = "quick"
@@ -86,12 +88,7 @@ def method_of(cell: Cell) -> Repair:
     """Return the method, with the cell's budget where it takes one."""
     if cell.method not in METHODS:
         raise ConfigError(f"There is no method {cell.method!r}. Allowed: {', '.join(METHODS)}.")
-    method = METHODS[cell.method]
-    if cell.budget is None:
-        return method
-    if not hasattr(method, "budget"):
-        raise ConfigError(f"The method {cell.method} takes no budget. Leave --budget out.")
-    return replace(method, budget=cell.budget)  # type: ignore[type-var]
+    return with_budget(cell.method, METHODS[cell.method], cell.budget)
 
 
 def device_of(name: str) -> torch.device:

@@ -1,5 +1,6 @@
 """The network a cell starts from: weights that were given, or a training on the labels as they are."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torch import nn
@@ -29,7 +30,7 @@ def start(cell: "Cell", samples: Samples, *, streams: Streams) -> tuple[str, Tra
         load_into(model, load_weights(cell.weights))
     check_outputs(model, samples)
     if cell.weights is None:
-        recipe = Recipe.for_size(len(samples), epochs=cell.epochs)
+        recipe = replace(Recipe.for_size(len(samples), epochs=cell.epochs), augment=cell.augment)
         return spec, train_initial(model, samples, recipe, streams=streams)
     initial = None if cell.initial is None else load_weights(cell.initial)
     return spec, Trained(model=model.eval(), initial=initial)

@@ -1,5 +1,6 @@
 """Samples -> (noisy Samples, Truth), deterministic per (seed, id)."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from unchaff.noise.human import Human
 from unchaff.noise.inputs import GaussianInputs, GaussianPublished
 from unchaff.noise.instance import InstanceDependent
 from unchaff.noise.labels import Asymmetric, Pair, Symmetric, Transition
+from unchaff.noise.mixed import Mixed
 from unchaff.records import Truth
 from unchaff.samples import Samples
 
@@ -41,11 +43,18 @@ class Realised:
 
 
 def parse(spec: str) -> Noise | None:
-    """Return the noise of a spec such as `symmetric:0.4`; None for `none`.
+    """Return the noise of a spec such as `symmetric:0.4`, or of several joined by `+`; None for `none`.
 
     Raises:
         NoiseError: unknown kind, or a rate that is none.
     """
+    kinds = "|".join((*NOISES, *(file.partition(":")[0] for file in FILES), "none"))
+    planted = [_one(part) for part in re.split(rf"\+(?=(?:{kinds})\b)", spec)]
+    parts = tuple(part for part in planted if part is not None)
+    return Mixed(parts) if len(parts) > 1 else parts[0] if parts else None
+
+
+def _one(spec: str) -> Noise | None:
     kind, _, rest = spec.partition(":")
     if kind == "none":
         return None

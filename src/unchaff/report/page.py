@@ -9,10 +9,10 @@ from markupsafe import Markup
 
 from unchaff.report import words
 from unchaff.report.build import view_of
-from unchaff.report.views import Chart, PageView
+from unchaff.report.views import BenchView, Chart, PageView
 from unchaff.runs.record import Run
 
-TEMPLATE = "report.html.j2"
+RUN, BENCH = "report.html.j2", "bench.html.j2"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def page(run: Run, manifest: Mapping[str, object]) -> str:
     return render(view_of(run, manifest))
 
 
-def render(view: PageView) -> str:
+def render(view: PageView | BenchView) -> str:
     """Return the page; every text in the view is escaped."""
     files = _PackageFiles()
     environment = jinja2.Environment(
@@ -50,7 +50,8 @@ def render(view: PageView) -> str:
         quality=words.quality,
     )
     environment.globals["drawn"] = _drawn
-    return environment.get_template(TEMPLATE).render(view=view, style=Markup(files("style.css")))  # noqa: S704
+    template = environment.get_template(RUN if isinstance(view, PageView) else BENCH)
+    return template.render(view=view, style=Markup(files("style.css")))  # noqa: S704
 
 
 def _drawn(chart: Chart) -> Markup:

@@ -127,3 +127,35 @@ class PageView:
     command: str
     replay: tuple[Fact, ...]
     config: tuple[Fact, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as they are read; the first of each row names it."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    ours: tuple[str, ...] = ()  # names of the rows to stand out
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroundView:
+    """What was measured on one kind of data and noise."""
+
+    name: str
+    sentence: str
+    tables: tuple[Table, ...]
+    charts: tuple[Chart, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchView:
+    """The page of a suite."""
+
+    title: str
+    created: str
+    sentence: str
+    notes: tuple[str, ...]
+    grounds: tuple[GroundView, ...]
+    file: str  # that holds the rows

@@ -1,0 +1,84 @@
+"""A name such as `unlearn@0.25` -> what it runs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from unchaff.bench.oracle import Oracle
+from unchaff.errors import ConfigError
+from unchaff.interfaces import Repair
+from unchaff.methods import METHODS
+from unchaff.methods.finetune_all import FinetuneAll
+from unchaff.methods.retrain import Retrain
+from unchaff.methods.unlearn import Unlearn
+from unchaff.prune.nothing import NoPruning
+from unchaff.prune.random import Random
+from unchaff.records import Truth
+
+# Variants that only a comparison needs, beside all of METHODS.
+VARIANTS: Mapping[str, Repair] = MappingProxyType(
+    {"no-pruning": Unlearn(prune=NoPruning()), "random-pruning": Unlearn(prune=Random())}
+)
+ORACLE = "oracle"
+RANDOM_SUBSET = "random-subset"  # as many as our method keeps, drawn by chance, at equal cost
+
+
+def split(name: str) -> tuple[str, float | None]:
+    """Return the name and the budget of `NAME@BUDGET`.
+
+    >>> split("unlearn@0.25")
+    ('unlearn', 0.25)
+    """
+    plain, at, budget = name.partition("@")
+    try:
+        return plain, float(budget) if at else None
+    except ValueError:
+        raise ConfigError(f"A contender is NAME or NAME@BUDGET (unlearn@0.25), got {name!r}.") from None
+
+
+def with_budget(name: str, method: Repair, budget: float | None) -> Repair:
+    """Return the method with this budget, where it takes one."""
+    if budget is None:
+        return method
+    if not hasattr(method, "budget"):
+        raise ConfigError(f"The method {name} takes no budget. Leave it out.")
+    return replace(method, budget=budget)  # type: ignore[type-var]
+
+
+def contender(
+    name: str, *, truth: Truth | None = None, kept_share: Callable[[str], float | None] = lambda _: None
+) -> Repair | None:
+    """Return what a name stands for, or None where it makes no sense here.
+
+    Args:
+        name: of `METHODS`, of `VARIANTS`, `oracle` or `random-subset`, with `@BUDGET` or without.
+        truth: for the oracle; where nothing is noisy there is none.
+        kept_share: what another contender of the same ground kept; for the random subset.
+
+    Raises:
+        ConfigError: unknown name, or a budget for what takes none.
+    """
+    plain, budget = split(name)
+    if plain == ORACLE:
+        if truth is None or not bool(truth.is_noisy.any()):
+            return None
+        return Oracle(truth=truth, training=Retrain(budget=budget or 1.0))
+    if plain == RANDOM_SUBSET:
+        share = kept_share(name.replace(plain, "unlearn"))
+        if share is None or share >= 1:
+            return None
+        return FinetuneAll(budget=budget or Unlearn().budget, share=share)
+    known = {**METHODS, **VARIANTS}
+    if plain not in known:
+        allowed = ", ".join((*known, ORACLE, RANDOM_SUBSET))
+        raise ConfigError(f"There is no contender {plain!r}. Allowed: {allowed}.")
+    return with_budget(plain, known[plain], budget)
+
+
+def identity(name: str) -> str:
+    """Return all that decides what a contender does: its name and every setting."""
+    plain, budget = split(name)
+    known = {**METHODS, **VARIANTS}
+    if plain in known:
+        return repr(with_budget(plain, known[plain], budget))
+    return f"{name} {Retrain()!r} {FinetuneAll()!r} {Unlearn()!r}"

@@ -1,0 +1,105 @@
+"""Finished networks on disk, so that no suite trains the same one twice."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+import unchaff
+from unchaff.bench.cell import Cell
+from unchaff.bench.start import start
+from unchaff.nets.build import build
+from unchaff.records import Cost, Recipe, Trained, TrainingRecord
+from unchaff.runs.manifest import hashes, versions
+from unchaff.runs.weights import to_bytes
+from unchaff.samples import Samples
+from unchaff.streams import Streams
+
+DECIDING = ("samples.py", "streams.py", "nets", "train", "noise", "data")  # code that decides the weights
+
+
+def finished(cell: Cell, samples: Samples, folder: Path, *, streams: Streams) -> tuple[str, Trained]:
+    """Return the model spec and the trained network: from the folder, or trained now and put there.
+
+    The file is found by a hash of the data, the recipe, the seed, the versions and the code that
+    trains, so that a change in any of them trains anew.
+    """
+    key = _key(cell, samples)
+    file = folder / f"{key}.safetensors"
+    if file.is_file():
+        return _read(file, samples, streams=streams)
+    spec, trained = start(cell, samples, streams=streams)
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = folder / f".{key}.{os.getpid()}.part"
+    try:
+        aside.write_bytes(to_bytes(_packed(spec, trained)))
+        aside.replace(file)
+    finally:
+        aside.unlink(missing_ok=True)
+    return spec, trained
+
+
+def _packed(spec: str, trained: Trained) -> dict[str, Tensor]:
+    about = {
+        "spec": spec,
+        "recipe": None if trained.recipe is None else asdict(trained.recipe),
+        "cost": asdict(trained.cost),
+    }
+    packed = {f"model.{name}": tensor for name, tensor in trained.model.state_dict().items()}
+    packed |= {f"initial.{name}": tensor for name, tensor in (trained.initial or {}).items()}
+    if trained.record is not None:
+        packed["margins"] = trained.record.margins
+    return {**packed, "about": torch.tensor(list(json.dumps(about).encode()), dtype=torch.uint8)}
+
+
+def _read(file: Path, samples: Samples, *, streams: Streams) -> tuple[str, Trained]:
+    packed = safetensors.torch.load_file(file)
+    about = json.loads(bytes(packed["about"].tolist()))
+    model = build(about["spec"], samples, streams=streams)
+    model.load_state_dict(_under(packed, "model."))
+    margins = packed.get("margins")
+    initial = {name: tensor.to(samples.device) for name, tensor in _under(packed, "initial.").items()}
+    return about["spec"], Trained(
+        model=model.eval(),
+        recipe=None if about["recipe"] is None else Recipe(**about["recipe"]),
+        initial=initial or None,
+        record=None if margins is None else TrainingRecord(ids=samples.ids, margins=margins),
+        cost=_cost(about["cost"]),
+    )
+
+
+def _under(packed: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): each for name, each in packed.items() if name.startswith(prefix)}
+
+
+def _cost(numbers: Mapping[str, object]) -> Cost:
+    stages = numbers["stages"]
+    parts = {name: _cost(each) for name, each in stages.items()} if isinstance(stages, dict) else {}
+    return Cost(**{**numbers, "stages": parts})  # type: ignore[arg-type]
+
+
+def _key(cell: Cell, samples: Samples) -> str:
+    told = {
+        "data": hashes(samples),
+        "model": [cell.model, str(cell.weights), cell.epochs, cell.augment, cell.seed],
+        "versions": versions(),
+        "machine": [str(samples.device), torch.get_num_threads()],
+        "code": _code(),
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:20]
+
+
+def _code() -> str:
+    root, digest = Path(unchaff.__file__).parent, hashlib.sha256()
+    for name in DECIDING:
+        place = root / name
+        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()

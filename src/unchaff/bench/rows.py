@@ -1,0 +1,108 @@
+"""The results file of a suite: one line of JSON per measurement, only ever added to."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from unchaff.errors import DataError
+from unchaff.evaluate.metrics import cleaned
+from unchaff.runs.manifest import hardware, versions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What one contender, or one detector, gave on one ground with one seed."""
+
+    key: str  # hash of all that decides the numbers
+    setting: str
+    name: str
+    kind: Literal["method", "detector"]
+    seed: int
+    applies: bool = True  # False: makes no sense on this ground, such as an oracle without noise
+    scores: Mapping[str, object] | None = None  # on the test set, of a method
+    detection: Mapping[str, object] | None = None  # where the truth is known
+    calibration_error: float | None = None
+    noise_rate: float | None = None  # estimated
+    kept_share: float | None = None
+    seconds: float = 0.0
+    flops: float = 0.0
+    share: Mapping[str, float | None] = field(default_factory=dict)  # of one full training
+    notes: tuple[str, ...] = ()
+    made: Mapping[str, object] = field(default_factory=dict)  # when, where and with what
+
+    @property
+    def accuracy(self) -> float | None:
+        """Accuracy on the test set, as a fraction."""
+        value = None if self.scores is None else self.scores["accuracy"]
+        return value if isinstance(value, float) else None
+
+    def found(self, name: str) -> float | None:
+        """Return one number of the detection."""
+        value = None if self.detection is None else self.detection.get(name)
+        return float(value) if isinstance(value, int | float) else None
+
+
+class Results:
+    """Rows by key, in a file that grows line by line and survives a stop at any point."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.rows: dict[str, Row] = {}
+        for number, line in enumerate(self._lines(), start=1):
+            row = _parsed(line)
+            if row is not None:
+                self.rows[row.key] = row
+            elif number < len(self._lines()):
+                raise DataError(f"Line {number} of {file} is no result. Repair it, or choose another --out.")
+
+    def add(self, row: Row) -> None:
+        """Write the row at once, and whole: a line that a stop cut short is overwritten."""
+        self.rows[row.key] = row
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        lines = [line for line in self._lines() if _parsed(line) is not None]
+        aside = self.file.with_name(f".{self.file.name}.{os.getpid()}.part")
+        text = json.dumps(cleaned(asdict(row)), ensure_ascii=False, allow_nan=False)
+        aside.write_text("\n".join([*lines, text]) + "\n", encoding="utf-8")
+        aside.replace(self.file)
+
+    def _lines(self) -> list[str]:
+        return self.file.read_text(encoding="utf-8").splitlines() if self.file.is_file() else []
+
+
+def _parsed(line: str) -> Row | None:
+    try:
+        values = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    names = {each.name for each in fields(Row)}
+    if not isinstance(values, dict) or "key" not in values or values.keys() - names:
+        return None
+    return Row(**{**values, "notes": tuple(values.get("notes", ()))})
+
+
+def made(device: torch.device) -> dict[str, object]:
+    """Return when, where and with what something was measured."""
+    return {
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "versions": versions(),
+        "hardware": hardware(device),
+    }
+
+
+def _commit() -> str | None:
+    """Return the commit of the code that runs, marked where it was changed since; None outside a checkout."""
+    here = Path(__file__).parent
+    command = ("git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None

@@ -1,0 +1,233 @@
+"""Run a suite cell by cell: whatever is in the results file is not run again."""
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+from unchaff import progress
+from unchaff.bench import contenders
+from unchaff.bench.cell import Cell, Material, gather
+from unchaff.bench.detectors import detector
+from unchaff.bench.networks import finished
+from unchaff.bench.rows import Results, Row, made
+from unchaff.bench.suites import PACK, Setting
+from unchaff.data import Options
+from unchaff.errors import ConfigError, DataError
+from unchaff.evaluate.accuracy import score
+from unchaff.evaluate.calibration import calibrate
+from unchaff.evaluate.cost import share
+from unchaff.evaluate.detection import Detection, detect
+from unchaff.records import Cost, Partition, Trained
+from unchaff.streams import Streams
+from unchaff.train.initial import full_cost
+
+RANKING = ("auroc", "auprc", "fnr_at_rate", "noise_rate", "num_noisy", "n")  # what needs no split
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a suite finds its data, keeps its networks, and computes."""
+
+    packs: Path | None = None
+    networks: Path
+    device: str = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Todo:
+    """One row to be made."""
+
+    setting: Setting
+    name: str
+    seed: int
+    is_detector: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.setting.name}/{self.name}/{self.seed}"
+
+    @property
+    def key(self) -> str:
+        """A hash of all that decides the numbers."""
+        what = repr(detector(self.name)) if self.is_detector else contenders.identity(self.name)
+        told = json.dumps([self.setting.ground, self.name, what, self.seed], sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:20]
+
+
+def planned(settings: Sequence[Setting], *, only: str = "", seeds: Sequence[int] | None = None) -> list[Todo]:
+    """Return the rows of a suite in the order they are made: ground by ground, seed by seed.
+
+    Args:
+        settings: of the suite.
+        only: a regular expression that must be found in SETTING/NAME/SEED.
+        seeds: instead of those of the settings.
+
+    Raises:
+        ConfigError: the expression is none, or leaves nothing.
+    """
+    try:
+        wanted = re.compile(only)
+    except re.error as error:
+        raise ConfigError(f"--only {only!r} is no regular expression ({error}).") from error
+    todo = [
+        Todo(setting=setting, name=name, seed=seed, is_detector=is_detector)
+        for setting in settings
+        for seed in (setting.seeds if seeds is None else seeds)
+        for names, is_detector in ((setting.contenders, False), (setting.detectors, True))
+        for name in names
+    ]
+    chosen = [each for each in todo if wanted.search(str(each))]
+    if not chosen:
+        names = ", ".join(setting.name for setting in settings)
+        raise ConfigError(f"--only {only!r} leaves no row. Rows are SETTING/NAME/SEED, of {names}.")
+    return chosen
+
+
+def run(
+    todo: Sequence[Todo],
+    results: Results,
+    place: Place,
+    *,
+    minutes: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Row]:
+    """Make what is missing and yield each new row when it is in the file.
+
+    Args:
+        todo: in the order of `planned`.
+        results: the file; its rows are not made again.
+        place: data, networks, device.
+        minutes: after so many no further row is begun; a later call goes on.
+        clock: seconds that only rise.
+    """
+    begun, ground = clock(), None
+    for each in todo:
+        if each.key in results.rows:
+            continue
+        if minutes is not None and clock() - begun > 60 * minutes:
+            return
+        if ground is None or (ground.setting, ground.seed) != (each.setting, each.seed):
+            ground = Ground(each.setting, each.seed, place)
+        with progress.part(str(each)):
+            row = ground.row(each, results)
+        results.add(row)
+        yield row
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Data with noise planted and the network that was trained on them, loaded when first asked for."""
+
+    setting: Setting
+    seed: int
+    place: Place
+
+    @cached_property
+    def cell(self) -> Cell:
+        """The same as `unchaff repair` would run."""
+        setting, noise = self.setting, self.setting.noise
+        data = setting.data if setting.data == "digits" else str(self._pack())
+        if PACK in noise:
+            noise = noise.replace(PACK, str(self._pack()))
+        return Cell(
+            data=data,
+            options=Options(rows=setting.rows),
+            noise=noise,
+            model=setting.model,
+            epochs=setting.epochs,
+            augment=setting.augment,
+            device=self.place.device,
+            seed=self.seed,
+        )
+
+    def _pack(self) -> Path:
+        if self.place.packs is None:
+            raise DataError(
+                f"The setting {self.setting.name} needs the data pack {self.setting.data}. "
+                "Give --packs FOLDER, a folder with one folder per pack."
+            )
+        return self.place.packs / self.setting.data
+
+    @cached_property
+    def streams(self) -> Streams:
+        """Of the seed."""
+        return Streams(self.seed)
+
+    @cached_property
+    def material(self) -> Material:
+        """The data."""
+        return gather(self.cell, streams=self.streams)
+
+    @cached_property
+    def trained(self) -> Trained:
+        """The finished network."""
+        samples = self.material.observed.train
+        return finished(self.cell, samples, self.place.networks, streams=self.streams)[1]
+
+    def row(self, todo: Todo, results: Results) -> Row:
+        """Run one contender or detector."""
+        return self._detected(todo) if todo.is_detector else self._repaired(todo, results)
+
+    def _repaired(self, todo: Todo, results: Results) -> Row:
+        def kept_share(name: str) -> float | None:
+            rival = Todo(setting=todo.setting, name=name, seed=todo.seed)
+            known = results.rows.get(rival.key)
+            if known is None:
+                raise ConfigError(f"{todo} needs {rival} first, to know how many to draw. Run it too.")
+            return known.kept_share
+
+        method = contenders.contender(todo.name, truth=self.material.truth, kept_share=kept_share)
+        if method is None:
+            return self._row(todo, Cost(), None, applies=False)
+        outcome = method(self.trained, self.material.observed, streams=self.streams)
+        measured = score(outcome.model, self.material.test)
+        scores = {name: value for name, value in asdict(measured).items() if name != "per_class"}
+        return self._row(todo, outcome.cost, outcome.partition, scores=scores, notes=outcome.notes)
+
+    def _detected(self, todo: Todo) -> Row:
+        found = detector(todo.name)
+        evidence, split = found(self.trained, self.material.observed, streams=self.streams)
+        return self._row(todo, evidence.cost, split, ranks_only=found.rule is None)
+
+    def _row(
+        self,
+        todo: Todo,
+        cost: Cost,
+        split: Partition | None,
+        *,
+        applies: bool = True,
+        ranks_only: bool = False,
+        **more: object,
+    ) -> Row:
+        truth = self.material.truth
+        about = None if truth is None or split is None else truth.select(split.ids)
+        detection = None if about is None or split is None else detect(split, about)
+        decided = split is not None and not ranks_only
+        return Row(
+            key=todo.key,
+            setting=todo.setting.name,
+            name=todo.name,
+            kind="detector" if todo.is_detector else "method",
+            seed=todo.seed,
+            applies=applies,
+            detection=_numbers(detection, ranks_only=ranks_only),
+            calibration_error=calibrate(split, about).error if decided and split and about else None,
+            noise_rate=split.noise_rate if decided and split else None,
+            kept_share=split.kept_share if decided and split else None,
+            seconds=cost.seconds,
+            flops=cost.flops,
+            share=share(cost, full_cost(self.trained, self.material.observed.train)),
+            made=made(self.material.observed.train.device),
+            **more,  # type: ignore[arg-type]
+        )
+
+
+def _numbers(detection: Detection | None, *, ranks_only: bool) -> dict[str, object] | None:
+    if detection is None:
+        return None
+    numbers = asdict(detection)
+    return {name: numbers[name] for name in RANKING} if ranks_only else numbers

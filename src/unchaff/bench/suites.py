@@ -1,0 +1,133 @@
+"""The published tables: which data, noise, networks and contenders, written out."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
+
+SEEDS = (5, 6, 7)  # of the tables; choices are made on seeds 0 to 4
+PACK = "PACK"  # in a noise spec: the folder of the data pack
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Data, noise, and a network trained on them: the ground contenders are compared on."""
+
+    name: str
+    data: str  # digits, or the name of a pack's folder
+    noise: str = "none"
+    rows: int | None = None  # only the first so many
+    model: str | None = None  # None: what suits the data
+    epochs: int = 24
+    augment: bool = False  # in the training that is to be repaired
+    seeds: tuple[int, ...] = SEEDS
+    contenders: tuple[str, ...] = ()  # NAME or NAME@BUDGET
+    detectors: tuple[str, ...] = ()
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # accuracy each must stay in
+
+    @property
+    def ground(self) -> dict[str, object]:
+        """What decides the numbers, seeds and contenders apart."""
+        apart = {"name", "seeds", "contenders", "detectors", "ranges"}
+        return {name: value for name, value in asdict(self).items() if name not in apart}
+
+
+DETECTORS = ("final-loss", "final-margin", "small-loss-mixture", "published", "readout", "trajectory")
+REFERENCES = (*DETECTORS, "confident-learning", "tracin-self-influence")
+CONTROLS = ("nothing", "retrain", "early-stop")
+
+
+def _at(*budgets: float) -> tuple[str, ...]:
+    """Return our method and its rivals at equal cost."""
+    return tuple(
+        f"{name}@{budget:g}" for budget in budgets for name in ("unlearn", "finetune-all", "retrain")
+    )
+
+
+PARTS = ("random-subset@0.25", "no-pruning@0.25", "random-pruning@0.25")
+WHOLE = (*CONTROLS, "oracle", *_at(0.25, 0.5), *PARTS)
+
+# Mean of seeds 0 to 7, four deviations and a point each way: experiments/smoke/results.jsonl.
+DIGITS_RANGES = {
+    "nothing": (0.58, 0.83), "oracle": (0.95, 1.0), "retrain-kept": (0.89, 1.0),
+    "unlearn@0.25": (0.87, 1.0), "finetune-all@0.25": (0.75, 0.96), "retrain@0.25": (0.84, 0.98),
+    "early-stop": (0.80, 0.99),
+}  # fmt: skip
+CLEAN_RANGES = {"nothing": (0.96, 1.0), "unlearn@0.25": (0.96, 1.0)}
+
+DIGITS = (*CONTROLS, "oracle", "retrain-kept", "published", *_at(0.25), *PARTS)
+SMOKE = (
+    Setting(
+        name="digits-symmetric-40", data="digits", noise="symmetric:0.4", seeds=(0,),
+        contenders=DIGITS, detectors=DETECTORS, ranges=DIGITS_RANGES,
+    ),
+    Setting(
+        name="digits-clean", data="digits", seeds=(0,), contenders=("nothing", *_at(0.25)),
+        ranges=CLEAN_RANGES,
+    ),
+)  # fmt: skip
+
+
+def _cifar(name: str, noise: str, **more: object) -> Setting:
+    """Return a setting of 15,000 photographs and the small network."""
+    plain: dict[str, object] = {
+        "data": "cifar10", "rows": 15_000, "model": "small-cnn", "contenders": WHOLE, "detectors": DETECTORS,
+    }  # fmt: skip
+    return Setting(name=name, noise=noise, **{**plain, **more})  # type: ignore[arg-type]
+
+
+HUMAN = f"human:{PACK}/cifar10n.parquet"
+TRAINED_LONGER = {"augment": True, "epochs": 48}
+CPU = (
+    _cifar("cifar-symmetric-40", "symmetric:0.4", contenders=(*WHOLE, "unlearn@1"), detectors=REFERENCES),
+    _cifar("cifar-worse-label", f"{HUMAN}:worse_label"),
+    _cifar("cifar-asymmetric-40", "asymmetric:0.4"),
+    _cifar("cifar-symmetric-20", "symmetric:0.2"),
+    _cifar("cifar-symmetric-60", "symmetric:0.6"),
+    _cifar("cifar-symmetric-5", "symmetric:0.05"),
+    _cifar("cifar-instance-40", "instance:0.4"),
+    _cifar("cifar-aggre-label", f"{HUMAN}:aggre_label"),
+    _cifar("cifar-symmetric-40-augmented", "symmetric:0.4", **TRAINED_LONGER),
+    _cifar("cifar-worse-label-augmented", f"{HUMAN}:worse_label", **TRAINED_LONGER),
+    _cifar("cifar-asymmetric-40-augmented", "asymmetric:0.4", **TRAINED_LONGER),
+    _cifar("cifar-clean", "none", contenders=("nothing", *_at(0.25)), detectors=()),
+    _cifar("cifar-clean-augmented", "none", contenders=("nothing", *_at(0.25)), detectors=(), augment=True),
+    _cifar("cifar-gaussian-published", "gaussian-published:0.5"),
+    _cifar("cifar-gaussian-0.1", "gaussian:0.5:0.1"),
+    _cifar("cifar-gaussian-0.2", "gaussian:0.5:0.2"),
+    _cifar("cifar-gaussian-0.4", "gaussian:0.5:0.4"),
+    _cifar("cifar-gaussian-0.2-symmetric-20", "gaussian:0.5:0.2+symmetric:0.2"),
+    Setting(
+        name="speech-symmetric-40", data="speech_commands", noise="symmetric:0.4",
+        contenders=WHOLE, detectors=DETECTORS,
+    ),
+    Setting(
+        name="speech-gaussian-0dB", data="speech_commands", noise="gaussian:0.5:0",
+        contenders=WHOLE, detectors=DETECTORS,
+    ),
+    Setting(
+        name="speech-gaussian-10dB", data="speech_commands", noise="gaussian:0.5:10",
+        contenders=WHOLE, detectors=DETECTORS,
+    ),
+)  # fmt: skip
+
+
+def _full(name: str, noise: str) -> Setting:
+    """Return a setting of all photographs and the network of the paper, trained with augmentation."""
+    return Setting(
+        name=name, data="cifar10", noise=noise, model="resnet18", epochs=60, augment=True,
+        seeds=(5, 6, 7, 8, 9), detectors=DETECTORS,
+        contenders=(*CONTROLS, "oracle", *_at(0.15, 0.25), *PARTS),
+    )  # fmt: skip
+
+
+GPU = (
+    _full("cifar-full-symmetric-25", "symmetric:0.25"),
+    _full("cifar-full-worse-label", f"{HUMAN}:worse_label"),
+    _full("cifar-full-symmetric-40", "symmetric:0.4"),
+    Setting(
+        name="speech-symmetric-40", data="speech_commands", noise="symmetric:0.4", seeds=(5, 6, 7, 8, 9),
+        contenders=WHOLE, detectors=DETECTORS,
+    ),
+)  # fmt: skip
+
+SUITES: Mapping[str, tuple[Setting, ...]] = MappingProxyType({"smoke": SMOKE, "cpu": CPU, "gpu": GPU})
