@@ -28,6 +28,7 @@ class Chunk:
     features: Float[Tensor, "b d"]  # pooled activations of all reading points, side by side
     moments: Float[Tensor, "b m"]  # mean and deviation per channel at the earliest reading point
     log_probs: Float[Tensor, "b classes"]  # of the network itself
+    has_channels: bool  # that point has places or frames; else its moments are the features themselves
 
 
 @dataclass
@@ -111,6 +112,7 @@ class Walk:
             features=torch.stack(features).mean(0),
             moments=torch.stack(moments).mean(0),
             log_probs=torch.stack(log_probs).mean(0),
+            has_channels=read[names[0]].dim() > 2,
         )
 
 

@@ -117,13 +117,14 @@ class Unlearn:
         """Score the finished network; the input channel acts only where it is sure."""
         walk = Walk(trained.model, observed.train, self.readout.depth)
         evidence = self.readout.of(walk)
-        typical = self.inputs.of(walk, evidence)
+        inputs = self.inputs.judge(walk, evidence)
+        typical = inputs.evidence
         evidence = replace(
             evidence,
             columns={**evidence.columns, **typical.columns},
             cost=evidence.cost + typical.cost,
         )
-        if not self.inputs.acts(typical):
+        if not inputs.acts:
             return FirstLook(evidence, self.partition(evidence), None)
         sound = posterior(typical.total)
         return FirstLook(evidence, by_inputs(evidence, sound), sound)

@@ -7,11 +7,11 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from unchaff.attribute.margin import Margin
-from unchaff.attribute.observe import MAX_FEATURES, Walk, pooled
+from unchaff.attribute.observe import MAX_FEATURES, Chunk, Walk, pooled
 from unchaff.attribute.published import AGGREGATES, Published
 from unchaff.attribute.readout import Readout, clear_disagreement, z_score
 from unchaff.attribute.trajectory import Trajectory
-from unchaff.attribute.typicality import Typicality, log_distance
+from unchaff.attribute.typicality import Statistics, Typicality
 from unchaff.errors import ConfigError, ModelError
 from unchaff.records import Cost, Observed, TrainingRecord
 from unchaff.streams import Streams
@@ -116,22 +116,61 @@ def test_disagreement_is_counted_among_the_clearer_half():
     assert clear_disagreement(said, confidence, labels) == pytest.approx(1 / 3)
 
 
-def test_spoiled_inputs_are_told_apart_and_named_by_their_labels(clean_toy):
+def judged(clean_toy, observed=None):
+    walk = Walk(clean_toy.trained.model, (observed or clean_toy.observed).train, 0.5)
+    return Typicality().judge(walk, Readout().of(walk))
+
+
+def spoiled_by(clean_toy, change):
     spoiled = torch.from_numpy(Streams(0).per_id("spoil", clean_toy.clean.ids) < 0.4)
 
-    def change(rows, raw):
-        draw = torch.randint(2, raw.shape, generator=Streams(0)("raw"), dtype=torch.uint8) * 255
-        return torch.where(spoiled[torch.from_numpy(rows)][:, None, None, None], draw, raw)
+    def changed(rows, raw):
+        hit = spoiled[torch.from_numpy(rows)][:, None, None, None]
+        return torch.where(hit, change(raw), raw)
 
-    observed = Observed(train=clean_toy.clean.altered(change))
-    evidence = score(Typicality(), clean_toy, observed)
-    walk = Walk(clean_toy.trained.model, observed.train, 0.5)
-    torch.testing.assert_close(evidence.total.abs(), log_distance(walk).abs())
-    assert roc_auc_score(~spoiled, evidence.total) > 0.8
+    return spoiled, Observed(train=clean_toy.clean.altered(changed))
+
+
+def test_spoiled_inputs_are_told_apart_and_named_by_their_labels(clean_toy):
+    spoiled, observed = spoiled_by(
+        clean_toy,
+        lambda raw: torch.randint(2, raw.shape, generator=Streams(0)("raw"), dtype=torch.uint8) * 255,
+    )
+    found = judged(clean_toy, observed)
+    assert found.acts
+    assert roc_auc_score(~spoiled, found.evidence.total) > 0.95
+
+
+def test_a_direction_finds_what_the_distance_does_not():
+    """Half of the samples shifted along one direction lie as far from the middle as the others."""
+    draw = Streams(0)("moments")
+    labels = torch.arange(2000) % 4
+    moments = torch.randn(2000, 12, generator=draw) + 3 * torch.eye(4, 12)[labels]
+    shifted = torch.rand(2000, generator=draw) < 0.5
+    moments[shifted] += torch.linspace(1, 2, 12)
+    whole = Statistics(
+        mean=moments.double().mean(0),
+        precision=torch.linalg.inv(moments.double().T.cov()),
+        class_means=torch.stack([moments[labels == label].double().mean(0) for label in range(4)]),
+        some=torch.cat([moments[labels == each] - moments[labels == each].mean(0) for each in range(4)]).double(),
+        has_channels=True,
+    )  # fmt: skip
+    chunk = Chunk(
+        rows=np.arange(2000),
+        labels=labels,
+        features=moments,
+        moments=moments,
+        log_probs=torch.zeros(2000, 4),
+        has_channels=True,
+    )
+    along, distance = whole.along([chunk]), whole.distance([chunk])
+    assert max(roc_auc_score(shifted, along), roc_auc_score(~shifted, along)) > 0.99
+    assert abs(roc_auc_score(shifted, distance) - 0.5) < 0.1
+    assert replace(whole, has_channels=False).along([chunk]) is None
 
 
 def test_the_input_channel_stays_out_where_inputs_are_sound(clean_toy):
-    assert not Typicality().acts(score(Typicality(), clean_toy))
+    assert not judged(clean_toy).acts
 
 
 @pytest.mark.parametrize("aggregate", AGGREGATES)
