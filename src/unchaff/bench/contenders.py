@@ -81,4 +81,4 @@ def identity(name: str) -> str:
     known = {**METHODS, **VARIANTS}
     if plain in known:
         return repr(with_budget(plain, known[plain], budget))
-    return f"{name} {Retrain()!r} {FinetuneAll()!r} {Unlearn()!r}"
+    return f"{name} {Retrain()!r}" if plain == ORACLE else f"{name} {FinetuneAll()!r} {Unlearn()!r}"

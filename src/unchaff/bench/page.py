@@ -13,9 +13,19 @@ from unchaff.report.words import MINUS
 OURS = "unlearn"
 REFERENCE = "unlearn@0.25"
 METHODS = (
-    "contender", "seeds", "accuracy, %", f"{REFERENCE} leads by", "gap recovered, %", "kept, %",
-    "AUROC", "quality error", "noise found, %", "cost share", "wall share", "seconds",
+    "contender", "seeds", "accuracy, %", f"{REFERENCE} leads by", "gap recovered, %",
+    "cost share", "wall share", "seconds",
 )  # fmt: skip
+SPLITS = (
+    "contender",
+    "seeds",
+    "AUROC",
+    "missed at rate, %",
+    "F1",
+    "quality error",
+    "noise found, %",
+    "kept, %",
+)
 DETECTORS = ("detector", "seeds", "AUROC", "missed at rate, %", "F1", "cost share", "seconds")
 
 
@@ -48,10 +58,13 @@ def ground(setting: Setting, rows: Sequence[Row]) -> GroundView:
     lines = summarised(here, reference=REFERENCE)
     methods = [line for line in lines if line.accuracy is not None]
     detectors = [line for line in lines if line.accuracy is None]
+    ours = tuple(line.name for line in methods if line.name.startswith(OURS))
     tables = []
     if methods:
-        ours = tuple(line.name for line in methods if line.name.startswith(OURS))
         tables.append(Table("Methods at their cost", METHODS, tuple(map(_method, methods)), ours))
+    splits = [line for line in methods if line.kept_share is not None]
+    if splits:
+        tables.append(Table("What the methods set aside", SPLITS, tuple(map(_split, splits)), ours))
     if detectors:
         tables.append(
             Table("Detectors on the same network", DETECTORS, tuple(map(_detector, detectors)), ("readout",))
@@ -84,13 +97,22 @@ def _method(line: Line) -> tuple[str, ...]:
         _percent(line.accuracy),
         _percent(line.lead, signed=True),
         _percent(line.gap, digits=0),
-        _percent(line.kept_share),
-        _plain(line.auroc, 3),
-        _plain(line.calibration_error, 3),
-        _percent(line.noise_rate),
         _plain(line.share, 2),
         "\u2013" if line.seconds_share is None else f"{line.seconds_share:.2f}",
         "\u2013" if line.seconds is None else f"{line.seconds:.1f}",
+    )
+
+
+def _split(line: Line) -> tuple[str, ...]:
+    return (
+        line.name,
+        str(len(line.seeds)),
+        _plain(line.auroc, 3),
+        _percent(line.fnr),
+        _plain(line.f1, 3),
+        _plain(line.calibration_error, 3),
+        _percent(line.noise_rate),
+        _percent(line.kept_share),
     )
 
 
@@ -126,7 +148,7 @@ def _rung(line: Line) -> Rung:
     reach = accuracy.deviation or 0.0
     is_ours = line.name.startswith(OURS)
     return Rung(
-        name=line.name,
+        name=line.name.partition("@")[0],
         role="before" if line.name == "nothing" else "after" if is_ours else "control",
         accuracy=accuracy.mean,
         interval=(accuracy.mean - reach, accuracy.mean + reach),

@@ -112,10 +112,8 @@ def _named(axes: Axes, costs: Sequence[float], rungs: Sequence[Rung]) -> None:
     """Write each name beside its point."""
     heights = [rung.accuracy * 100 for rung in rungs]
     low, high = axes.get_ylim()
-    columns = np.digitize(costs, np.linspace(0, max(costs), NUM_COLUMNS))
     places = dict(enumerate(heights))
-    for column in set(columns.tolist()):
-        inside = [index for index in places if columns[index] == column]
+    for inside in columns(costs, max(costs) / NUM_COLUMNS):
         apart = spread([heights[index] for index in inside], (high - low) * LETTER)
         places.update(zip(inside, apart, strict=True))
     for index, rung in enumerate(rungs):
@@ -128,6 +126,21 @@ def _named(axes: Axes, costs: Sequence[float], rungs: Sequence[Rung]) -> None:
             color=GOOD if rung.role == "after" else INK,
             fontsize=9,
         )
+
+
+def columns(costs: Sequence[float], width: float) -> list[list[int]]:
+    """Return the indices of costs that lie within `width` of the first of their group.
+
+    >>> columns([0.25, 1.0, 0.26], width=0.2)
+    [[0, 2], [1]]
+    """
+    groups: list[list[int]] = []
+    for index in sorted(range(len(costs)), key=costs.__getitem__):
+        if groups and costs[index] - costs[groups[-1][0]] < width:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return groups
 
 
 def spread(heights: Sequence[float], gap: float) -> list[float]:

@@ -152,7 +152,7 @@ def test_a_direction_finds_what_the_distance_does_not():
         mean=moments.double().mean(0),
         precision=torch.linalg.inv(moments.double().T.cov()),
         class_means=torch.stack([moments[labels == label].double().mean(0) for label in range(4)]),
-        some=torch.cat([moments[labels == each] - moments[labels == each].mean(0) for each in range(4)]).double(),
+        some=torch.cat([(part := moments[labels == each].double()) - part.mean(0) for each in range(4)]),
         has_channels=True,
     )  # fmt: skip
     chunk = Chunk(
