@@ -12,6 +12,8 @@ from unchaff.records import Cost, Observed, Trained
 from unchaff.streams import Streams
 from unchaff.train.augment import augment
 
+UNDISPUTED = 0.1  # share of contradicted labels under which there is no evidence of wrong ones
+
 
 @dataclass(frozen=True, kw_only=True)
 class Memorisation:
@@ -21,6 +23,11 @@ class Memorisation:
     disagreement: float  # share of contradicted labels among the clearer half, on augmented inputs
     changed: bool  # augmentation did change the inputs; where it does not, the look says nothing
     cost: Cost
+
+    @property
+    def is_undisputed(self) -> bool:
+        """The network holds on to the given labels where the inputs are changed."""
+        return self.changed and self.disagreement < UNDISPUTED
 
     @property
     def is_clean(self) -> bool:

@@ -1,7 +1,7 @@
 """The recipe of fine-tuning: parts of one cosine, cheap small crops first, full size last."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +41,10 @@ class FineTune:
         recipe = trained.recipe or Recipe.for_size(len(samples))
         return self.batch_size or max(2, recipe.batch_size // 2)
 
+    def gentle(self) -> "FineTune":
+        """Return the same without shrinking: where labels are right there is nothing to forget."""
+        return replace(self, shrink=1.0)
+
     def start(self, trained: Trained, *, streams: Streams) -> nn.Module:
         """Return the shrunk and perturbed copy fine-tuning starts from.
 
@@ -65,6 +69,9 @@ class Part:
     share: float
     small: bool = False  # with small crops
     rescore: bool = False  # look at all samples again afterwards
+
+
+WITHOUT_LOOKS = (Part(0.65, small=True), Part(0.35))
 
 
 def fresh_copy(model: nn.Module, *, streams: Streams) -> nn.Module:

@@ -2,20 +2,20 @@
 
 from dataclasses import dataclass, field
 
+from unchaff.attribute.gap import memorisation
 from unchaff.errors import ConfigError
-from unchaff.methods.finetune import FineTune, Part, Schedule
-from unchaff.records import Cost, Observed, Outcome, PrunePlan, Trained
+from unchaff.methods.finetune import WITHOUT_LOOKS, FineTune, Schedule
+from unchaff.records import Observed, Outcome, PrunePlan, Trained
 from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
-
-PARTS = (Part(0.65, small=True), Part(0.35))
 
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneAll:
     """Fine-tune on all samples, or on a random share, by the recipe and at the cost of `unlearn`.
 
-    What scoring would have cost goes into more steps, so that the cost is equal.
+    What scoring would have cost goes into more steps, so that the cost is equal. It looks first, as
+    `unlearn` does, and starts from weights that are not shrunk where no label is disputed.
 
     Source: the controls without which the gain of arXiv 2506.11615 says nothing about its selection.
     """
@@ -35,9 +35,11 @@ class FinetuneAll:
             draw = streams.per_id("random share", samples.ids)
             number = max(1, round(self.share * len(samples)))
             samples = samples.select(samples.ids[draw.argsort(kind="stable")[:number]])
-        flops = self.budget * full_cost(trained, observed.train).flops
-        schedule = Schedule.plan(self.finetune, PARTS, trained, samples, flops=flops, plan=PrunePlan())
-        model, cost = self.finetune.start(trained, streams=streams), Cost()
+        look = memorisation(trained, observed, streams=streams)
+        finetune = self.finetune.gentle() if look.is_undisputed else self.finetune
+        flops = self.budget * full_cost(trained, observed.train).flops - look.cost.flops
+        schedule = Schedule.plan(finetune, WITHOUT_LOOKS, trained, samples, flops=flops, plan=PrunePlan())
+        model, cost = finetune.start(trained, streams=streams), look.cost
         for _ in schedule.parts:
             fitted = schedule.run(model, samples, streams=streams)
             model, cost = fitted.model, cost + fitted.cost

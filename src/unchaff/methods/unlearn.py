@@ -14,7 +14,7 @@ from unchaff.attribute.typicality import Typicality
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Partitioner, Pruner
 from unchaff.methods.channels import by_both, by_inputs
-from unchaff.methods.finetune import FineTune, Part, Schedule
+from unchaff.methods.finetune import WITHOUT_LOOKS, FineTune, Part, Schedule
 from unchaff.partition.mixture import Mixture, everything
 from unchaff.prune.activations import NOTHING_REJECTED
 from unchaff.prune.sensitivity import Sensitivity
@@ -68,7 +68,8 @@ class Unlearn:
             return _untouched(trained, everything(first.evidence, reason), cost)
         plan = self.prune(trained, observed, first.partition, streams=streams)
         cost = cost + plan.cost
-        schedule = self._schedule(trained, observed, plan, spent=cost)
+        undisputed = first.sound is not None and look.is_undisputed and bool(first.partition.kept.all())
+        schedule = self._schedule(trained, observed, plan, spent=cost, undisputed=undisputed)
         return self._rounds(trained, observed, first, schedule, cost, streams=streams)
 
     def _rounds(
@@ -81,7 +82,7 @@ class Unlearn:
         *,
         streams: Streams,
     ) -> Outcome:
-        model = self.finetune.start(trained, streams=streams)
+        model = schedule.recipe.start(trained, streams=streams)
         hold_masks(model, schedule.masks)
         split = first.partition
         for part in schedule.parts:
@@ -141,12 +142,18 @@ class Unlearn:
     def _split(self, evidence: Evidence, sound: Tensor | None) -> Partition:
         return self.later(evidence) if sound is None else by_both(evidence, sound, self.later)
 
-    def _schedule(self, trained: Trained, observed: Observed, plan: PrunePlan, *, spent: Cost) -> Schedule:
+    def _schedule(
+        self, trained: Trained, observed: Observed, plan: PrunePlan, *, spent: Cost, undisputed: bool
+    ) -> Schedule:
+        """Plan the parts; where no label is disputed there is nothing to forget, nor to look for again."""
         parts = self.parts or (TWO_MORE_LOOKS if self.budget >= 0.4 else ONE_MORE_LOOK)
+        finetune = self.finetune
+        if undisputed:
+            parts, finetune = WITHOUT_LOOKS, finetune.gentle()
         looks = sum(part.rescore for part in parts)
         whole = self.budget * full_cost(trained, observed.train).flops
         return Schedule.plan(
-            self.finetune,
+            finetune,
             parts,
             trained,
             observed.train,
