@@ -18,7 +18,7 @@ TITLES = {
     "spoken-digits-clean": "spoken digits, no noise, audio-cnn",
 }
 HEAD = (
-    "| data, noise, network | seeds | before | repaired | finetune-all | kept | AUROC | cost share |",
+    "| data, noise, network | seeds | before | repaired | finetune-all | kept | AUROC first, last | cost share |",
     "|---|--:|--:|--:|--:|--:|--:|--:|",
 )
 
@@ -43,7 +43,8 @@ def row(name: str, title: str) -> str:
     def over(read: Callable[[Result], float], scale: float = 100, digits: int = 1) -> str:
         return spread([read(run) for run in runs], scale, digits)
 
-    auroc = "-" if runs[0]["detection"] is None else over(lambda run: run["detection"]["auroc"], 1, 3)
+    looks = [] if runs[0]["detection"] is None else ["first_detection", "detection"]
+    aurocs = [over(lambda run, look=look: run[look]["auroc"], 1, 3) for look in looks]
     cells = [
         title,
         str(len(runs)),
@@ -51,7 +52,7 @@ def row(name: str, title: str) -> str:
         over(lambda run: run["after"]["accuracy"]),
         over(lambda run: run["controls"]["finetune-all"]["accuracy"]),
         over(lambda run: run["kept_share"]),
-        auroc,
+        ", ".join(aurocs) or "-",
         f"{statistics.mean(run['cost']['share']['flops'] for run in runs):.2f}",
     ]
     return f"| {' | '.join(cells)} |"

@@ -45,8 +45,7 @@ class Typicality:
 
     def judge(self, walk: Walk, labels: Evidence) -> "Judged":
         """Score from a shared walk; `labels` is the evidence that names the worse group."""
-        statistics = Statistics.of(walk)
-        distance, along = statistics.distance(walk), statistics.along(walk)
+        distance, along = Statistics.of(walk).differences(walk)
         clearness, difference = ashman(distance) / self.apart, distance
         if along is not None and (clearer := ashman(along) / self.apart_along) > clearness:
             clearness, difference = clearer, along
@@ -109,24 +108,21 @@ class Statistics:
         centred = torch.cat(some) - class_means[torch.cat(given)]
         return cls(mean, precision, class_means, centred, has_channels)
 
-    def distance(self, walk: Iterable[Chunk]) -> Float[Tensor, " n"]:
-        """Return log of the Mahalanobis form of each sample."""
-        parts = []
-        for chunk in walk:
-            centred = chunk.moments.double().cpu() - self.mean
-            parts.append(((centred @ self.precision) * centred).sum(1).clamp_min(1e-12).log().float())
-        return torch.cat(parts)
+    def differences(self, walk: Iterable[Chunk]) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"] | None]:
+        """Walk once more and return the distance of each sample, and its place along the best direction.
 
-    def along(self, walk: Iterable[Chunk]) -> Float[Tensor, " n"] | None:
-        """Return the place of each sample along the direction that parts them best; None without any."""
+        The distance is the log of the Mahalanobis form. There is no direction where the features
+        themselves are read, or where too few samples are there to find one.
+        """
         direction = self._direction() if self.has_channels else None
-        if direction is None:
-            return None
-        parts = [
-            ((chunk.moments.double().cpu() - self.class_means[chunk.labels.cpu()]) @ direction).float()
-            for chunk in walk
-        ]
-        return torch.cat(parts)
+        distances, places = [], []
+        for chunk in walk:
+            moments, labels = chunk.moments.double().cpu(), chunk.labels.cpu()
+            centred = moments - self.mean
+            distances.append(((centred @ self.precision) * centred).sum(1).clamp_min(1e-12).log().float())
+            if direction is not None:
+                places.append(((moments - self.class_means[labels]) @ direction).float())
+        return torch.cat(distances), torch.cat(places) if places else None
 
     def _direction(self) -> Float[Tensor, " m"] | None:
         """Find independent directions on a sample, and return the one with the two clearest groups."""

@@ -163,10 +163,10 @@ def test_a_direction_finds_what_the_distance_does_not():
         log_probs=torch.zeros(2000, 4),
         has_channels=True,
     )
-    along, distance = whole.along([chunk]), whole.distance([chunk])
+    distance, along = whole.differences([chunk])
     assert max(roc_auc_score(shifted, along), roc_auc_score(~shifted, along)) > 0.99
     assert abs(roc_auc_score(shifted, distance) - 0.5) < 0.1
-    assert replace(whole, has_channels=False).along([chunk]) is None
+    assert replace(whole, has_channels=False).differences([chunk])[1] is None
 
 
 def test_the_input_channel_stays_out_where_inputs_are_sound(clean_toy):
