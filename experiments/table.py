@@ -18,7 +18,8 @@ TITLES = {
     "spoken-digits-clean": "spoken digits, no noise, audio-cnn",
 }
 HEAD = (
-    "| data, noise, network | seeds | before | repaired | finetune-all | kept | AUROC first, last | cost share |",
+    "| data, noise, network | seeds | before | repaired | finetune-all | kept "
+    "| AUROC first, last | cost share |",
     "|---|--:|--:|--:|--:|--:|--:|--:|",
 )
 

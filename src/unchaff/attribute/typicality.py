@@ -25,8 +25,8 @@ class Typicality:
     """Input channel: how far the statistics of an early layer lie from the others.
 
     Two kinds of difference are looked for: a distance (log Mahalanobis form), and, after each given
-    class was centred, independent directions along which the samples fall into two groups. The clearest
-    speaks. Which side is bad is not read from the statistics (destroyed inputs are all alike and may lie
+    class was centred, independent directions along which the samples fall into two groups. A direction
+    that is clear goes before the distance. Which side is bad is not read from the statistics (destroyed inputs are all alike and may lie
     in the middle), but from the labels: the group whose labels the read-out confirms less is the worse.
 
     Source: ours; the distance is that of Lee et al., arXiv 1807.03888, without classes; independent
@@ -46,9 +46,9 @@ class Typicality:
     def judge(self, walk: Walk, labels: Evidence) -> "Judged":
         """Score from a shared walk; `labels` is the evidence that names the worse group."""
         distance, along = Statistics.of(walk).differences(walk)
-        clearness, difference = ashman(distance) / self.apart, distance
-        if along is not None and (clearer := ashman(along) / self.apart_along) > clearness:
-            clearness, difference = clearer, along
+        difference, acts = distance, ashman(distance) > self.apart
+        if along is not None and ashman(along) > self.apart_along:
+            difference, acts = along, True
         upper = posterior(difference)
         mean_upper = float((labels.total * upper).sum() / upper.sum().clamp_min(1e-9))
         mean_lower = float((labels.total * (1 - upper)).sum() / (1 - upper).sum().clamp_min(1e-9))
@@ -60,7 +60,7 @@ class Typicality:
             columns={"typicality": total},
             cost=walk.bill(),
         )
-        return Judged(evidence, acts=clearness > 1)
+        return Judged(evidence, acts=acts)
 
 
 @dataclass(frozen=True)
