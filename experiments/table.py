@@ -17,11 +17,8 @@ TITLES = {
     "digits-clean": "digits, no noise, mlp",
     "spoken-digits-clean": "spoken digits, no noise, audio-cnn",
 }
-HEAD = (
-    "| data, noise, network | seeds | before | repaired | finetune-all | kept "
-    "| AUROC first, last | cost share |",
-    "|---|--:|--:|--:|--:|--:|--:|--:|",
-)
+COLUMNS = ("seeds", "before", "repaired", "finetune-all", "kept", "AUROC first, last", "cost share")
+HEAD = (f"| data, noise, network | {' | '.join(COLUMNS)} |", f"|---|{'--:|' * len(COLUMNS)}")
 
 
 def results(name: str) -> list[Result]:

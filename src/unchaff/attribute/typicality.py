@@ -24,10 +24,11 @@ LIMIT = 10_000  # samples the directions are found on
 class Typicality:
     """Input channel: how far the statistics of an early layer lie from the others.
 
-    Two kinds of difference are looked for: a distance (log Mahalanobis form), and, after each given
-    class was centred, independent directions along which the samples fall into two groups. A direction
-    that is clear goes before the distance. Which side is bad is not read from the statistics (destroyed inputs are all alike and may lie
-    in the middle), but from the labels: the group whose labels the read-out confirms less is the worse.
+    Two kinds of difference are looked for: independent directions along which the samples fall into two
+    groups, each given class centred, and a distance (log Mahalanobis form). A direction that is clear
+    goes before the distance. Which side is bad is not read from the statistics (destroyed inputs are all
+    alike and may lie in the middle), but from the labels: the group whose labels the read-out confirms
+    less is the worse.
 
     Source: ours; the distance is that of Lee et al., arXiv 1807.03888, without classes; independent
     components by Hyvarinen, IEEE TNN 10 (1999), FastICA.
