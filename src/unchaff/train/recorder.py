@@ -35,19 +35,27 @@ class Recorder:
 
     def __init__(self, ids: Ids) -> None:
         self._ids = ids
-        self._epochs: list[Tensor] = []
+        self._epochs: list[Tensor | None] = []
 
     def begin_epoch(self) -> None:
         """Start a new row."""
-        self._epochs.append(torch.full((len(self._ids),), float("nan")))
+        self._epochs.append(None)
 
     def see(self, rows: Rows, logits: Tensor, labels: Tensor) -> None:
         """Note the outputs of one batch, as they were when it was trained on."""
-        self._epochs[-1][torch.from_numpy(rows)] = margin(logits.detach().float(), labels).cpu()
+        # Kept where the outputs are: fetching them would make the host wait at every step.
+        seen = self._epochs[-1]
+        if seen is None:
+            seen = torch.full((len(self._ids),), float("nan"), device=logits.device)
+            self._epochs[-1] = seen
+        place = torch.from_numpy(rows).to(logits.device, non_blocking=True)
+        seen[place] = margin(logits.detach().float(), labels)
 
     def end_epoch(self, model: nn.Module) -> None:
         """Nothing to note."""
 
     def record(self) -> TrainingRecord:
         """Return what was seen."""
-        return TrainingRecord(ids=self._ids, margins=torch.stack(self._epochs))
+        unseen = torch.full((len(self._ids),), float("nan"))
+        epochs = [unseen if epoch is None else epoch.cpu() for epoch in self._epochs]
+        return TrainingRecord(ids=self._ids, margins=torch.stack(epochs))
