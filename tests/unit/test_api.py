@@ -35,7 +35,7 @@ def test_more_can_be_said_about_the_network():
     inputs, labels = noisy_rows()
     data = unchaff.from_arrays(inputs.numpy(), labels.numpy())
     model = network()
-    trained = Trained(model=model, recipe=unchaff.Recipe(epochs=2), initial=network().state_dict())
+    trained = Trained(model=model, recipe=unchaff.Recipe(epochs=12), initial=network().state_dict())
     outcome = unchaff.repair(trained, data, method=unchaff.METHODS["finetune-all"])
     whole = unchaff.repair(trained, data, method=unchaff.METHODS["retrain"])
     assert outcome.cost.flops < 0.3 * whole.cost.flops
