@@ -42,14 +42,15 @@ def memorisation(
     started = time.perf_counter()
     samples = observed.train.at(streams.subset("memorisation", observed.train.ids, limit))
     generator = streams("memorisation/augment", samples.device)
-    right, guesses, margins, flops, differs = 0, [], [], 0.0, False
+    right, guesses, margins, flops = 0, [], [], 0.0
     with in_eval_mode(trained.model), torch.no_grad():
         for batch in samples.batches(256):
+            changed = augment(batch.inputs, samples.kind, generator)
+            if torch.equal(changed, batch.inputs):  # this kind is never changed: nothing can be learned here
+                return Memorisation(gap=0.0, disagreement=0.0, changed=False, cost=Cost())
             flops = flops or count(trained.model, batch.inputs).forward
             plain = trained.model(batch.inputs)
             right += int((trained.task.predict(plain) == batch.labels).sum())
-            changed = augment(batch.inputs, samples.kind, generator)
-            differs = differs or not torch.equal(changed, batch.inputs)
             scores = trained.model(changed.contiguous()).float().softmax(1)
             top = scores.topk(2, dim=1)
             guesses.append(top.indices[:, 0].cpu())
@@ -60,6 +61,6 @@ def memorisation(
     return Memorisation(
         gap=(right - agreed) / len(samples),
         disagreement=clear_disagreement(guess, torch.cat(margins), labels),
-        changed=differs,
+        changed=True,
         cost=cost.as_stage("guard"),
     )
