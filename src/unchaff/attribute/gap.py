@@ -5,14 +5,12 @@ from dataclasses import dataclass
 
 import torch
 
-from unchaff.attribute.readout import clear_disagreement
+from unchaff.attribute.readout import UNDISPUTED, clear_disagreement
 from unchaff.nets.flops import count
 from unchaff.nets.taps import in_eval_mode
 from unchaff.records import Cost, Observed, Trained
 from unchaff.streams import Streams
 from unchaff.train.augment import augment
-
-UNDISPUTED = 0.1  # share of contradicted labels under which there is no evidence of wrong ones
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from unchaff.streams import Streams
 from unchaff.tasks import margin
 
 WALKS = 2  # to fit, and to score
+UNDISPUTED = 0.1  # clear disagreement under which there is no evidence of wrong labels
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +18,7 @@ from unchaff.nets.build import build
 from unchaff.records import Cost, Recipe, Trained, TrainingRecord
 from unchaff.runs.manifest import hashes, versions
 from unchaff.runs.weights import to_bytes
+from unchaff.runs.whole import put
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 
@@ -31,18 +31,11 @@ def finished(cell: Cell, samples: Samples, folder: Path, *, streams: Streams) ->
     The file is found by a hash of the data, the recipe, the seed, the versions and the code that
     trains, so that a change in any of them trains anew.
     """
-    key = _key(cell, samples)
-    file = folder / f"{key}.safetensors"
+    file = folder / f"{_key(cell, samples)}.safetensors"
     if file.is_file():
         return _read(file, samples, streams=streams)
     spec, trained = start(cell, samples, streams=streams)
-    folder.mkdir(parents=True, exist_ok=True)
-    aside = folder / f".{key}.{os.getpid()}.part"
-    try:
-        aside.write_bytes(to_bytes(_packed(spec, trained)))
-        aside.replace(file)
-    finally:
-        aside.unlink(missing_ok=True)
+    put(file, to_bytes(_packed(spec, trained)))
     return spec, trained
 
 

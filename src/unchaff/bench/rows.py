@@ -1,11 +1,11 @@
 """The results file of a suite: one line of JSON per measurement, only ever added to."""
 
 import json
-import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,7 @@ import torch
 from unchaff.errors import DataError
 from unchaff.evaluate.metrics import cleaned
 from unchaff.runs.manifest import hardware, versions
+from unchaff.runs.whole import put
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,22 +56,22 @@ class Results:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.rows: dict[str, Row] = {}
-        for number, line in enumerate(self._lines(), start=1):
+        lines = self._lines()
+        for number, line in enumerate(lines, start=1):
             row = _parsed(line)
             if row is not None:
                 self.rows[row.key] = row
-            elif number < len(self._lines()):
+            elif number < len(lines):
                 raise DataError(f"Line {number} of {file} is no result. Repair it, or choose another --out.")
 
     def add(self, row: Row) -> None:
         """Write the row at once, and whole: a line that a stop cut short is overwritten."""
         self.rows[row.key] = row
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        lines = [line for line in self._lines() if _parsed(line) is not None]
-        aside = self.file.with_name(f".{self.file.name}.{os.getpid()}.part")
+        lines = self._lines()
+        if lines and _parsed(lines[-1]) is None:
+            lines.pop()
         text = json.dumps(cleaned(asdict(row)), ensure_ascii=False, allow_nan=False)
-        aside.write_text("\n".join([*lines, text]) + "\n", encoding="utf-8")
-        aside.replace(self.file)
+        put(self.file, ("\n".join([*lines, text]) + "\n").encode())
 
     def _lines(self) -> list[str]:
         return self.file.read_text(encoding="utf-8").splitlines() if self.file.is_file() else []
@@ -97,6 +98,7 @@ def made(device: torch.device) -> dict[str, object]:
     }
 
 
+@cache
 def _commit() -> str | None:
     """Return the commit of the code that runs, marked where it was changed since; None outside a checkout."""
     here = Path(__file__).parent

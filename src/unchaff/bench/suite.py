@@ -168,6 +168,11 @@ class Ground:
         samples = self.material.observed.train
         return finished(self.cell, samples, self.place.networks, streams=self.streams)[1]
 
+    @cached_property
+    def full(self) -> Cost:
+        """What one full training takes."""
+        return full_cost(self.trained, self.material.observed.train)
+
     def row(self, todo: Todo, results: Results) -> Row:
         """Run one contender or detector."""
         return self._detected(todo) if todo.is_detector else self._repaired(todo, results)
@@ -220,7 +225,7 @@ class Ground:
             kept_share=split.kept_share if decided and split else None,
             seconds=cost.seconds,
             flops=cost.flops,
-            share=share(cost, full_cost(self.trained, self.material.observed.train)),
+            share=share(cost, self.full),
             made=made(self.material.observed.train.device),
             **more,  # type: ignore[arg-type]
         )

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import typer
@@ -11,14 +10,15 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from unchaff.bench import suite
-from unchaff.bench.page import ground, view
+from unchaff.bench.page import view
 from unchaff.bench.rows import Results, Row
-from unchaff.bench.suites import SUITES, Setting
+from unchaff.bench.suites import SUITES
 from unchaff.bench.summary import outside
 from unchaff.cli import bench, show
 from unchaff.errors import ConfigError
 from unchaff.report.page import render
-from unchaff.report.views import Table
+from unchaff.report.views import BenchView, Table
+from unchaff.runs.whole import put
 
 OUT_OF_RANGE = 3
 WIDE = 180
@@ -40,8 +40,9 @@ def perform(given: bench.Options) -> int:
         for row in suite.run(todo, results, place, minutes=given.minutes):
             typer.echo(_said(row), err=True)
     rows = [results.rows[each.key] for each in todo if each.key in results.rows]
-    _write_page(given.suite, folder, results, rows)
-    _print(settings, rows)
+    page = view(given.suite, settings, rows, results.file)
+    put(folder / PAGE, render(page).encode())
+    _print(page)
     left = len(todo) - len(rows)
     if left:
         typer.echo(f"{left} of {len(todo)} rows are still to be measured: run the same command again.")
@@ -53,19 +54,11 @@ def perform(given: bench.Options) -> int:
     return OUT_OF_RANGE if failed else 0
 
 
-def _write_page(name: str, folder: Path, results: Results, rows: list[Row]) -> None:
-    aside = folder / f".{PAGE}.{os.getpid()}.part"
-    folder.mkdir(parents=True, exist_ok=True)
-    aside.write_text(render(view(name, SUITES[name], rows, results.file)), encoding="utf-8")
-    aside.replace(folder / PAGE)
-
-
-def _print(settings: Sequence[Setting], rows: list[Row]) -> None:
+def _print(page: BenchView) -> None:
     console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
-    for setting in settings:
-        if any(row.setting == setting.name for row in rows):
-            for table in ground(setting, rows).tables:
-                console.print(_grid(setting.name, table))
+    for ground in page.grounds:
+        for table in ground.tables:
+            console.print(_grid(ground.name, table))
 
 
 def _grid(name: str, table: Table) -> Grid:

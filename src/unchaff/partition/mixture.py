@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from unchaff.attribute.gaussians import posterior
+from unchaff.attribute.readout import UNDISPUTED
 from unchaff.partition.keep import spare_classes
 from unchaff.records import Evidence, Partition
 
@@ -24,7 +25,7 @@ class Mixture:
     """
 
     threshold: float = 0.5  # keep where quality is above
-    floor: float = 0.1  # disagreement under which there is no evidence of noise
+    floor: float = UNDISPUTED  # disagreement under which there is no evidence of noise
     adjust: bool = True  # subtract the mean evidence of each given class
 
     def __call__(self, evidence: Evidence) -> Partition:
