@@ -1,15 +1,10 @@
 """Which comparisons a run makes, and at what cost."""
 
-from dataclasses import replace
 from typing import Literal
 
-from unchaff.bench.oracle import Oracle
+from unchaff.bench.contenders import ORACLE, RANDOM_SUBSET, VARIANTS, contender
 from unchaff.interfaces import Repair
-from unchaff.methods.finetune_all import FinetuneAll
-from unchaff.methods.retrain import Retrain
 from unchaff.methods.unlearn import Unlearn
-from unchaff.prune.nothing import NoPruning
-from unchaff.prune.random import Random
 from unchaff.records import Outcome, Truth
 
 Controls = Literal["none", "quick", "all"]
@@ -24,19 +19,11 @@ def chosen(which: Controls, method: Repair, outcome: Outcome, truth: Truth | Non
         outcome: that it gave; its kept share is that of the random subset.
         truth: adds the oracle where noise was planted.
     """
+    is_ours = isinstance(method, Unlearn)
     budget = method.budget if isinstance(method, Unlearn) else Unlearn().budget
-    controls: dict[str, Repair] = {}
-    if which == "none":
-        return controls
-    controls["finetune-all"] = FinetuneAll(budget=budget)
-    if which == "quick":
-        return controls
-    if outcome.partition is not None and outcome.partition.kept_share < 1:
-        controls["random-subset"] = FinetuneAll(budget=budget, share=outcome.partition.kept_share)
-    if isinstance(method, Unlearn):
-        controls["no-pruning"] = replace(method, prune=NoPruning())
-        controls["random-pruning"] = replace(method, prune=Random())
-    controls["retrain"] = Retrain()
-    if truth is not None and bool(truth.is_noisy.any()):
-        controls["oracle"] = Oracle(truth=truth)
-    return controls
+    share = None if outcome.partition is None else outcome.partition.kept_share
+    at_equal_cost = ("finetune-all", RANDOM_SUBSET, *(VARIANTS if is_ours else ()))
+    names = {name: f"{name}@{budget!r}" for name in at_equal_cost} | {"retrain": "retrain", ORACLE: ORACLE}
+    wanted = {"none": (), "quick": ("finetune-all",), "all": tuple(names)}[which]
+    found = {name: contender(names[name], truth=truth, kept_share=lambda _: share) for name in wanted}
+    return {name: control for name, control in found.items() if control is not None}
