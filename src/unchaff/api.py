@@ -12,7 +12,7 @@ from unchaff.errors import RunFolderError
 from unchaff.interfaces import Repair
 from unchaff.methods.unlearn import Unlearn
 from unchaff.nets.build import NETS, from_shape
-from unchaff.partition.mixture import Mixture
+from unchaff.partition.transition import Transition
 from unchaff.records import Observed, Outcome, Partition, Recipe, Trained
 from unchaff.runs.read import read
 from unchaff.runs.weights import load_into, load_weights
@@ -65,7 +65,7 @@ def score(model: nn.Module, train: Data, *, seed: int = 0) -> Partition:
     samples = _samples(train)
     check_outputs(model, samples)
     observed = Observed(train=samples)
-    return Mixture()(Readout()(Trained(model=model), observed, streams=Streams(seed)))
+    return Transition()(Readout()(Trained(model=model), observed, streams=Streams(seed)))
 
 
 def load(run: str | Path, *, model: nn.Module | None = None) -> nn.Module:

@@ -109,6 +109,7 @@ class Evidence:
     labels: Int[Tensor, " n"]  # given
     total: Float[Tensor, " n"]
     columns: Mapping[str, Float[Tensor, " n"]] = field(default_factory=dict)
+    opinions: Mapping[str, Float[Tensor, "n classes"]] = field(default_factory=dict)  # scores of each class
     suggested: Int[Tensor, " n"] | None = None  # the label the evidence speaks for
     confidence: Float[Tensor, " n"] | None = None  # how clearly it does: best score minus the second
     disagreement: float | None = (

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from unchaff.records import Evidence
 
@@ -16,8 +17,15 @@ def made(count=600, classes=4, rate=0.3, seed=0):
     bad = torch.rand(count, generator=draw) < rate
     total = torch.randn(count, generator=draw) - 4.0 * bad
     units = torch.randn(count, 3, generator=draw) - 5.0 * bad[:, None]
+    shown = torch.where(bad, (labels + 1) % classes, labels)
+    opinion = torch.randn(count, classes, generator=draw) + 4.0 * functional.one_hot(shown, classes)
     return bad, Evidence(
-        ids=np.arange(count), labels=labels, total=total, columns={"made": total}, units={"layer": units}
+        ids=np.arange(count),
+        labels=labels,
+        total=total,
+        columns={"made": total},
+        opinions={"made": opinion},
+        units={"layer": units},
     )
 
 
@@ -40,6 +48,7 @@ def test_the_split_does_not_depend_on_other_orders(partitioner):
         ids=evidence.ids[order.numpy()],
         labels=evidence.labels[order],
         total=evidence.total[order],
+        opinions={"made": evidence.opinions["made"][order]},
         units={"layer": evidence.units["layer"][order]},
     )
     plain, other = partitioner(evidence), partitioner(moved)
@@ -63,11 +72,13 @@ def test_no_class_vanishes(partitioner, size):
     last = torch.zeros(600, dtype=torch.bool)
     last[:size] = True
     labels = torch.where(last, torch.tensor(3), evidence.labels)
+    shown = torch.cat([evidence.opinions["made"], torch.full((600, 1), -50.0)], dim=1)
     # One class has far worse evidence than all others together, in every number there is.
     bad = replace(
         evidence,
         labels=labels,
         total=evidence.total - 50.0 * last,
+        opinions={"made": shown},
         units={"layer": evidence.units["layer"] - 50.0 * last[:, None]},
     )
     kept = partitioner(bad).kept

@@ -51,12 +51,18 @@ class Readout:
         """Score by a fitted regression; `left_out`: the samples were in it and are taken out again."""
         samples = walk.samples
         own, read, suggested, confidence, units = [], [], [], [], []
+        opinions: dict[str, list[Tensor]] = {
+            name: [] for name in ("readout", *(["network"] if self.own else []))
+        }
         floor = 0.5 / samples.num_classes
         for chunk in walk:
             labels = chunk.labels.cpu()
             said = ridge.leave_one_out(chunk.features, labels) if left_out else ridge.predict(chunk.features)
             log_probs = chunk.log_probs.double().cpu()
             read.append(margin(said, labels))
+            opinions["readout"].append(said.float())
+            if self.own:
+                opinions["network"].append(log_probs.float())
             own.append(log_probs.gather(1, labels[:, None]).squeeze(1).float())
             together = said.clamp(floor, 1).log() + self.own * log_probs
             top = together.topk(2, dim=1)
@@ -76,6 +82,7 @@ class Readout:
             labels=labels,
             total=total,
             columns=columns,
+            opinions={name: torch.cat(parts) for name, parts in opinions.items()},
             suggested=guess,
             confidence=clear,
             disagreement=clear_disagreement(guess, clear, labels) if self.own else None,

@@ -21,7 +21,7 @@ from unchaff.evaluate.metrics import ON_HOLDOUT, ON_TEST, Control, Measured
 from unchaff.interfaces import Repair
 from unchaff.methods import METHODS
 from unchaff.partition.extend import extended
-from unchaff.partition.mixture import Mixture
+from unchaff.partition.transition import Transition
 from unchaff.records import Observed, Outcome, Partition, Trained, Truth
 from unchaff.samples import Samples
 from unchaff.streams import Streams
@@ -145,7 +145,7 @@ def score_only(cell: Cell) -> Result:
     material = gather(cell, streams=streams)
     spec, trained = start(cell, material.observed.train, streams=streams)
     evidence = Readout()(trained, material.observed, streams=streams)
-    split = Mixture()(evidence)
+    split = Transition()(evidence)
     outcome = Outcome(model=trained.model, partition=split, cost=evidence.cost, notes=(split.reason,))
     return _measured(cell, spec, material, trained, outcome, None)
 

@@ -16,6 +16,7 @@ from unchaff.bench.baselines import ConfidentLearning, TracIn
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Attributor
 from unchaff.partition.mixture import Mixture, everything
+from unchaff.partition.transition import Transition
 from unchaff.records import Evidence, Observed, Partition, Trained
 from unchaff.streams import Streams
 
@@ -65,7 +66,8 @@ DETECTORS: Mapping[str, Detector] = MappingProxyType(
         "augmented-margin": Detector(evidence=Margin()),
         "small-loss-mixture": Detector(evidence=FinalLoss(), rule=Mixture(adjust=False)),
         "published": Detector(evidence=Published()),
-        "readout": Detector(evidence=Readout(), rule=Mixture()),
+        "readout": Detector(evidence=Readout(), rule=Transition()),
+        "readout-mixture": Detector(evidence=Readout(), rule=Mixture()),
         "trajectory": Detector(evidence=Trajectory(), rule=Mixture()),
         "confident-learning": Detector(evidence=ConfidentLearning(), rule=ConfidentLearning.split),
         "tracin-self-influence": Detector(evidence=TracIn()),

@@ -84,6 +84,7 @@ def restricted(evidence: Evidence, inside: Bool[Tensor, " n"]) -> Evidence:
         ids=evidence.ids[inside.numpy()],
         labels=labels,
         total=evidence.total[inside],
+        opinions={name: opinion[inside] for name, opinion in evidence.opinions.items()},
         columns={name: column[inside] for name, column in evidence.columns.items()},
         suggested=suggested,
         confidence=confidence,

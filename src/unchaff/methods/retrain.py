@@ -6,7 +6,7 @@ from unchaff.attribute.readout import Readout
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Attributor, Partitioner
 from unchaff.methods.finetune import fresh_copy
-from unchaff.partition.mixture import Mixture
+from unchaff.partition.transition import Transition
 from unchaff.records import Observed, Outcome, Partition, Recipe, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
@@ -40,7 +40,7 @@ class RetrainKept:
     """
 
     attribute: Attributor = field(default_factory=Readout)
-    partition: Partitioner = field(default_factory=Mixture)
+    partition: Partitioner = field(default_factory=lambda: Transition(threshold=0.65))
     training: Retrain = field(default_factory=Retrain)
 
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:

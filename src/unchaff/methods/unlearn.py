@@ -15,7 +15,8 @@ from unchaff.errors import ConfigError
 from unchaff.interfaces import Partitioner, Pruner
 from unchaff.methods.channels import by_both, by_inputs
 from unchaff.methods.finetune import WITHOUT_LOOKS, FineTune, Part, Schedule
-from unchaff.partition.mixture import Mixture, everything
+from unchaff.partition.mixture import everything
+from unchaff.partition.transition import Transition
 from unchaff.prune.activations import NOTHING_REJECTED
 from unchaff.prune.sensitivity import Sensitivity
 from unchaff.records import Cost, Evidence, Observed, Outcome, Partition, PrunePlan, Trained
@@ -41,8 +42,8 @@ class Unlearn:
     budget: float = 0.25  # operations of everything, as a share of one full training
     readout: Readout = field(default_factory=Readout)
     inputs: Typicality = field(default_factory=Typicality)
-    partition: Partitioner = field(default_factory=lambda: Mixture(threshold=0.65))
-    later: Partitioner = field(default_factory=lambda: Mixture(threshold=0.6))
+    partition: Partitioner = field(default_factory=lambda: Transition(threshold=0.65))
+    later: Partitioner = field(default_factory=lambda: Transition(threshold=0.65))
     prune: Pruner = field(default_factory=Sensitivity)
     finetune: FineTune = field(default_factory=FineTune)
     parts: tuple[Part, ...] | None = None  # None: one re-scoring, and two from a budget of 0.4 on
@@ -137,7 +138,8 @@ class Unlearn:
         kept = {name: column for name, column in first.columns.items() if name != "own_log_probability"}
         columns = {f"first_{name}": column for name, column in kept.items()}
         total = evidence.total + self.memory * z_score(first.total)
-        return replace(evidence, total=total, columns={**evidence.columns, **columns})
+        opinions = {**evidence.opinions, **{f"first_{name}": each for name, each in first.opinions.items()}}
+        return replace(evidence, total=total, columns={**evidence.columns, **columns}, opinions=opinions)
 
     def _split(self, evidence: Evidence, sound: Tensor | None) -> Partition:
         return self.later(evidence) if sound is None else by_both(evidence, sound, self.later)

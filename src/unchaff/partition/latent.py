@@ -1,0 +1,162 @@
+"""The true label as a hidden variable: what classes say, how labels were changed, what leaked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+ANCHORS = 0.1  # share of a class that starts its row of the transition: the clearest samples of it
+FEWEST = 10  # anchors of a class at least
+PSEUDO = 0.1  # counts added to each cell of the transition
+DOUBT = 0.01  # samples added to the wrong ones when a leak is measured, as a share of all
+ROUNDS, SETTLED = 40, 2e-3
+LARGEST = 20.0  # slope of an opinion, in logits per deviation
+
+
+@dataclass(frozen=True)
+class Latent:
+    """What is believed of the true labels, and the model of the noise that belief rests on."""
+
+    posterior: Float[Tensor, "n classes"]  # P(true label | opinions, given label)
+    transition: Float[Tensor, "classes classes"]  # row: true label; column: P(given label | true label)
+    slopes: tuple[float, ...]  # of each opinion: logits per deviation
+    leaks: tuple[float, ...]  # how far a wrong given label raised its own score, in deviations
+    clarity: float  # mean of the largest class probability, the given label not seen
+
+
+def latent(opinions: Sequence[Float[Tensor, "n classes"]], labels: Int[Tensor, " n"]) -> Latent:
+    """Explain given labels by hidden true ones.
+
+    P(true = y | x) is a softmax over the opinions, each with one slope, and an offset per class;
+    P(given | true) is a matrix. Both are fitted in turns to the likelihood of the given labels. A finished
+    network has read its labels, so an opinion may lean to the given one: this leak is the mean by which
+    wrong labels raise their own score, and is taken off. Fitted with and without; the one that tells
+    the classes apart more clearly is returned, for where classes blur, a leak cannot be told from likeness.
+
+    Args:
+        opinions: scores per class, on any scale; the first should be the one the label leaked into least.
+        labels: as given.
+
+    Source: ours; a transition fitted by expectation maximisation is Dawid and Skene (1979) with one
+    annotator, anchors as in Patrini et al., arXiv 1609.03683.
+    """
+    scores = torch.stack([_standard(opinion) for opinion in opinions])
+    fits = [_fitted(scores, labels.cpu(), with_leak=with_leak) for with_leak in (False, True)]
+    return max(fits, key=lambda fit: fit.clarity)
+
+
+def _fitted(scores: Float[Tensor, "k n classes"], labels: Int[Tensor, " n"], *, with_leak: bool) -> Latent:
+    """Fit slopes and offsets, then transition and leaks, in turns until nothing moves."""
+    model = _Model(scores, labels, with_leak=with_leak)
+    for _ in range(ROUNDS):
+        model.learn()
+        if model.believe() < SETTLED:
+            break
+    return model.result()
+
+
+class _Model:
+    """What is being fitted."""
+
+    def __init__(self, scores: Tensor, labels: Tensor, *, with_leak: bool) -> None:
+        number, _, classes = scores.shape
+        self._scores, self._labels = scores, labels
+        self._own = functional.one_hot(labels, classes).double()
+        self._leaks = torch.zeros(number, dtype=torch.float64)
+        self._log_slopes = torch.full((number,), log(1.5 / number), dtype=torch.float64, requires_grad=True)
+        self._offsets = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
+        self._posterior = functional.one_hot(scores[0].argmax(1), classes).double()
+        self._with_leak = with_leak
+        if with_leak:
+            self._leaks = self._leaked()
+        self._transition = _anchored(scores[0] - self._leaks[0] * self._own, labels)
+
+    def _slopes(self) -> Tensor:
+        return self._log_slopes.clamp(-5.0, log(LARGEST)).exp()
+
+    def _log_classes(self) -> Tensor:
+        """Return the log probability of each class with the given label not seen."""
+        bare = self._scores - self._leaks[:, None, None] * self._own
+        return torch.log_softmax(torch.einsum("k,knc->nc", self._slopes(), bare) + self._offsets, dim=1)
+
+    def _log_joint(self) -> Tensor:
+        return self._log_classes() + self._transition[:, self._labels].T.clamp_min(1e-12).log()
+
+    def learn(self) -> None:
+        """Raise the likelihood of the given labels over slopes and offsets."""
+        parameters = [self._log_slopes, self._offsets]
+        search = torch.optim.LBFGS(parameters, max_iter=4, line_search_fn="strong_wolfe")
+
+        def loss() -> Tensor:
+            search.zero_grad()
+            value = 1e-3 * self._offsets.square().mean() - self._log_joint().logsumexp(dim=1).mean()
+            value.backward()
+            return value
+
+        search.step(loss)
+
+    @torch.no_grad()
+    def believe(self) -> float:
+        """Renew posterior, transition and leaks; return the largest change of the latter two."""
+        self._posterior = self._log_joint().softmax(dim=1)
+        counts = self._posterior.T @ self._own + PSEUDO
+        transition = counts / counts.sum(1, keepdim=True)
+        leaks = self._leaked() if self._with_leak else self._leaks
+        change = max(
+            float((transition - self._transition).abs().max()), float((leaks - self._leaks).abs().max())
+        )
+        self._transition, self._leaks = transition, leaks
+        return change
+
+    def _leaked(self) -> Tensor:
+        return torch.stack([_leak(score, self._own, self._posterior) for score in self._scores])
+
+    @torch.no_grad()
+    def result(self) -> Latent:
+        """Return what was fitted."""
+        return Latent(
+            posterior=self._posterior.float(),
+            transition=self._transition.float(),
+            slopes=tuple(self._slopes().tolist()),
+            leaks=tuple(self._leaks.tolist()),
+            clarity=float(self._log_classes().exp().amax(1).mean()),
+        )
+
+
+def _standard(opinion: Tensor) -> Float[Tensor, "n classes"]:
+    """Return scores without the mean of each sample, in deviations over all."""
+    centred = opinion.double().cpu() - opinion.double().cpu().mean(1, keepdim=True)
+    deviation = centred.std(correction=0)
+    return centred / deviation if float(deviation) > 1e-12 else torch.zeros_like(centred)
+
+
+def _anchored(
+    scores: Float[Tensor, "n classes"], labels: Int[Tensor, " n"]
+) -> Float[Tensor, "classes classes"]:
+    """Return the labels given to the samples that show each class most clearly, as shares."""
+    size, classes = scores.shape
+    wanted = min(size, max(FEWEST, round(ANCHORS * size / classes)))
+    rows = []
+    for label in range(classes):
+        others = scores.clone()
+        others[:, label] = float("-inf")
+        clearest = (scores[:, label] - others.amax(1)).topk(wanted).indices
+        rows.append(torch.bincount(labels[clearest], minlength=classes).double() + PSEUDO)
+    counts = torch.stack(rows)
+    return counts / counts.sum(1, keepdim=True)
+
+
+def _leak(score: Tensor, own: Tensor, posterior: Tensor) -> Tensor:
+    """Return by how much wrong labels raise their own score over that of the same class not given.
+
+    A few samples without any rise are counted in, so that nothing is inferred from hardly any wrong label.
+    """
+    usual = (posterior.T @ (score * (1 - own))) / (posterior.T @ (1 - own)).clamp_min(1e-6)
+    weight = posterior.T @ own
+    wrong = 1 - torch.eye(len(weight), dtype=weight.dtype)
+    rise = ((posterior.T @ (score * own)) - weight * usual) * wrong
+    return (rise.sum() / ((weight * wrong).sum() + DOUBT * len(score))).clamp_min(0)

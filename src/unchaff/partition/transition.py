@@ -1,0 +1,51 @@
+"""Quality as the probability that the given label is the true one, under a learned noise transition."""
+
+from dataclasses import dataclass
+
+from unchaff.attribute.readout import UNDISPUTED
+from unchaff.errors import ConfigError
+from unchaff.partition.keep import spare_classes
+from unchaff.partition.latent import latent
+from unchaff.partition.mixture import no_evidence
+from unchaff.records import Evidence, Partition
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transition:
+    """Keep what is probably labelled right, given how labels of each class were changed into others.
+
+    True labels are hidden; the opinions in the evidence say which class a sample shows, a matrix says how
+    often each class was given each label, and both are fitted to the given labels (`latent`). Quality is
+    the posterior of the given label, so that a class whose label was rarely given to others is trusted
+    more than one that swallowed half of its neighbour. Abstains, keeping everything, when the evidence
+    comes with a disagreement below `floor`.
+
+    Source: ours; see `latent` for what it is made of.
+    """
+
+    threshold: float = 0.5  # keep where quality is above
+    floor: float = UNDISPUTED  # disagreement under which there is no evidence of noise
+
+    def __call__(self, evidence: Evidence) -> Partition:
+        """Split.
+
+        Raises:
+            ConfigError: the evidence holds no opinion per class.
+        """
+        if not evidence.opinions:
+            raise ConfigError("Transition needs opinions per class. Use the readout, or split by Mixture.")
+        found = latent(list(evidence.opinions.values()), evidence.labels)
+        quality = found.posterior.gather(1, evidence.labels[:, None]).squeeze(1).clamp(0, 1)
+        disagreement = evidence.disagreement
+        if disagreement is not None and disagreement < self.floor:
+            return no_evidence(evidence, quality, disagreement, self.floor)
+        rate = float(1 - quality.double().mean())
+        kept = spare_classes(quality > self.threshold, quality, evidence.labels)
+        return Partition(
+            ids=evidence.ids,
+            quality=quality,
+            kept=kept,
+            suggested=found.posterior.argmax(1),
+            evidence=evidence.columns,
+            reason=f"{rate:.1%} of the labels look wrong; kept where quality is above {self.threshold}.",
+        )

@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+from torch.nn import functional
+
+from unchaff.errors import ConfigError
+from unchaff.partition.latent import latent
+from unchaff.partition.transition import Transition
+from unchaff.records import Evidence
+
+CLASSES = 5
+PAIRS = torch.eye(CLASSES)
+PAIRS[1] = torch.tensor([0.4, 0.6, 0.0, 0.0, 0.0])  # class 1 is often called 0, and never the other way
+EVEN = 0.6 * torch.eye(CLASSES) + 0.1 * (1 - torch.eye(CLASSES))
+
+
+def world(transition, *, clear=3.0, leak=0.0, count=4000, seed=0):
+    """Return true and given labels, and an opinion that shows the true class, and leans to the given one."""
+    draw = torch.Generator().manual_seed(seed)
+    true = torch.randint(CLASSES, (count,), generator=draw)
+    given = torch.multinomial(transition[true], 1, generator=draw).squeeze(1)
+    opinion = torch.randn(count, CLASSES, generator=draw) + clear * functional.one_hot(true, CLASSES)
+    return true, given, opinion + leak * functional.one_hot(given, CLASSES)
+
+
+def evidence(given, opinion, **options):
+    size = len(given)
+    return Evidence(
+        ids=np.arange(size), labels=given, total=torch.zeros(size), opinions={"made": opinion}, **options
+    )
+
+
+def off(quality, right, bins=10):
+    """Return the expected calibration error."""
+    place = (quality * bins).long().clamp(max=bins - 1)
+    gaps = [
+        (place == k).float().mean() * (quality[place == k].mean() - right[place == k].float().mean()).abs()
+        for k in range(bins)
+        if (place == k).any()
+    ]
+    return float(sum(gaps))
+
+
+@pytest.mark.parametrize("transition", [EVEN, PAIRS], ids=["even", "pairs"])
+@pytest.mark.parametrize("clear", [2.0, 4.0])
+def test_the_transition_is_found_and_quality_comes_true(transition, clear):
+    true, given, opinion = world(transition, clear=clear)
+    found = latent([opinion], given)
+    assert (found.transition - transition).abs().max() < 0.06
+    quality = Transition()(evidence(given, opinion)).quality
+    right = true == given
+    assert off(quality, right) < 0.04
+    assert float(1 - quality.mean()) == pytest.approx(float((~right).float().mean()), abs=0.03)
+
+
+@pytest.mark.parametrize("leak", [0.0, 1.0, 2.0])
+def test_an_opinion_that_leans_to_the_given_label_is_set_right(leak):
+    true, given, opinion = world(EVEN, clear=5.0, leak=leak)
+    split = Transition()(evidence(given, opinion))
+    assert split.noise_rate == pytest.approx(0.4, abs=0.03)
+    assert off(split.quality, true == given) < 0.03
+
+
+def test_without_noise_nothing_is_called_wrong():
+    for clear in (2.0, 4.0):
+        _, given, opinion = world(torch.eye(CLASSES), clear=clear)
+        split = Transition()(evidence(given, opinion))
+        assert split.noise_rate < 0.02
+        assert split.kept_share > 0.98
+
+
+def test_a_class_whose_label_is_never_given_to_others_is_trusted_more():
+    true, given, opinion = world(PAIRS, clear=2.0)
+    split = Transition()(evidence(given, opinion))
+    assert split.quality[given == 1].mean() > split.quality[given == 0].mean() + 0.2
+    margin = opinion.gather(1, given[:, None]).squeeze(1) - opinion.topk(2, dim=1).values[:, 1]
+    right = (true == given).numpy()
+    assert roc_auc_score(right, split.quality) > roc_auc_score(right, margin) + 0.05
+
+
+def test_the_suggested_label_is_the_true_one_more_often():
+    true, given, opinion = world(EVEN)
+    suggested = Transition()(evidence(given, opinion)).suggested
+    assert (suggested == true).float().mean() > (opinion.argmax(1) == true).float().mean()
+
+
+def test_a_second_opinion_helps_and_a_useless_one_does_no_harm():
+    true, given, first = world(EVEN, clear=2.0)
+    draw = torch.Generator().manual_seed(5)
+    second = torch.randn(len(true), CLASSES, generator=draw) + 2.0 * functional.one_hot(true, CLASSES)
+    useless = torch.randn(len(true), CLASSES, generator=draw)
+
+    def found(*opinions):
+        quality = latent(opinions, given).posterior.gather(1, given[:, None]).squeeze(1)
+        return roc_auc_score(true == given, quality)
+
+    assert found(first, second) > found(first) + 0.03
+    assert found(first, useless) > found(first) - 0.01
+    assert found(first, torch.zeros_like(first)) == pytest.approx(found(first), abs=1e-3)
+
+
+def test_scale_and_offset_of_a_sample_do_not_matter():
+    _, given, opinion = world(EVEN)
+    moved = 100.0 * opinion + torch.arange(len(given))[:, None]
+    torch.testing.assert_close(
+        latent([moved], given).posterior, latent([opinion], given).posterior, atol=1e-3, rtol=0
+    )
+
+
+def test_hardly_any_disagreement_means_abstaining():
+    _, given, opinion = world(EVEN)
+    split = Transition()(evidence(given, opinion, disagreement=0.04))
+    assert split.abstained
+    assert split.kept.all()
+
+
+def test_evidence_without_opinions_is_refused_in_words():
+    bare = Evidence(ids=np.arange(4), labels=torch.arange(4), total=torch.zeros(4))
+    with pytest.raises(ConfigError, match="Use the readout, or split by Mixture"):
+        Transition()(bare)
