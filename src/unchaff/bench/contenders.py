@@ -11,14 +11,11 @@ from unchaff.methods import METHODS
 from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.retrain import Retrain
 from unchaff.methods.unlearn import Unlearn
-from unchaff.prune.nothing import NoPruning
 from unchaff.prune.random import Random
 from unchaff.records import Truth
 
 # Variants that only a comparison needs, beside all of METHODS.
-VARIANTS: Mapping[str, Repair] = MappingProxyType(
-    {"no-pruning": Unlearn(prune=NoPruning()), "random-pruning": Unlearn(prune=Random())}
-)
+VARIANTS: Mapping[str, Repair] = MappingProxyType({"random-pruning": Unlearn(prune=Random())})
 ORACLE = "oracle"
 RANDOM_SUBSET = "random-subset"  # as many as our method keeps, drawn by chance, at equal cost
 

@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from unchaff.bench.contenders import ORACLE, RANDOM_SUBSET, VARIANTS, contender
+from unchaff.bench.contenders import ORACLE, RANDOM_SUBSET, VARIANTS, contender, with_budget
 from unchaff.interfaces import Repair
+from unchaff.methods import METHODS
 from unchaff.methods.unlearn import Unlearn
 from unchaff.records import Outcome, Truth
 
@@ -22,8 +23,15 @@ def chosen(which: Controls, method: Repair, outcome: Outcome, truth: Truth | Non
     is_ours = isinstance(method, Unlearn)
     budget = method.budget if isinstance(method, Unlearn) else Unlearn().budget
     share = None if outcome.partition is None else outcome.partition.kept_share
-    at_equal_cost = ("finetune-all", RANDOM_SUBSET, *(VARIANTS if is_ours else ()))
+    at_equal_cost = ("finetune-all", RANDOM_SUBSET, *(_others(method, budget) if is_ours else ()))
     names = {name: f"{name}@{budget!r}" for name in at_equal_cost} | {"retrain": "retrain", ORACLE: ORACLE}
     wanted = {"none": (), "quick": ("finetune-all",), "all": tuple(names)}[which]
     found = {name: contender(names[name], truth=truth, kept_share=lambda _: share) for name in wanted}
     return {name: control for name, control in found.items() if control is not None}
+
+
+def _others(method: Repair, budget: float) -> list[str]:
+    """Return the names of our method with, without and with random pruning, less the one that ran."""
+    ours = ("unlearn", "unlearn-pruned")
+    rivals = [name for name in ours if with_budget(name, METHODS[name], budget) != method]
+    return [*rivals, *VARIANTS]

@@ -43,7 +43,7 @@ def _at(*budgets: float) -> tuple[str, ...]:
     )
 
 
-PARTS = ("random-subset@0.25", "no-pruning@0.25", "random-pruning@0.25")
+PARTS = ("random-subset@0.25", "unlearn-pruned@0.25", "random-pruning@0.25")
 WHOLE = (*CONTROLS, "oracle", *_at(0.25, 0.5), *PARTS)
 
 # Mean of seeds 0 to 7, four deviations and a point each way: experiments/smoke/results.jsonl.

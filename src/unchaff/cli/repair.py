@@ -28,8 +28,8 @@ class Options(options.Job):
 def command(given: Options) -> int:
     """Repair a network trained on noisy data.
 
-    Scores every sample, splits the data, prunes the units that carry the noise, fine-tunes on what can be
-    trusted, and compares the result with controls.
+    Scores every sample, splits the data, prunes the units that carry the noise where the method is
+    unlearn-pruned, fine-tunes on what can be trusted, and compares the result with controls.
 
     Without DATA it is a demonstration: digits --noise symmetric:0.4 --controls all.
     """

@@ -10,10 +10,12 @@ from unchaff.methods.nothing import Nothing
 from unchaff.methods.published import Published
 from unchaff.methods.retrain import Retrain, RetrainKept
 from unchaff.methods.unlearn import Unlearn
+from unchaff.prune.sensitivity import Sensitivity
 
 METHODS: Mapping[str, Repair] = MappingProxyType(
     {
         "unlearn": Unlearn(),
+        "unlearn-pruned": Unlearn(prune=Sensitivity()),
         "published": Published(),
         "nothing": Nothing(),
         "retrain": Retrain(),

@@ -13,12 +13,12 @@ from unchaff.attribute.ridge import flops_per_sample
 from unchaff.attribute.typicality import Typicality
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Partitioner, Pruner
-from unchaff.methods.channels import by_both, by_inputs
+from unchaff.methods.channels import by_both
 from unchaff.methods.finetune import WITHOUT_LOOKS, FineTune, Part, Schedule
 from unchaff.partition.mixture import everything
 from unchaff.partition.transition import Transition
 from unchaff.prune.activations import NOTHING_REJECTED
-from unchaff.prune.sensitivity import Sensitivity
+from unchaff.prune.nothing import NoPruning
 from unchaff.records import Cost, Evidence, Observed, Outcome, Partition, PrunePlan, Trained
 from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
@@ -44,7 +44,7 @@ class Unlearn:
     inputs: Typicality = field(default_factory=Typicality)
     partition: Partitioner = field(default_factory=lambda: Transition(threshold=0.65))
     later: Partitioner = field(default_factory=lambda: Transition(threshold=0.65))
-    prune: Pruner = field(default_factory=Sensitivity)
+    prune: Pruner = field(default_factory=NoPruning)  # what pruning earned: docs/prune.md
     finetune: FineTune = field(default_factory=FineTune)
     parts: tuple[Part, ...] | None = None  # None: one re-scoring, and two from a budget of 0.4 on
     later_views: tuple[str, ...] = ("plain",)  # a network that is being repaired needs no mirror image
@@ -67,9 +67,11 @@ class Unlearn:
                 f"{look.disagreement:.1%} of the clear labels are contradicted."
             )
             return _untouched(trained, everything(first.evidence, reason), cost)
+        if first.partition.abstained and first.sound is None:
+            return _untouched(trained, first.partition, cost)
         plan = self.prune(trained, observed, first.partition, streams=streams)
         cost = cost + plan.cost
-        undisputed = first.sound is not None and look.is_undisputed and bool(first.partition.kept.all())
+        undisputed = first.sound is not None and bool(first.partition.kept.all())
         schedule = self._schedule(trained, observed, plan, spent=cost, undisputed=undisputed)
         return self._rounds(trained, observed, first, schedule, cost, streams=streams)
 
@@ -129,7 +131,7 @@ class Unlearn:
         if not inputs.acts:
             return FirstLook(evidence, self.partition(evidence), None)
         sound = posterior(typical.total)
-        return FirstLook(evidence, by_inputs(evidence, sound), sound)
+        return FirstLook(evidence, by_both(evidence, sound, self.partition), sound)
 
     def _again(self, model: nn.Module, observed: Observed, first: Evidence) -> Evidence:
         """Score with the network as it is now: all layers, its own opinion, and the first scoring."""

@@ -36,7 +36,11 @@ class Mixture:
         quality = posterior(total)
         disagreement = evidence.disagreement
         if disagreement is not None and disagreement < self.floor:
-            return no_evidence(evidence, quality, disagreement, self.floor)
+            reason = (
+                f"No evidence of noise: of the clearer half, {disagreement:.1%} of the labels are "
+                f"contradicted, below the floor of {self.floor:.0%}."
+            )
+            return everything(evidence, reason, quality=_scaled(quality, disagreement))
         kept = spare_classes(quality > self.threshold, total, evidence.labels)
         return Partition(
             ids=evidence.ids,
@@ -67,15 +71,6 @@ def everything(evidence: Evidence, reason: str, quality: Tensor | None = None) -
         abstained=True,
         reason=reason,
     )
-
-
-def no_evidence(evidence: Evidence, quality: Tensor, disagreement: float, floor: float) -> Partition:
-    """Return the split that keeps all because too few clear labels are contradicted; the order stays."""
-    reason = (
-        f"No evidence of noise: of the clearer half, {disagreement:.1%} of the labels are "
-        f"contradicted, below the floor of {floor:.0%}."
-    )
-    return everything(evidence, reason, quality=_scaled(quality, disagreement))
 
 
 def _scaled(quality: Tensor, rate: float) -> Tensor:

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from unchaff.attribute.readout import UNDISPUTED
 from unchaff.errors import ConfigError
 from unchaff.partition.keep import spare_classes
 from unchaff.partition.latent import latent
-from unchaff.partition.mixture import no_evidence
+from unchaff.partition.mixture import everything
 from unchaff.records import Evidence, Partition
 
 
@@ -17,14 +16,15 @@ class Transition:
     True labels are hidden; the opinions in the evidence say which class a sample shows, a matrix says how
     often each class was given each label, and both are fitted to the given labels (`latent`). Quality is
     the posterior of the given label, so that a class whose label was rarely given to others is trusted
-    more than one that swallowed half of its neighbour. Abstains, keeping everything, when the evidence
-    comes with a disagreement below `floor`.
+    more than one that swallowed half of its neighbour. Abstains, keeping everything, where hardly any
+    label is surely wrong.
 
     Source: ours; see `latent` for what it is made of.
     """
 
     threshold: float = 0.5  # keep where quality is above
-    floor: float = UNDISPUTED  # disagreement under which there is no evidence of noise
+    sure: float = 0.05  # a label with lower quality is surely wrong
+    floor: float = 0.005  # share of surely wrong labels under which there is no evidence of noise
 
     def __call__(self, evidence: Evidence) -> Partition:
         """Split.
@@ -36,9 +36,13 @@ class Transition:
             raise ConfigError("Transition needs opinions per class. Use the readout, or split by Mixture.")
         found = latent(list(evidence.opinions.values()), evidence.labels)
         quality = found.posterior.gather(1, evidence.labels[:, None]).squeeze(1).clamp(0, 1)
-        disagreement = evidence.disagreement
-        if disagreement is not None and disagreement < self.floor:
-            return no_evidence(evidence, quality, disagreement, self.floor)
+        wrong = float((quality < self.sure).double().mean())
+        if wrong < self.floor:
+            reason = (
+                f"No evidence of noise: {wrong:.2%} of the labels are surely wrong, below the floor of "
+                f"{self.floor:.1%}."
+            )
+            return everything(evidence, reason, quality=quality)
         rate = float(1 - quality.double().mean())
         kept = spare_classes(quality > self.threshold, quality, evidence.labels)
         return Partition(

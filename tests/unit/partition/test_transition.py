@@ -24,11 +24,9 @@ def world(transition, *, clear=3.0, leak=0.0, count=4000, seed=0):
     return true, given, opinion + leak * functional.one_hot(given, CLASSES)
 
 
-def evidence(given, opinion, **options):
+def evidence(given, opinion):
     size = len(given)
-    return Evidence(
-        ids=np.arange(size), labels=given, total=torch.zeros(size), opinions={"made": opinion}, **options
-    )
+    return Evidence(ids=np.arange(size), labels=given, total=torch.zeros(size), opinions={"made": opinion})
 
 
 def off(quality, right, bins=10):
@@ -108,11 +106,14 @@ def test_scale_and_offset_of_a_sample_do_not_matter():
     )
 
 
-def test_hardly_any_disagreement_means_abstaining():
-    _, given, opinion = world(EVEN)
-    split = Transition()(evidence(given, opinion, disagreement=0.04))
-    assert split.abstained
-    assert split.kept.all()
+@pytest.mark.parametrize("rate", [0.0, 0.002, 0.02])
+def test_hardly_any_sure_error_means_abstaining(rate):
+    _, given, opinion = world(torch.eye(CLASSES), clear=6.0)
+    flipped = torch.arange(len(given)) < rate * len(given)
+    split = Transition()(evidence(torch.where(flipped, (given + 1) % CLASSES, given), opinion))
+    assert split.abstained == (rate < 0.005)
+    assert split.kept.all() == split.abstained
+    assert ("No evidence of noise" in split.reason) == split.abstained
 
 
 def test_evidence_without_opinions_is_refused_in_words():
