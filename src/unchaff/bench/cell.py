@@ -21,6 +21,7 @@ from unchaff.evaluate.metrics import ON_HOLDOUT, ON_TEST, Control, Measured
 from unchaff.interfaces import Repair
 from unchaff.methods import METHODS
 from unchaff.partition.extend import extended
+from unchaff.partition.keep import starved
 from unchaff.partition.transition import Transition
 from unchaff.records import Observed, Outcome, Partition, Trained, Truth
 from unchaff.samples import Samples
@@ -179,14 +180,15 @@ def _measured(
         full=full_cost(trained, material.observed.train),
         full_is_estimated=trained.recipe is None,
     )
+    whole = _whole(outcome, material)
     return Result(
         cell=cell,
         model_spec=spec,
         material=material,
         trained=trained,
-        outcome=_whole(outcome, material),
+        outcome=whole,
         measured=measured,
-        notes=(*material.loaded.notes, *_notes(cell, material), *outcome.notes),
+        notes=(*material.loaded.notes, *_notes(cell, material), *outcome.notes, *_starved(whole, material)),
     )
 
 
@@ -198,6 +200,11 @@ def _whole(outcome: Outcome, material: Material) -> Outcome:
         return outcome
     split, cost = extended(split, outcome.model, material.observed.train, holdout)
     return replace(outcome, partition=split, cost=outcome.cost + cost)
+
+
+def _starved(outcome: Outcome, material: Material) -> list[str]:
+    split, samples = outcome.partition, material.loaded.train
+    return [] if split is None else starved(split.kept, samples.labels.cpu(), samples.class_names)
 
 
 def _notes(cell: Cell, material: Material) -> list[str]:

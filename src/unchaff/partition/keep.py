@@ -1,5 +1,8 @@
-"""What every rule owes the classes: none vanishes, and rare ones are kept whole."""
+"""What every rule owes the classes: none vanishes, rare ones are kept whole, starved ones are named."""
 
+from collections.abc import Sequence
+
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -28,3 +31,16 @@ def spare_classes(
         if int(kept[rows].sum()) < need:
             kept[rows[score[rows].argsort(descending=True, stable=True)[:need]]] = True
     return kept
+
+
+def starved(kept: Bool[Tensor, " n"], labels: Int[Tensor, " n"], names: Sequence[str]) -> list[str]:
+    """Return a warning for each class of which less than half of the average share is kept."""
+    counts = torch.bincount(labels, minlength=len(names)).double()
+    shares = torch.bincount(labels, weights=kept.double(), minlength=len(names)) / counts.clamp_min(1)
+    average = float(kept.double().mean())
+    return [
+        f"Of the samples labelled {name!r} only {share:.1%} are kept, of all {average:.1%}: "
+        "look at what was set aside before you trust the network there."
+        for name, share, count in zip(names, shares.tolist(), counts.tolist(), strict=True)
+        if count and share < 0.5 * average
+    ]

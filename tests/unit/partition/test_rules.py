@@ -9,7 +9,7 @@ from unchaff.attribute.gaussians import ashman, posterior
 from unchaff.errors import ConfigError
 from unchaff.partition import clusters
 from unchaff.partition.clusters import Clusters
-from unchaff.partition.keep import spare_classes
+from unchaff.partition.keep import spare_classes, starved
 from unchaff.partition.mixture import Mixture, class_adjusted
 from unchaff.partition.quantile import Quantile
 from unchaff.records import Evidence
@@ -139,3 +139,11 @@ def test_naming_by_evidence_does_not_depend_on_the_numbers_of_the_clusters(monke
 def test_clusters_need_attributions_per_unit():
     with pytest.raises(ConfigError, match="need per-unit attributions"):
         Clusters()(two_groups()[1])
+
+
+def test_a_class_of_which_little_is_kept_is_named():
+    labels = torch.arange(300) % 3
+    kept = (labels != 1) | (torch.arange(300) < 100)  # a third of class 1, all of the others
+    (said,) = starved(kept, labels, ("cat", "dog", "owl"))
+    assert "'dog' only 33.0% are kept, of all 77.7%" in said
+    assert starved(torch.ones(300).bool(), labels, ("cat", "dog", "owl", "never given")) == []
