@@ -1,4 +1,4 @@
-"""The recipe of fine-tuning: parts of one cosine, cheap small crops first, full size last."""
+"""The recipe of fine-tuning: parts of one cosine, cheap small pictures first, full size last."""
 
 import copy
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ class FineTune:
     batch_size: int | None = None  # None: half of the batches the network was trained with
     weight_decay: float = 5e-4
     shrink: float = 0.6  # weights = shrink * trained + (1 - shrink) * initial; 1: as they are
-    small: float = 0.75  # side of the small crops, of the full side
+    small: float = 0.75  # side of the small pictures, of the full side
     average: float = 0.99  # decay of the running mean of the weights that re-scoring uses
     last: int | None = None  # learn only so many last layers, the rest frozen; None: all
 
@@ -67,7 +67,7 @@ class Part:
     """A share of the fine-tuning, in operations."""
 
     share: float
-    small: bool = False  # with small crops
+    small: bool = False  # with small pictures
     rescore: bool = False  # look at all samples again afterwards
 
 
@@ -93,7 +93,7 @@ class Schedule:
     parts: tuple[Part, ...]
     steps: list[int]
     batch_size: int
-    side: int | None  # of the small crops
+    side: int | None  # of the small pictures
     plan_made: PrunePlan
     masks: dict[str, Tensor]
     trained: Trained
@@ -154,7 +154,7 @@ def last_layers(model: nn.Module, samples: Samples, number: int) -> tuple[str, .
 
 
 def small_side(model: nn.Module, samples: Samples, example: Tensor, share: float) -> int | None:
-    """Return the side of small crops in pixels, or None where the network or the kind takes none."""
+    """Return the side of small pictures in pixels, or None where the network or the kind takes none."""
     if samples.kind.name != "image" or share >= 1 or min(example.shape[-2:]) < 24:
         return None
     side = round(share * example.shape[-1])

@@ -15,8 +15,9 @@ def view(inputs: Tensor, name: str) -> Tensor:
 def augment(inputs: Tensor, kind: Kind, generator: torch.Generator, *, side: int | None = None) -> Tensor:
     """Return the batch as training should see it.
 
-    Images: a random crop after reflection by an eighth of the side, mirrored where the kind allows;
-    images under 16 pixels a side stay as they are, for a move by one pixel changes what they show.
+    Images: a random crop after reflection by an eighth of the side, mirrored where the kind allows, and
+    made smaller where `side` asks for it: smaller pictures cost less. Images under 16 pixels a side stay
+    as they are, for a move by one pixel changes what they show.
     Sound: moved in time by up to a tenth, one span of frames and one of bands set to their mean.
     Tabular rows: as they are.
 
@@ -24,10 +25,11 @@ def augment(inputs: Tensor, kind: Kind, generator: torch.Generator, *, side: int
         inputs: a prepared batch; not modified.
         kind: says what may be done.
         generator: of the batch's device.
-        side: side of the crop in pixels; the full size by default. Smaller crops cost less.
+        side: width of the result in pixels; the full size by default.
     """
     if kind.name == "image" and min(inputs.shape[-2:]) >= 16:
-        return _crop(_mirrored(inputs, kind, generator), generator, side or inputs.shape[-1])
+        moved = _crop(_mirrored(inputs, kind, generator), generator)
+        return moved if side is None else _smaller(moved, side)
     if kind.name == "audio":
         return _masked(_moved(inputs, generator), generator)
     return inputs
@@ -40,22 +42,23 @@ def _mirrored(inputs: Tensor, kind: Kind, generator: torch.Generator) -> Tensor:
     return torch.where(flips[:, None, None, None], inputs.flip(-1), inputs)
 
 
-def _crop(inputs: Tensor, generator: torch.Generator, side: int) -> Tensor:
+def _crop(inputs: Tensor, generator: torch.Generator) -> Tensor:
     size, height, width = len(inputs), *inputs.shape[-2:]
     pad = max(1, height // 8)
-    crop_height, crop_width = round(height * side / width), side
     padded = functional.pad(inputs, (pad, pad, pad, pad), mode="reflect")
-    top = torch.randint(
-        0, padded.shape[-2] - crop_height + 1, (size, 1), generator=generator, device=inputs.device
+    top, left = (
+        torch.randint(0, 2 * pad + 1, (size, 1), generator=generator, device=inputs.device) for _ in range(2)
     )
-    left = torch.randint(
-        0, padded.shape[-1] - crop_width + 1, (size, 1), generator=generator, device=inputs.device
-    )
-    rows = top + torch.arange(crop_height, device=inputs.device)
-    columns = left + torch.arange(crop_width, device=inputs.device)
+    rows = top + torch.arange(height, device=inputs.device)
+    columns = left + torch.arange(width, device=inputs.device)
     each = torch.arange(size, device=inputs.device)[:, None, None]
     # Advanced indices around a slice put the channels last: (b, h, w, c).
     return padded[each, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def _smaller(inputs: Tensor, side: int) -> Tensor:
+    height = round(inputs.shape[-2] * side / inputs.shape[-1])
+    return functional.interpolate(inputs, (height, side), mode="bilinear", antialias=True)
 
 
 def _moved(inputs: Tensor, generator: torch.Generator) -> Tensor:

@@ -48,7 +48,7 @@ class Phase:
     weight_decay: float = 5e-4
     augment: bool = True
     adam: bool = False  # Adam instead of SGD, for methods published with it
-    side: int | None = None  # side of the crops; None: full size
+    side: int | None = None  # side of the pictures; None: full size
     average: float | None = None  # decay of the running mean of the weights, None: none is kept
     masks: Mapping[str, Tensor] = field(default_factory=dict)  # by parameter: held at zero where False
     trains: tuple[str, ...] | None = None  # modules that learn, by name; None: all
