@@ -1,6 +1,7 @@
 """Our method: rounds of score, split, prune and fine-tune, within a budget."""
 
 import copy
+import time
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor, nn
@@ -94,8 +95,9 @@ class Unlearn:
             model, cost = fitted.model, cost + fitted.cost
             if part.rescore:
                 evidence = self._again(fitted.averaged, observed, first.evidence)
-                cost = cost + evidence.cost
+                started = time.perf_counter()
                 split = self._split(evidence, first.sound)
+                cost = cost + evidence.cost + _since(started)
                 if split.abstained:
                     return replace(_untouched(trained, split, cost), first=first.partition)
         return Outcome(
@@ -128,10 +130,10 @@ class Unlearn:
             columns={**evidence.columns, **typical.columns},
             cost=evidence.cost + typical.cost,
         )
-        if not inputs.acts:
-            return FirstLook(evidence, self.partition(evidence), None)
-        sound = posterior(typical.total)
-        return FirstLook(evidence, by_both(evidence, sound, self.partition), sound)
+        started = time.perf_counter()
+        sound = posterior(typical.total) if inputs.acts else None
+        split = self.partition(evidence) if sound is None else by_both(evidence, sound, self.partition)
+        return FirstLook(replace(evidence, cost=evidence.cost + _since(started)), split, sound)
 
     def _again(self, model: nn.Module, observed: Observed, first: Evidence) -> Evidence:
         """Score with the network as it is now: all layers, its own opinion, and the first scoring."""
@@ -178,6 +180,11 @@ class FirstLook:
     evidence: Evidence
     partition: Partition
     sound: Tensor | None  # probability that the input is not spoiled, where that channel acts
+
+
+def _since(started: float) -> Cost:
+    """Return the time splitting took; its operations are nothing beside one pass over the data."""
+    return Cost(seconds=time.perf_counter() - started).as_stage("split")
 
 
 def _untouched(trained: Trained, partition: Partition, cost: Cost) -> Outcome:

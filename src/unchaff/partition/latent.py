@@ -140,11 +140,11 @@ def _anchored(
     """Return the labels given to the samples that show each class most clearly, as shares."""
     size, classes = scores.shape
     wanted = min(size, max(FEWEST, round(ANCHORS * size / classes)))
+    top, first = scores.topk(2, dim=1)
     rows = []
     for label in range(classes):
-        others = scores.clone()
-        others[:, label] = float("-inf")
-        clearest = (scores[:, label] - others.amax(1)).topk(wanted).indices
+        best_other = torch.where(first[:, 0] == label, top[:, 1], top[:, 0])
+        clearest = (scores[:, label] - best_other).topk(wanted).indices
         rows.append(torch.bincount(labels[clearest], minlength=classes).double() + PSEUDO)
     counts = torch.stack(rows)
     return counts / counts.sum(1, keepdim=True)
