@@ -53,7 +53,11 @@ def by_both(evidence: Evidence, sound: Float[Tensor, " n"], rule: Partitioner) -
         kept |= _readable(evidence, inside)
         reason += f" {int((kept & ~inside).sum())} unlike the others still show their label: learned from."
     kept = spare_classes(kept, quality, evidence.labels)
-    return replace(inputs, quality=quality, kept=kept, reason=reason)
+    suggested = inputs.suggested
+    if suggested is not None and labels.suggested is not None:
+        suggested = suggested.clone()
+        suggested[inside] = labels.suggested
+    return replace(inputs, quality=quality, kept=kept, suggested=suggested, reason=reason)
 
 
 def _readable(evidence: Evidence, inside: Bool[Tensor, " n"]) -> Bool[Tensor, " n"]:

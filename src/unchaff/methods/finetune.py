@@ -13,6 +13,7 @@ from unchaff.prune.apply import masks_for
 from unchaff.records import PrunePlan, Recipe, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
+from unchaff.train.augment import smaller
 from unchaff.train.loop import Cosine, Fitted, Phase, fit, freeze_others
 
 
@@ -118,7 +119,7 @@ class Schedule:
         if trains is not None:
             freeze_others(learner, trains)
         full = count(learner, example).training
-        small = full if side is None else count(learner, example[..., :side, :side]).training
+        small = full if side is None else count(learner, smaller(example, side)).training
         total = sum(part.share for part in parts)
         batch = min(recipe.batches(trained, samples), len(samples))
         steps = [
@@ -159,7 +160,7 @@ def small_side(model: nn.Module, samples: Samples, example: Tensor, share: float
         return None
     side = round(share * example.shape[-1])
     try:
-        find_layers(model, example[..., :side, :side])
+        find_layers(model, smaller(example, side))
     except ModelError:
         return None
     return side

@@ -1,4 +1,4 @@
-"""Our method: rounds of score, split, prune and fine-tune, within a budget."""
+"""Our method: rounds of score, split and fine-tune, within a budget."""
 
 import copy
 import time
@@ -33,7 +33,7 @@ TWO_MORE_LOOKS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Unlearn:
-    """Find what can be trusted, silence what carries the rest, and learn again from the trusted part.
+    """Find what can be trusted, and learn again from it; on demand, silence what carries the rest first.
 
     Source: starts from arXiv 2506.11615 (attribution, partition, pruning, fine-tuning). The evidence
     sees the label and reads early layers, samples are scored again once the network is better, and
@@ -49,7 +49,7 @@ class Unlearn:
     finetune: FineTune = field(default_factory=FineTune)
     parts: tuple[Part, ...] | None = None  # None: one re-scoring, and two from a budget of 0.4 on
     later_views: tuple[str, ...] = ("plain",)  # a network that is being repaired needs no mirror image
-    memory: float = 0.3  # weight of the first scoring in later ones, in deviations
+    memory: float = 0.3  # weight of the first scoring in later totals, for rules that read the total
 
     def __post_init__(self) -> None:
         if not 0 < self.budget <= 10:

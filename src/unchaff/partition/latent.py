@@ -9,9 +9,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from unchaff.errors import ModelError
+
 ANCHORS = 0.1  # share of a class that starts its row of the transition: the clearest samples of it
 FEWEST = 10  # anchors of a class at least
-PSEUDO = 0.1  # counts added to each cell of the transition
+PSEUDO = 1.0  # counts added to each row of the transition, spread evenly
 DOUBT = 0.01  # samples added to the wrong ones when a leak is measured, as a share of all
 ROUNDS, SETTLED = 40, 2e-3
 LARGEST = 20.0  # slope of an opinion, in logits per deviation
@@ -26,6 +28,14 @@ class Latent:
     slopes: tuple[float, ...]  # of each opinion: logits per deviation
     leaks: tuple[float, ...]  # how far a wrong given label raised its own score, in deviations
     clarity: float  # mean of the largest class probability, the given label not seen
+    agrees: bool  # the first opinion scores given labels above others, as anything that sees classes does
+
+    @property
+    def is_identified(self) -> bool:
+        """Each class that occurs is mostly given its own label, and no slope ran to its limit."""
+        occurs = self.posterior.sum(0) >= FEWEST
+        own = self.transition.argmax(1) == torch.arange(len(self.transition))
+        return bool(own[occurs].all()) and max(self.slopes) < 0.99 * LARGEST
 
 
 def latent(opinions: Sequence[Float[Tensor, "n classes"]], labels: Int[Tensor, " n"]) -> Latent:
@@ -34,8 +44,9 @@ def latent(opinions: Sequence[Float[Tensor, "n classes"]], labels: Int[Tensor, "
     P(true = y | x) is a softmax over the opinions, each with one slope, and an offset per class;
     P(given | true) is a matrix. Both are fitted in turns to the likelihood of the given labels. A finished
     network has read its labels, so an opinion may lean to the given one: this leak is the mean by which
-    wrong labels raise their own score, and is taken off. Fitted with and without; the one that tells
-    the classes apart more clearly is returned, for where classes blur, a leak cannot be told from likeness.
+    wrong labels raise their own score, and is taken off. Fitted with and without: the fit with a leak is
+    returned where it is identified and tells the classes apart more clearly, for where classes blur, a
+    leak cannot be told from likeness.
 
     Args:
         opinions: scores per class, on any scale; the first should be the one the label leaked into least.
@@ -43,10 +54,15 @@ def latent(opinions: Sequence[Float[Tensor, "n classes"]], labels: Int[Tensor, "
 
     Source: ours; a transition fitted by expectation maximisation is Dawid and Skene (1979) with one
     annotator, anchors as in Patrini et al., arXiv 1609.03683.
+
+    Raises:
+        ModelError: an opinion holds numbers that are not finite.
     """
-    scores = torch.stack([_standard(opinion) for opinion in opinions])
-    fits = [_fitted(scores, labels.cpu(), with_leak=with_leak) for with_leak in (False, True)]
-    return max(fits, key=lambda fit: fit.clarity)
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        scores = torch.stack([_standard(opinion) for opinion in opinions])
+        given = labels.cpu().long().clone()
+        plain, leaky = (_fitted(scores, given, with_leak=with_leak) for with_leak in (False, True))
+    return leaky if leaky.is_identified and leaky.clarity > plain.clarity else plain
 
 
 def _fitted(scores: Float[Tensor, "k n classes"], labels: Int[Tensor, " n"], *, with_leak: bool) -> Latent:
@@ -103,7 +119,7 @@ class _Model:
     def believe(self) -> float:
         """Renew posterior, transition and leaks; return the largest change of the latter two."""
         self._posterior = self._log_joint().softmax(dim=1)
-        counts = self._posterior.T @ self._own + PSEUDO
+        counts = self._posterior.T @ self._own + PSEUDO / len(self._transition)
         transition = counts / counts.sum(1, keepdim=True)
         leaks = self._leaked() if self._with_leak else self._leaks
         change = max(
@@ -124,12 +140,20 @@ class _Model:
             slopes=tuple(self._slopes().tolist()),
             leaks=tuple(self._leaks.tolist()),
             clarity=float(self._log_classes().exp().amax(1).mean()),
+            agrees=float((self._scores[0] * self._own).sum()) > 0,
         )
 
 
 def _standard(opinion: Tensor) -> Float[Tensor, "n classes"]:
     """Return scores without the mean of each sample, in deviations over all."""
-    centred = opinion.double().cpu() - opinion.double().cpu().mean(1, keepdim=True)
+    wide = opinion.detach().double().cpu().clone()
+    if not bool(wide.isfinite().all()):
+        broken = int((~wide.isfinite()).any(1).sum())
+        raise ModelError(
+            f"What the network's layers say is not finite for {broken} of {len(wide)} samples. "
+            "Check the inputs with `unchaff doctor`, and the weights."
+        )
+    centred = wide - wide.mean(1, keepdim=True)
     deviation = centred.std(correction=0)
     return centred / deviation if float(deviation) > 1e-12 else torch.zeros_like(centred)
 
@@ -145,7 +169,7 @@ def _anchored(
     for label in range(classes):
         best_other = torch.where(first[:, 0] == label, top[:, 1], top[:, 0])
         clearest = (scores[:, label] - best_other).topk(wanted).indices
-        rows.append(torch.bincount(labels[clearest], minlength=classes).double() + PSEUDO)
+        rows.append(torch.bincount(labels[clearest], minlength=classes).double() + PSEUDO / classes)
     counts = torch.stack(rows)
     return counts / counts.sum(1, keepdim=True)
 

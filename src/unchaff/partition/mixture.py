@@ -40,7 +40,7 @@ class Mixture:
                 f"No evidence of noise: of the clearer half, {disagreement:.1%} of the labels are "
                 f"contradicted, below the floor of {self.floor:.0%}."
             )
-            return everything(evidence, reason, quality=_scaled(quality, disagreement))
+            return everything(evidence, reason, quality=scaled(quality, disagreement))
         kept = spare_classes(quality > self.threshold, total, evidence.labels)
         return Partition(
             ids=evidence.ids,
@@ -73,7 +73,7 @@ def everything(evidence: Evidence, reason: str, quality: Tensor | None = None) -
     )
 
 
-def _scaled(quality: Tensor, rate: float) -> Tensor:
-    """Lower the suspicion so that its mean is the disagreement; the order stays for inspection."""
+def scaled(quality: Tensor, rate: float) -> Tensor:
+    """Lower the suspicion so that its mean is `rate`; the order stays for inspection."""
     doubt = 1 - quality
     return 1 - doubt * min(1.0, rate / max(1e-12, float(doubt.mean())))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from unchaff.errors import ConfigError
 from unchaff.partition.keep import spare_classes
 from unchaff.partition.latent import latent
-from unchaff.partition.mixture import everything
+from unchaff.partition.mixture import everything, scaled
 from unchaff.records import Evidence, Partition
 
 
@@ -25,6 +25,7 @@ class Transition:
     threshold: float = 0.5  # keep where quality is above
     sure: float = 0.05  # a label with lower quality is surely wrong
     floor: float = 0.005  # share of surely wrong labels under which there is no evidence of noise
+    fewest: int = 3  # and their number
 
     def __call__(self, evidence: Evidence) -> Partition:
         """Split.
@@ -34,17 +35,24 @@ class Transition:
         """
         if not evidence.opinions:
             raise ConfigError("Transition needs opinions per class. Use the readout, or split by Mixture.")
-        found = latent(list(evidence.opinions.values()), evidence.labels)
-        quality = found.posterior.gather(1, evidence.labels[:, None]).squeeze(1).clamp(0, 1)
-        wrong = float((quality < self.sure).double().mean())
-        if wrong < self.floor:
-            reason = (
-                f"No evidence of noise: {wrong:.2%} of the labels are surely wrong, below the floor of "
-                f"{self.floor:.1%}."
+        labels, size = evidence.labels.cpu().long(), len(evidence.labels)
+        if size == 0:
+            return everything(evidence, "There is no sample to judge.")
+        found = latent(list(evidence.opinions.values()), labels)
+        if not found.agrees:
+            return everything(
+                evidence, "The network's layers do not tell the classes apart: nothing is judged."
             )
-            return everything(evidence, reason, quality=quality)
+        quality = found.posterior.gather(1, labels[:, None]).squeeze(1).clamp(0, 1)
+        wrong = int((quality < self.sure).sum())
+        if wrong < max(self.fewest, self.floor * size):
+            reason = (
+                f"No evidence of noise: {wrong / size:.2%} of the labels are surely wrong, below the floor "
+                f"of {max(self.fewest / size, self.floor):.1%}."
+            )
+            return everything(evidence, reason, quality=scaled(quality, wrong / size))
         rate = float(1 - quality.double().mean())
-        kept = spare_classes(quality > self.threshold, quality, evidence.labels)
+        kept = spare_classes(quality > self.threshold, quality, labels)
         return Partition(
             ids=evidence.ids,
             quality=quality,

@@ -29,7 +29,7 @@ def augment(inputs: Tensor, kind: Kind, generator: torch.Generator, *, side: int
     """
     if kind.name == "image" and min(inputs.shape[-2:]) >= 16:
         moved = _crop(_mirrored(inputs, kind, generator), generator)
-        return moved if side is None else _smaller(moved, side)
+        return moved if side is None else smaller(moved, side)
     if kind.name == "audio":
         return _masked(_moved(inputs, generator), generator)
     return inputs
@@ -56,8 +56,9 @@ def _crop(inputs: Tensor, generator: torch.Generator) -> Tensor:
     return padded[each, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
-def _smaller(inputs: Tensor, side: int) -> Tensor:
-    height = round(inputs.shape[-2] * side / inputs.shape[-1])
+def smaller(inputs: Tensor, side: int) -> Tensor:
+    """Return the pictures at a width of `side` pixels, in their proportions."""
+    height = max(1, round(inputs.shape[-2] * side / inputs.shape[-1]))
     return functional.interpolate(inputs, (height, side), mode="bilinear", antialias=True)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import one_hot
 
 from unchaff.errors import ConfigError
 from unchaff.methods.channels import by_both, by_inputs, restricted
@@ -14,6 +15,7 @@ from unchaff.methods.published import Published, least_squares
 from unchaff.methods.retrain import Retrain
 from unchaff.methods.unlearn import Unlearn
 from unchaff.partition.mixture import Mixture
+from unchaff.partition.transition import Transition
 from unchaff.records import Evidence, Observed, PrunePlan, Recipe, Trained
 from unchaff.samples import Kind
 from unchaff.streams import Streams
@@ -72,7 +74,7 @@ def test_a_schedule_spends_what_it_was_given_on_one_cosine(toy, last):
     recipe = FineTune(last=last)
     schedule = Schedule.plan(recipe, parts, toy.trained, toy.observed.train, flops=flops, **PLAN)
     assert schedule.batch_size == 15, "half of the batches of the recipe"
-    assert schedule.side is None, "pictures of 8 pixels are not cropped"
+    assert schedule.side is None, "pictures of 8 pixels are not made smaller"
     model, cost = toy.trained.model, 0.0
     for _ in parts:
         fitted = schedule.run(model, toy.observed.train, streams=Streams(0))
@@ -90,7 +92,7 @@ def test_last_layers_alone_leave_the_rest_bit_identical_buffers_included(toy):
         assert torch.equal(tensor, tuned.state_dict()[name]) != name.startswith(("3.", "5.")), name
 
 
-def test_small_crops_are_used_where_the_network_takes_them(toy):
+def test_small_pictures_are_used_where_the_network_takes_them(toy):
     large = replace(toy.observed.train, kind=Kind("image", (1, 32, 32)))
     example = torch.zeros(2, 1, 32, 32)
     assert small_side(toy.trained.model, large, example, 0.75) == 24
@@ -185,6 +187,19 @@ def test_both_channels_must_agree_to_keep():
     split = by_both(seen, sound, Mixture())
     assert (split.kept == ((sound > 0.5) & ~wrong)).float().mean() > 0.97
     assert (split.quality <= sound + 1e-6).all()
+
+
+def test_labels_are_judged_by_their_opinions_among_the_sound_inputs():
+    wrong, sound, seen = evidence()
+    shown = torch.where(wrong, (seen.labels + 1) % 4, seen.labels)
+    opinion = torch.randn(400, 4, generator=torch.Generator().manual_seed(2)) + 5.0 * one_hot(shown, 4)
+    opinion[sound < 0.5] = 0.0  # nothing is read from spoiled inputs
+    seen = replace(seen, opinions={"readout": opinion})
+    assert len(restricted(seen, sound > 0.5).opinions["readout"]) == int((sound > 0.5).sum())
+    split = by_both(seen, sound, Transition())
+    assert (split.kept == ((sound > 0.5) & ~wrong)).float().mean() > 0.97
+    judged = (sound > 0.5) & wrong
+    assert (split.suggested[judged] == shown[judged]).float().mean() > 0.95
 
 
 def test_sound_labels_leave_the_decision_to_the_inputs():

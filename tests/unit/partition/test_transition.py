@@ -4,7 +4,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch.nn import functional
 
-from unchaff.errors import ConfigError
+from unchaff.errors import ConfigError, ModelError
 from unchaff.partition.latent import latent
 from unchaff.partition.transition import Transition
 from unchaff.records import Evidence
@@ -120,3 +120,47 @@ def test_evidence_without_opinions_is_refused_in_words():
     bare = Evidence(ids=np.arange(4), labels=torch.arange(4), total=torch.zeros(4))
     with pytest.raises(ConfigError, match="Use the readout, or split by Mixture"):
         Transition()(bare)
+
+
+@pytest.mark.parametrize(("classes", "bound"), [(2, 0.02), (10, 0.02), (100, 0.07)])  # 50 samples a class
+def test_clean_labels_of_any_number_of_classes_are_hardly_called_wrong(classes, bound):
+    draw = torch.Generator().manual_seed(0)
+    given = torch.arange(5000) % classes
+    opinion = torch.randn(5000, classes, generator=draw) + 3.0 * functional.one_hot(given, classes)
+    found = latent([opinion], given)
+    assert max(found.leaks) < 0.05, "a leak that explains all labels away is none"
+    split = Transition()(evidence(given, opinion))
+    assert split.noise_rate < bound
+    assert split.kept_share > 1 - bound
+
+
+def test_an_opinion_that_sees_no_classes_judges_nothing():
+    given = torch.arange(300) % 3
+    left_out = -functional.one_hot(given, 3).float()  # what leaving a sample out leaves of constant features
+    split = Transition()(evidence(given, left_out))
+    assert split.abstained
+    assert "do not tell the classes apart" in split.reason
+
+
+def test_numbers_that_are_not_finite_are_refused_in_words():
+    _, given, opinion = world(EVEN)
+    opinion[7, 2] = float("nan")
+    with pytest.raises(ModelError, match="not finite for 1 of 4000 samples"):
+        Transition()(evidence(given, opinion))
+
+
+def test_it_runs_where_gradients_are_off_and_labels_are_small_integers():
+    _, given, opinion = world(EVEN)
+    plain = Transition()(evidence(given, opinion)).quality
+    with torch.inference_mode():
+        inferred = Transition()(evidence(given.int(), opinion.clone())).quality
+    assert torch.equal(plain, inferred)
+    assert torch.equal(plain, Transition()(evidence(given, opinion.requires_grad_())).quality)
+
+
+def test_a_single_doubtful_sample_among_few_is_no_evidence():
+    given = torch.arange(90) % 3
+    opinion = 8.0 * functional.one_hot(given, 3).float()
+    opinion += 0.1 * torch.randn(90, 3, generator=torch.Generator().manual_seed(0))
+    opinion[0] = opinion[1]
+    assert Transition()(evidence(given, opinion)).abstained

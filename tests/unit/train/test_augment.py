@@ -68,6 +68,11 @@ def test_a_smaller_side_shows_the_whole_picture_smaller():
     assert small.max() <= inputs.max()
 
 
+def test_a_smaller_picture_keeps_its_proportions():
+    wide = Kind("image", (3, 24, 64))
+    assert augment(batch(wide), wide, generator(), side=48).shape == (40, 3, 18, 48)
+
+
 def test_samples_of_a_batch_are_changed_differently():
     same = batch(DIGIT, 1).expand(20, -1, -1, -1).contiguous()
     changed = augment(same, DIGIT, generator())
