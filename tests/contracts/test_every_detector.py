@@ -11,6 +11,8 @@ from unchaff.streams import Streams
 
 NEEDS = {"confident-learning": "cleanlab", "tracin-self-influence": "captum"}
 
+BLIND = {"published", "typicality"}  # the one reads no label, the other judges inputs, not labels
+
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_a_detector_ranks_every_sample_and_changes_nothing(name, toy, watched):
@@ -20,7 +22,7 @@ def test_a_detector_ranks_every_sample_and_changes_nothing(name, toy, watched):
     assert torch.isfinite(evidence.total).all()
     assert 0 <= split.quality.min() <= split.quality.max() <= 1
     found = detect(split, toy.truth)
-    assert found.auroc > (0.45 if name == "published" else 0.55), "worse than chance"
+    assert found.auroc > (0.45 if name in BLIND else 0.55), "worse than chance"
     if DETECTORS[name].rule is None:
         assert split.kept.all()
 

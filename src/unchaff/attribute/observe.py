@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unchaff import progress
-from unchaff.nets.flops import count
-from unchaff.nets.taps import Layer, find_layers, in_eval_mode, read_inputs, reading_points
+from unchaff.nets import flops
+from unchaff.nets.taps import Layer, ended_before, find_layers, in_eval_mode, read_inputs, reading_points
 from unchaff.records import Cost
 from unchaff.samples import Rows, Samples
 from unchaff.train.augment import view
@@ -27,7 +27,7 @@ class Chunk:
     labels: Int[Tensor, " b"]
     features: Float[Tensor, "b d"]  # pooled activations of all reading points, side by side
     moments: Float[Tensor, "b m"]  # mean and deviation per channel at the earliest reading point
-    log_probs: Float[Tensor, "b classes"]  # of the network itself
+    log_probs: Float[Tensor, "b classes"] | None  # of the network itself, where it was heard to the end
     has_channels: bool  # that point has places or frames; else its moments are the features themselves
 
 
@@ -44,6 +44,7 @@ class Walk:
     depth: float  # share of the reading points to use, from the input on; 1: all
     name: str = "score"
     views: tuple[str, ...] | None = None  # None: all that leave the label right
+    hears: bool = True  # what the network itself says; if not, a pass ends at the last reading point
     batch_size: int = 256
     _spent: Cost = field(default_factory=Cost)
     _seen: list[Chunk] | None = None
@@ -55,7 +56,8 @@ class Walk:
         used = max(1, round(self.depth * len(inner)))
         self._points: list[Layer] = inner[:used]
         self._views = self.views or self.samples.kind.views
-        self._flops = count(self.model, example).forward
+        self._end = None if self.hears else self._points[-1].name
+        self._flops = flops.forward(self.model, example, until=self._end)
 
     def expected_flops(self, walks: int, per_sample: float = 0.0) -> float:
         """Return the operations so many walks will take, with `per_sample` more for what comes of them."""
@@ -101,9 +103,9 @@ class Walk:
             seen_as = view(inputs, name)
             if seen_as.dim() == 4:
                 seen_as = seen_as.contiguous(memory_format=torch.channels_last)
-            with read_inputs(self.model, names) as read:
+            with read_inputs(self.model, names) as read, ended_before(self.model, self._end):
                 logits = self.model(seen_as)
-            log_probs.append(functional.log_softmax(logits.float(), dim=1))
+                log_probs.append(functional.log_softmax(logits.float(), dim=1))
             features.append(torch.cat([pooled(read[point]) for point in names], dim=1))
             moments.append(_moments(read[names[0]]))
         return Chunk(
@@ -111,7 +113,7 @@ class Walk:
             labels=labels,
             features=torch.stack(features).mean(0),
             moments=torch.stack(moments).mean(0),
-            log_probs=torch.stack(log_probs).mean(0),
+            log_probs=torch.stack(log_probs).mean(0) if log_probs else None,
             has_channels=read[names[0]].dim() > 2,
         )
 

@@ -33,8 +33,7 @@ class Readout:
 
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Evidence:
         """Score every training sample; higher is more trustworthy."""
-        walk = Walk(trained.model, observed.train, self.depth)
-        return self.of(walk)
+        return self.of(Walk(trained.model, observed.train, self.depth, hears=self.own > 0))
 
     def of(self, walk: Walk) -> Evidence:
         """Score from a walk that other attributors share; it is walked `WALKS` times."""
@@ -50,7 +49,8 @@ class Readout:
     def scored(self, walk: Walk, ridge: Ridge, *, left_out: bool = True) -> Evidence:
         """Score by a fitted regression; `left_out`: the samples were in it and are taken out again."""
         samples = walk.samples
-        own, read, suggested, confidence, units = [], [], [], [], []
+        own: list[Tensor] = []
+        read, suggested, confidence, units = [], [], [], []
         opinions: dict[str, list[Tensor]] = {
             name: [] for name in ("readout", *(["network"] if self.own else []))
         }
@@ -58,21 +58,23 @@ class Readout:
         for chunk in walk:
             labels = chunk.labels.cpu()
             said = ridge.leave_one_out(chunk.features, labels) if left_out else ridge.predict(chunk.features)
-            log_probs = chunk.log_probs.double().cpu()
             read.append(margin(said, labels))
             opinions["readout"].append(said.float())
-            if self.own:
+            together = said.clamp(floor, 1).log()
+            if self.own and chunk.log_probs is not None:
+                log_probs = chunk.log_probs.double().cpu()
                 opinions["network"].append(log_probs.float())
-            own.append(log_probs.gather(1, labels[:, None]).squeeze(1).float())
-            together = said.clamp(floor, 1).log() + self.own * log_probs
+                own.append(log_probs.gather(1, labels[:, None]).squeeze(1).float())
+                together = together + self.own * log_probs
             top = together.topk(2, dim=1)
             suggested.append(top.indices[:, 0])
             confidence.append((top.values[:, 0] - top.values[:, 1]).float())
             if self.units:
                 units.append(ridge.attribution(chunk.features, labels).float())
-        columns = {"readout": torch.cat(read), "own_log_probability": torch.cat(own)}
+        columns = {"readout": torch.cat(read)}
         total = z_score(columns["readout"])
-        if self.own:
+        if own:
+            columns["own_log_probability"] = torch.cat(own)
             total = total + self.own * z_score(columns["own_log_probability"])
         labels = samples.labels.cpu()
         guess, clear = torch.cat(suggested), torch.cat(confidence)

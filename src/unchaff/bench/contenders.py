@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from unchaff.bench.ablations import ABLATIONS
 from unchaff.bench.oracle import Oracle
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Repair
@@ -16,6 +17,7 @@ from unchaff.records import Truth
 
 # Variants that only a comparison needs, beside all of METHODS.
 VARIANTS: Mapping[str, Repair] = MappingProxyType({"random-pruning": Unlearn(prune=Random())})
+KNOWN: Mapping[str, Repair] = MappingProxyType({**METHODS, **VARIANTS, **ABLATIONS})
 ORACLE = "oracle"
 RANDOM_SUBSET = "random-subset"  # as many as our method keeps, drawn by chance, at equal cost
 
@@ -48,7 +50,7 @@ def contender(
     """Return what a name stands for, or None where it makes no sense here.
 
     Args:
-        name: of `METHODS`, of `VARIANTS`, `oracle` or `random-subset`, with `@BUDGET` or without.
+        name: one of `KNOWN`, `oracle` or `random-subset`, with `@BUDGET` or without.
         truth: for the oracle; where nothing is noisy there is none.
         kept_share: what another contender of the same ground kept; for the random subset.
 
@@ -65,17 +67,15 @@ def contender(
         if share is None or share >= 1:
             return None
         return FinetuneAll(budget=budget or Unlearn().budget, share=share)
-    known = {**METHODS, **VARIANTS}
-    if plain not in known:
-        allowed = ", ".join((*known, ORACLE, RANDOM_SUBSET))
+    if plain not in KNOWN:
+        allowed = ", ".join((*KNOWN, ORACLE, RANDOM_SUBSET))
         raise ConfigError(f"There is no contender {plain!r}. Allowed: {allowed}.")
-    return with_budget(plain, known[plain], budget)
+    return with_budget(plain, KNOWN[plain], budget)
 
 
 def identity(name: str) -> str:
     """Return all that decides what a contender does: its name and every setting."""
     plain, budget = split(name)
-    known = {**METHODS, **VARIANTS}
-    if plain in known:
-        return repr(with_budget(plain, known[plain], budget))
+    if plain in KNOWN:
+        return repr(with_budget(plain, KNOWN[plain], budget))
     return f"{name} {Retrain()!r}" if plain == ORACLE else f"{name} {FinetuneAll()!r} {Unlearn()!r}"

@@ -12,6 +12,7 @@ from unchaff.attribute.observe import Walk
 from unchaff.attribute.published import Published
 from unchaff.attribute.readout import Readout
 from unchaff.attribute.trajectory import Trajectory
+from unchaff.bench.ablations import EVIDENCE
 from unchaff.bench.baselines import ConfidentLearning, TracIn
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Attributor
@@ -33,7 +34,9 @@ class FinalLoss:
         walk = Walk(trained.model, observed.train, 0.5, views=("plain",))
         labels = observed.train.labels.cpu()
         own = [
-            chunk.log_probs.cpu().gather(1, chunk.labels.cpu()[:, None]).squeeze(1).float() for chunk in walk
+            chunk.log_probs.cpu().gather(1, chunk.labels.cpu()[:, None]).squeeze(1).float()
+            for chunk in walk
+            if chunk.log_probs is not None
         ]
         total = torch.cat(own)
         return Evidence(
@@ -71,6 +74,7 @@ DETECTORS: Mapping[str, Detector] = MappingProxyType(
         "trajectory": Detector(evidence=Trajectory(), rule=Mixture()),
         "confident-learning": Detector(evidence=ConfidentLearning(), rule=ConfidentLearning.split),
         "tracin-self-influence": Detector(evidence=TracIn()),
+        **{name: Detector(evidence=each) for name, each in EVIDENCE.items()},
     }
 )
 

@@ -25,6 +25,7 @@ SPLITS = (
     "quality error",
     "noise found, %",
     "kept, %",
+    "decided otherwise, %",
 )
 DETECTORS = ("detector", "seeds", "AUROC", "missed at rate, %", "F1", "cost share", "seconds")
 
@@ -113,6 +114,7 @@ def _split(line: Line) -> tuple[str, ...]:
         _plain(line.calibration_error, 3),
         _percent(line.noise_rate),
         _percent(line.kept_share),
+        _percent(line.changed),
     )
 
 

@@ -1,7 +1,9 @@
 """The results file of a suite: one line of JSON per measurement, only ever added to."""
 
+import base64
 import json
 import subprocess
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
@@ -9,7 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from unchaff.errors import DataError
 from unchaff.evaluate.metrics import cleaned
@@ -32,6 +36,7 @@ class Row:
     calibration_error: float | None = None
     noise_rate: float | None = None  # estimated
     kept_share: float | None = None
+    kept: str | None = None  # packed: which samples, in canonical order
     seconds: float = 0.0
     flops: float = 0.0
     share: Mapping[str, float | None] = field(default_factory=dict)  # of one full training
@@ -44,10 +49,25 @@ class Row:
         value = None if self.scores is None else self.scores["accuracy"]
         return value if isinstance(value, float) else None
 
+    @property
+    def decisions(self) -> NDArray[np.bool_] | None:
+        """Which samples are kept, in canonical order."""
+        if self.kept is None:
+            return None
+        number, _, packed = self.kept.partition(":")
+        bits = np.frombuffer(zlib.decompress(base64.b64decode(packed)), dtype=np.uint8)
+        return np.unpackbits(bits, count=int(number)).astype(bool)
+
     def found(self, name: str) -> float | None:
         """Return one number of the detection."""
         value = None if self.detection is None else self.detection.get(name)
         return float(value) if isinstance(value, int | float) else None
+
+
+def packed(kept: NDArray[np.bool_]) -> str:
+    """Return decisions as one short word."""
+    bits = zlib.compress(np.packbits(kept).tobytes(), 9)
+    return f"{len(kept)}:{base64.b64encode(bits).decode()}"
 
 
 class Results:

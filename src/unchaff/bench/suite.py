@@ -14,7 +14,7 @@ from unchaff.bench import contenders
 from unchaff.bench.cell import Cell, Material, gather
 from unchaff.bench.detectors import detector
 from unchaff.bench.networks import finished
-from unchaff.bench.rows import Results, Row, made
+from unchaff.bench.rows import Results, Row, made, packed
 from unchaff.bench.suites import PACK, Setting
 from unchaff.data import Options
 from unchaff.errors import ConfigError, DataError
@@ -223,6 +223,7 @@ class Ground:
             calibration_error=calibrate(split, about).error if decided and split and about else None,
             noise_rate=split.noise_rate if decided and split else None,
             kept_share=split.kept_share if decided and split else None,
+            kept=packed(split.kept.numpy()) if decided and split else None,
             seconds=cost.seconds,
             flops=cost.flops,
             share=share(cost, self.full),

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 
+from unchaff.bench.ablations import ABLATIONS, EVIDENCE
+
 SEEDS = (5, 6, 7)  # of the tables; choices are made on seeds 0 to 4
 PACK = "PACK"  # in a noise spec: the folder of the data pack
 
@@ -43,6 +45,7 @@ def _at(*budgets: float) -> tuple[str, ...]:
     )
 
 
+LITERAL = ("published", "published-last-layers")  # the paper's code
 PARTS = ("random-subset@0.25", "unlearn-pruned@0.25", "random-pruning@0.25")
 WHOLE = (*CONTROLS, "oracle", *_at(0.25, 0.5), *PARTS)
 
@@ -76,9 +79,13 @@ def _cifar(name: str, noise: str, **more: object) -> Setting:
 
 
 HUMAN = f"human:{PACK}/cifar10n.parquet"
+SPOILED = "gaussian-published:0.5"  # half of the inputs, as the code of the paper does it
 TRAINED_LONGER = {"augment": True, "epochs": 48}
 CPU = (
-    _cifar("cifar-symmetric-40", "symmetric:0.4", contenders=(*WHOLE, "unlearn@1"), detectors=REFERENCES),
+    _cifar(
+        "cifar-symmetric-40", "symmetric:0.4", detectors=REFERENCES,
+        contenders=(*WHOLE, "unlearn@1", *LITERAL),
+    ),
     _cifar("cifar-worse-label", f"{HUMAN}:worse_label"),
     _cifar("cifar-asymmetric-40", "asymmetric:0.4"),
     _cifar("cifar-symmetric-20", "symmetric:0.2"),
@@ -91,7 +98,7 @@ CPU = (
     _cifar("cifar-asymmetric-40-augmented", "asymmetric:0.4", **TRAINED_LONGER),
     _cifar("cifar-clean", "none", contenders=("nothing", *_at(0.25)), detectors=()),
     _cifar("cifar-clean-augmented", "none", contenders=("nothing", *_at(0.25)), detectors=(), augment=True),
-    _cifar("cifar-gaussian-published", "gaussian-published:0.5"),
+    _cifar("cifar-gaussian-published", SPOILED, contenders=(*WHOLE, *LITERAL)),
     _cifar("cifar-gaussian-0.1", "gaussian:0.5:0.1"),
     _cifar("cifar-gaussian-0.2", "gaussian:0.5:0.2"),
     _cifar("cifar-gaussian-0.4", "gaussian:0.5:0.4"),
@@ -130,4 +137,30 @@ GPU = (
     ),
 )  # fmt: skip
 
-SUITES: Mapping[str, tuple[Setting, ...]] = MappingProxyType({"smoke": SMOKE, "cpu": CPU, "gpu": GPU})
+ONE_PART_CHANGED = (
+    "nothing",
+    *_at(0.25),
+    *PARTS,
+    *(f"{name}@0.25" for name in ABLATIONS if name not in LITERAL),
+)
+FEW_CHANGED = ("nothing", *_at(0.25), "unshrunk@0.25", "one-round@0.25")
+PIECES = (*DETECTORS, *EVIDENCE)
+MANY = tuple(range(5, 13))  # seeds, where a row takes seconds
+ABLATED = (
+    Setting(
+        name="digits-symmetric-40", data="digits", noise="symmetric:0.4", seeds=MANY,
+        contenders=(*ONE_PART_CHANGED, *LITERAL), detectors=PIECES,
+    ),
+    Setting(
+        name="digits-gaussian", data="digits", noise="gaussian:0.5", seeds=MANY,
+        contenders=(*ONE_PART_CHANGED, *LITERAL), detectors=PIECES,
+    ),
+    _cifar("cifar-symmetric-40", "symmetric:0.4", contenders=ONE_PART_CHANGED, detectors=PIECES),
+    _cifar("cifar-worse-label", f"{HUMAN}:worse_label", contenders=ONE_PART_CHANGED, detectors=PIECES),
+    _cifar("cifar-gaussian-published", SPOILED, contenders=ONE_PART_CHANGED, detectors=PIECES),
+    _cifar("cifar-symmetric-40-early", "symmetric:0.4", epochs=6, contenders=FEW_CHANGED, detectors=PIECES),
+)  # fmt: skip
+
+SUITES: Mapping[str, tuple[Setting, ...]] = MappingProxyType(
+    {"smoke": SMOKE, "cpu": CPU, "gpu": GPU, "ablations": ABLATED}
+)

@@ -32,6 +32,7 @@ class Line:
     calibration_error: Spread | None
     noise_rate: Spread | None
     kept_share: Spread | None
+    changed: Spread | None  # share of the samples on which the reference decides otherwise, paired by seed
     share: Spread | None  # of the operations of one full training
     seconds: float | None  # median
     seconds_share: float | None  # median, of one full training
@@ -84,6 +85,7 @@ def _line(setting: str, name: str, kind: str, rows: Sequence[Row], reference: st
         calibration_error=spread(row.calibration_error for row in own),
         noise_rate=spread(row.noise_rate for row in own),
         kept_share=spread(row.kept_share for row in own),
+        changed=None if name == reference else spread(_changed(own, here, reference)),
         share=spread(row.share.get("flops") for row in own),
         seconds=median(row.seconds for row in own),
         seconds_share=_median(row.share.get("seconds") for row in own),
@@ -100,6 +102,12 @@ def _gaps(own: Sequence[Row], here: Sequence[Row]) -> list[float]:
         if row.accuracy is not None and start is not None and end is not None and end > start:
             found.append((row.accuracy - start) / (end - start))
     return found
+
+
+def _changed(own: Sequence[Row], here: Sequence[Row], reference: str) -> list[float]:
+    theirs = {row.seed: row.decisions for row in here if row.name == reference and row.kind == "method"}
+    pairs = [(row.decisions, theirs.get(row.seed)) for row in own]
+    return [float((one != two).mean()) for one, two in pairs if one is not None and two is not None]
 
 
 def _median(values: Iterable[float | None]) -> float | None:

@@ -8,14 +8,14 @@ from typer import Argument, Option
 
 from unchaff.cli import options
 
-Suite = Literal["smoke", "cpu", "gpu"]
+Suite = Literal["smoke", "cpu", "gpu", "ablations"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(options.Common):
     """What `bench` takes."""
 
-    suite: Annotated[Suite, Argument(help="smoke (digits, minutes), cpu (hours) or gpu.")]
+    suite: Annotated[Suite, Argument(help="smoke (digits, minutes), cpu, gpu or ablations (hours).")]
     only: Annotated[
         str, Option(help="Only rows SETTING/NAME/SEED in which this regular expression is found.")
     ] = ""

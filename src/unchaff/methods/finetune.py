@@ -14,7 +14,7 @@ from unchaff.records import PrunePlan, Recipe, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 from unchaff.train.augment import smaller
-from unchaff.train.loop import Cosine, Fitted, Phase, fit, freeze_others
+from unchaff.train.loop import Cosine, Fitted, Loss, Phase, fit, freeze_others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +86,14 @@ def fresh_copy(model: nn.Module, *, streams: Streams) -> nn.Module:
     return fresh
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What the next part learns from."""
+
+    samples: Samples
+    loss: Loss | None = None  # None: that of the task on the labels of these samples
+
+
 @dataclass
 class Schedule:
     """Parts of one cosine, planned in operations, run as optimizer steps."""
@@ -129,8 +137,13 @@ class Schedule:
         masks = masks_for(trained.model, plan, example)
         return Schedule(recipe, parts, steps, batch, side, plan, masks, trained, trains)
 
-    def run(self, model: nn.Module, samples: Samples, *, streams: Streams) -> Fitted:
-        """Train the next part on these samples."""
+    @property
+    def averages(self) -> bool:
+        """Whether the next part keeps a running mean of the weights: for a look at the samples after it."""
+        return self.done + 1 < len(self.parts)
+
+    def run(self, model: nn.Module, lesson: Lesson, *, streams: Streams) -> Fitted:
+        """Train the next part."""
         part = self.parts[self.done]
         phase = Phase(
             steps=self.steps[self.done],
@@ -139,13 +152,14 @@ class Schedule:
             batch_size=self.batch_size,
             weight_decay=self.recipe.weight_decay,
             side=self.side if part.small else None,
-            average=self.recipe.average if self.done + 1 < len(self.parts) else None,
+            average=self.recipe.average if self.averages else None,
             masks=self.masks,
             trains=self.trains,
             task=self.trained.task,
+            loss=lesson.loss,
         )
         self.done += 1
-        return fit(model, samples, phase, streams=streams.fork(f"part {self.done}"))
+        return fit(model, lesson.samples, phase, streams=streams.fork(f"part {self.done}"))
 
 
 def last_layers(model: nn.Module, samples: Samples, number: int) -> tuple[str, ...]:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from unchaff.attribute.gap import memorisation
+from unchaff.attribute.dispute import dispute
 from unchaff.errors import ConfigError
-from unchaff.methods.finetune import WITHOUT_LOOKS, FineTune, Schedule
+from unchaff.methods.finetune import WITHOUT_LOOKS, FineTune, Lesson, Schedule
 from unchaff.records import Observed, Outcome, PrunePlan, Trained
 from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
@@ -14,8 +14,9 @@ from unchaff.train.initial import full_cost
 class FinetuneAll:
     """Fine-tune on all samples, or on a random share, by the recipe and at the cost of `unlearn`.
 
-    What scoring would have cost goes into more steps, so that the cost is equal. It looks first, as
-    `unlearn` does, and starts from weights that are not shrunk where no label is disputed.
+    What scoring would have cost goes into more steps, so that the cost is equal. Where a look at some
+    augmented inputs finds no label disputed, it starts from weights that are not shrunk: on clean labels
+    a control that forgets would be too weak.
 
     Source: the controls without which the gain of arXiv 2506.11615 says nothing about its selection.
     """
@@ -35,12 +36,12 @@ class FinetuneAll:
             draw = streams.per_id("random share", samples.ids)
             number = max(1, round(self.share * len(samples)))
             samples = samples.select(samples.ids[draw.argsort(kind="stable")[:number]])
-        look = memorisation(trained, observed, streams=streams)
-        finetune = self.finetune.gentle() if look.is_undisputed else self.finetune
+        look = dispute(trained, observed, streams=streams)
+        finetune = self.finetune.gentle() if look.is_settled else self.finetune
         flops = self.budget * full_cost(trained, observed.train).flops - look.cost.flops
         schedule = Schedule.plan(finetune, WITHOUT_LOOKS, trained, samples, flops=flops, plan=PrunePlan())
         model, cost = finetune.start(trained, streams=streams), look.cost
         for _ in schedule.parts:
-            fitted = schedule.run(model, samples, streams=streams)
+            fitted = schedule.run(model, Lesson(samples), streams=streams)
             model, cost = fitted.model, cost + fitted.cost
         return Outcome(model=model.eval(), cost=cost)

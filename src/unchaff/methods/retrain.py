@@ -40,7 +40,7 @@ class RetrainKept:
     """
 
     attribute: Attributor = field(default_factory=Readout)
-    partition: Partitioner = field(default_factory=lambda: Transition(threshold=0.65))
+    partition: Partitioner = field(default_factory=Transition)
     training: Retrain = field(default_factory=Retrain)
 
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:

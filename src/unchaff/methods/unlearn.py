@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor, nn
 
-from unchaff.attribute.gap import memorisation
 from unchaff.attribute.gaussians import posterior
 from unchaff.attribute.observe import Walk
 from unchaff.attribute.readout import WALKS, Readout, z_score
@@ -15,15 +14,15 @@ from unchaff.attribute.typicality import Typicality
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Partitioner, Pruner
 from unchaff.methods.channels import by_both
-from unchaff.methods.finetune import WITHOUT_LOOKS, FineTune, Part, Schedule
-from unchaff.partition.mixture import everything
+from unchaff.methods.finetune import WITHOUT_LOOKS, FineTune, Lesson, Part, Schedule
 from unchaff.partition.transition import Transition
 from unchaff.prune.activations import NOTHING_REJECTED
 from unchaff.prune.nothing import NoPruning
 from unchaff.records import Cost, Evidence, Observed, Outcome, Partition, PrunePlan, Trained
+from unchaff.samples import Samples
 from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
-from unchaff.train.loop import hold_masks
+from unchaff.train.loop import Fitted, hold_masks
 
 ONE_MORE_LOOK = (Part(0.6, small=True, rescore=True), Part(0.4))
 TWO_MORE_LOOKS = (
@@ -43,8 +42,8 @@ class Unlearn:
     budget: float = 0.25  # operations of everything, as a share of one full training
     readout: Readout = field(default_factory=Readout)
     inputs: Typicality = field(default_factory=Typicality)
-    partition: Partitioner = field(default_factory=lambda: Transition(threshold=0.65))
-    later: Partitioner = field(default_factory=lambda: Transition(threshold=0.65))
+    partition: Partitioner = field(default_factory=Transition)
+    later: Partitioner = field(default_factory=Transition)
     prune: Pruner = field(default_factory=NoPruning)  # what pruning earned: docs/prune.md
     finetune: FineTune = field(default_factory=FineTune)
     parts: tuple[Part, ...] | None = None  # None: one re-scoring, and two from a budget of 0.4 on
@@ -59,15 +58,8 @@ class Unlearn:
 
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Repair a copy of the network."""
-        look = memorisation(trained, observed, streams=streams)
         first = self._first(trained, observed)
-        cost = look.cost + first.evidence.cost
-        if look.is_clean and first.sound is None:
-            reason = (
-                f"No evidence of noise: nothing was learned by heart (gap {look.gap:.1%}), and "
-                f"{look.disagreement:.1%} of the clear labels are contradicted."
-            )
-            return _untouched(trained, everything(first.evidence, reason), cost)
+        cost = first.evidence.cost
         if first.partition.abstained and first.sound is None:
             return _untouched(trained, first.partition, cost)
         plan = self.prune(trained, observed, first.partition, streams=streams)
@@ -90,8 +82,7 @@ class Unlearn:
         hold_masks(model, schedule.masks)
         split = first.partition
         for part in schedule.parts:
-            chosen = observed.train.select(split.kept_ids)
-            fitted = schedule.run(model, chosen, streams=streams)
+            fitted = schedule.run(model, self.lesson(observed, split), streams=streams)
             model, cost = fitted.model, cost + fitted.cost
             if part.rescore:
                 evidence = self._again(fitted.averaged, observed, first.evidence)
@@ -101,13 +92,21 @@ class Unlearn:
                 if split.abstained:
                     return replace(_untouched(trained, split, cost), first=first.partition)
         return Outcome(
-            model=model.eval(),
+            model=self.finished(fitted, observed.train.select(split.kept_ids)).eval(),
             partition=split,
             plan=schedule.plan_made,
             cost=cost,
             notes=(split.reason, *self._over_budget(cost, trained, observed)),
             first=first.partition,
         )
+
+    def lesson(self, observed: Observed, split: Partition) -> Lesson:
+        """Return what is learned from: the kept samples, all alike."""
+        return Lesson(observed.train.select(split.kept_ids))
+
+    def finished(self, fitted: Fitted, kept: Samples) -> nn.Module:
+        """Return the network that is handed over after the last part."""
+        return fitted.model
 
     def _over_budget(self, cost: Cost, trained: Trained, observed: Observed) -> list[str]:
         share = cost.flops / full_cost(trained, observed.train).flops
@@ -121,7 +120,7 @@ class Unlearn:
 
     def _first(self, trained: Trained, observed: Observed) -> "FirstLook":
         """Score the finished network; the input channel acts only where it is sure."""
-        walk = Walk(trained.model, observed.train, self.readout.depth)
+        walk = Walk(trained.model, observed.train, self.readout.depth, hears=self.readout.own > 0)
         evidence = self.readout.of(walk)
         inputs = self.inputs.judge(walk, evidence)
         typical = inputs.evidence
@@ -139,8 +138,7 @@ class Unlearn:
         """Score with the network as it is now: all layers, its own opinion, and the first scoring."""
         walk = Walk(model, observed.train, 1.0, name="re-score", views=self.later_views)
         evidence = replace(self.readout, depth=1.0, own=1.0).of(walk)
-        kept = {name: column for name, column in first.columns.items() if name != "own_log_probability"}
-        columns = {f"first_{name}": column for name, column in kept.items()}
+        columns = {f"first_{name}": column for name, column in first.columns.items()}
         total = evidence.total + self.memory * z_score(first.total)
         opinions = {**evidence.opinions, **{f"first_{name}": each for name, each in first.opinions.items()}}
         return replace(evidence, total=total, columns={**evidence.columns, **columns}, opinions=opinions)

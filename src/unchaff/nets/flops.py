@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from unchaff.nets.taps import ended_before
+
 
 @dataclass(frozen=True)
 class Flops:
@@ -23,13 +25,22 @@ def count(model: nn.Module, example: Tensor) -> Flops:
         model: not modified; a copy is run.
         example: a prepared batch; its values do not matter.
     """
-    probe = copy.deepcopy(model).eval()
-    batch = torch.zeros((2, *example.shape[1:]), device=example.device, dtype=example.dtype)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        probe(batch)
-    forward = counter.get_total_flops() / 2
+    probe, batch = _probe(model, example)
     with FlopCounterMode(display=False) as counter:
         output = probe(batch)
         if output.requires_grad:
             output.sum().backward()
-    return Flops(forward=forward, training=counter.get_total_flops() / 2)
+    return Flops(forward=forward(model, example), training=counter.get_total_flops() / 2)
+
+
+def forward(model: nn.Module, example: Tensor, *, until: str | None = None) -> float:
+    """Count the operations per sample of a forward pass, or of its part before the module `until`."""
+    probe, batch = _probe(model, example)
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), ended_before(probe, until):
+        probe(batch)
+    return counter.get_total_flops() / 2
+
+
+def _probe(model: nn.Module, example: Tensor) -> tuple[nn.Module, Tensor]:
+    batch = torch.zeros((2, *example.shape[1:]), device=example.device, dtype=example.dtype)
+    return copy.deepcopy(model).eval(), batch

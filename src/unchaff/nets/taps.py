@@ -4,8 +4,8 @@ One forward pass with hooks is enough: the order of execution, and which tensor 
 module, tell the rest. Nothing is named by hand, and `forward` may call what functions it likes.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -161,28 +161,45 @@ def reading_points(layers: tuple[Layer, ...]) -> list[Layer]:
 def read_inputs(model: nn.Module, names: list[str]) -> Iterator[Mapping[str, Tensor]]:
     """Collect what each named layer reads at the next forward pass; hooks are removed afterwards."""
     seen: dict[str, Tensor] = {}
-    with _hooked(model, names, lambda name, inputs, _output: seen.update({name: inputs[0]})):
+    note = lambda name, _module, inputs: seen.update({name: inputs[0]})  # noqa: E731
+    handles = [model.get_submodule(name).register_forward_pre_hook(partial(note, name)) for name in names]
+    try:
         yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class _Enough(Exception):  # noqa: N818  no error: how a forward pass ends early
+    """All that was asked for has been seen."""
+
+
+@contextmanager
+def ended_before(model: nn.Module, name: str | None) -> Iterator[None]:
+    """Let one forward pass end where the named module would run; None: it runs to its end."""
+    if name is None:
+        yield
+        return
+
+    def stop(_module: nn.Module, _inputs: tuple[Tensor, ...]) -> None:
+        raise _Enough
+
+    handle = model.get_submodule(name).register_forward_pre_hook(stop)
+    try:
+        with suppress(_Enough):
+            yield
+    finally:
+        handle.remove()
 
 
 @contextmanager
 def read_outputs(model: nn.Module, names: list[str]) -> Iterator[Mapping[str, Tensor]]:
     """Collect what each named module returns at the next forward pass; hooks are removed afterwards."""
     seen: dict[str, Tensor] = {}
-    with _hooked(model, names, lambda name, _inputs, output: seen.update({name: output})):
-        yield seen
-
-
-@contextmanager
-def _hooked(
-    model: nn.Module, names: list[str], note: Callable[[str, tuple[Tensor, ...], Tensor], None]
-) -> Iterator[None]:
-    def hook(name: str, _module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        note(name, inputs, output)
-
-    handles = [model.get_submodule(name).register_forward_hook(partial(hook, name)) for name in names]
+    note = lambda name, _module, _inputs, output: seen.update({name: output})  # noqa: E731
+    handles = [model.get_submodule(name).register_forward_hook(partial(note, name)) for name in names]
     try:
-        yield
+        yield seen
     finally:
         for handle in handles:
             handle.remove()

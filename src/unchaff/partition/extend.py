@@ -19,17 +19,24 @@ def extended(
     """Return the split with the held-out samples added, and what judging them cost.
 
     A read-out is fitted on the training samples; what it says of the held-out labels is turned into
-    quality by the rising curve that turns the same number into quality on the training samples.
+    quality by the rising curve that turns the same number into quality on the training samples. Kept
+    is where a second such curve says that more than half of the training samples were.
     """
     readout = Readout(depth=1.0, own=1.0)
     seen, unseen = (Walk(model, samples, 1.0, name="hold-out") for samples in (train, holdout))
     ridge = readout.fitted(seen)
     known, fresh = readout.scored(seen, ridge), readout.scored(unseen, ridge, left_out=False)
-    curve = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
-    curve.fit(known.columns["readout"].double().numpy(), partition.quality.double().numpy())
-    quality = torch.from_numpy(curve.predict(fresh.columns["readout"].double().numpy())).float()
-    kept = torch.ones(len(holdout)).bool() if partition.abstained else quality > 0.5
+    before, after = known.columns["readout"], fresh.columns["readout"]
+    quality = _carried(before, partition.quality, after)
+    kept = _carried(before, partition.kept, after) > 0.5  # all of them where all were kept
     return _merged(partition, fresh, quality, kept), known.cost + fresh.cost
+
+
+def _carried(before: Tensor, known: Tensor, after: Tensor) -> Tensor:
+    """Return what the rising curve from `before` to `known` says at `after`."""
+    curve = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
+    curve.fit(before.double().numpy(), known.double().numpy())
+    return torch.from_numpy(curve.predict(after.double().numpy())).float()
 
 
 def _merged(partition: Partition, fresh: Evidence, quality: Tensor, kept: Tensor) -> Partition:

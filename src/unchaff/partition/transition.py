@@ -22,7 +22,7 @@ class Transition:
     Source: ours; see `latent` for what it is made of.
     """
 
-    threshold: float = 0.5  # keep where quality is above
+    threshold: float = 0.65  # keep where quality is above
     sure: float = 0.05  # a label with lower quality is surely wrong
     floor: float = 0.005  # share of surely wrong labels under which there is no evidence of noise
     fewest: int = 3  # and their number

@@ -36,6 +36,9 @@ class Cosine:
         return self.peak * 0.5 * (1 + cos(pi * done))
 
 
+Loss = Callable[[Tensor, Batch], Tensor]  # outputs (b, classes) and their batch -> loss of each sample (b)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Phase:
     """A stretch of training on one set of samples."""
@@ -53,6 +56,7 @@ class Phase:
     masks: Mapping[str, Tensor] = field(default_factory=dict)  # by parameter: held at zero where False
     trains: tuple[str, ...] | None = None  # modules that learn, by name; None: all
     task: Task = CLASSIFICATION
+    loss: Loss | None = None  # None: that of the task on the given labels
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,8 @@ def _step(
         inputs = inputs.contiguous(memory_format=torch.channels_last)
     with torch.autocast(inputs.device.type, torch.bfloat16, enabled=inputs.is_cuda):
         outputs = learner(inputs)
-    loss = phase.task.loss(outputs, batch.labels).mean()
+    each = phase.task.loss(outputs, batch.labels) if phase.loss is None else phase.loss(outputs, batch)
+    loss = each.mean()
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()

@@ -9,7 +9,7 @@ from torch.nn.functional import one_hot
 from unchaff.errors import ConfigError
 from unchaff.methods.channels import by_both, by_inputs, restricted
 from unchaff.methods.early_stop import Best, EarlyStop
-from unchaff.methods.finetune import FineTune, Part, Schedule, fresh_copy, last_layers, small_side
+from unchaff.methods.finetune import FineTune, Lesson, Part, Schedule, fresh_copy, last_layers, small_side
 from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.published import Published, least_squares
 from unchaff.methods.retrain import Retrain
@@ -77,7 +77,7 @@ def test_a_schedule_spends_what_it_was_given_on_one_cosine(toy, last):
     assert schedule.side is None, "pictures of 8 pixels are not made smaller"
     model, cost = toy.trained.model, 0.0
     for _ in parts:
-        fitted = schedule.run(model, toy.observed.train, streams=Streams(0))
+        fitted = schedule.run(model, Lesson(toy.observed.train), streams=Streams(0))
         model, cost = fitted.model, cost + fitted.cost.flops
     assert 0.98 * flops < cost <= flops
     assert schedule.steps[0] / sum(schedule.steps) == pytest.approx(0.6, abs=0.01)
@@ -87,7 +87,7 @@ def test_last_layers_alone_leave_the_rest_bit_identical_buffers_included(toy):
     schedule = Schedule.plan(
         FineTune(last=2), (Part(1),), toy.trained, toy.observed.train, flops=2e7, **PLAN
     )  # fmt: skip
-    tuned = schedule.run(toy.trained.model, toy.observed.train, streams=Streams(0)).model
+    tuned = schedule.run(toy.trained.model, Lesson(toy.observed.train), streams=Streams(0)).model
     for name, tensor in toy.trained.model.state_dict().items():
         assert torch.equal(tensor, tuned.state_dict()[name]) != name.startswith(("3.", "5.")), name
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from unchaff.methods.finetune import FineTune, Part, Schedule
+from unchaff.methods.finetune import FineTune, Lesson, Part, Schedule
 from unchaff.nets.taps import find_layers, prunable, read_outputs
 from unchaff.prune.apply import masks_for, prune
 from unchaff.records import PrunedUnit, PrunePlan, Trained
@@ -68,8 +68,8 @@ def test_a_pruned_unit_is_exactly_zero_before_and_after_finetuning(case, toy):
         flops=2e6, plan=plan,
     )  # fmt: skip
     schedule.steps = [10, 10]
-    tuned = schedule.run(pruned.model, toy.observed.train, streams=Streams(0))
-    last = schedule.run(tuned.model, toy.observed.train, streams=Streams(0))
+    tuned = schedule.run(pruned.model, Lesson(toy.observed.train), streams=Streams(0))
+    last = schedule.run(tuned.model, Lesson(toy.observed.train), streams=Streams(0))
     assert not torch.equal(last.model[4].weight, model[4].weight), "nothing was trained"
     for each in (tuned.model, tuned.averaged, last.model):
         assert worst_output(each, training=False) == 0

@@ -1,11 +1,11 @@
-"""The look before any work: by heart, disputed, or neither."""
+"""The look of the control: settled or disputed."""
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from unchaff.attribute.gap import memorisation
+from unchaff.attribute.dispute import dispute
 from unchaff.data.prepare import Plain
 from unchaff.data.sources import in_memory
 from unchaff.records import Cost, Observed, Trained
@@ -30,7 +30,7 @@ class Reads(nn.Module):
 
 
 def look(labels, frames, kind="audio"):
-    draw = Streams(0)("gap")
+    draw = Streams(0)("dispute")
     right = torch.arange(400) % 2
     inputs = 0.2 * torch.randn(400, 1, 16, 16, generator=draw) + (2.0 * right - 1)[:, None, None, None]
     inputs[..., PLACE] = 3 * (2.0 * labels - 1)[:, None, None]  # what is only there to be remembered
@@ -41,39 +41,32 @@ def look(labels, frames, kind="audio"):
         kind=Kind(kind, (1, 16, 16)),
         source=in_memory(inputs, Plain()),
     )
-    return memorisation(Trained(model=Reads(frames).eval()), Observed(train=samples), streams=Streams(0))
+    return dispute(Trained(model=Reads(frames).eval()), Observed(train=samples), streams=Streams(0))
 
 
 RIGHT = torch.arange(400) % 2
 WRONG = torch.where(torch.arange(400) < 120, 1 - RIGHT, RIGHT)
 
 
-def test_right_labels_that_are_not_only_remembered_are_clean():
+def test_right_labels_that_are_not_only_remembered_are_settled():
     found = look(RIGHT, slice(None))
-    assert found.changed
-    assert found.gap < 0.02
-    assert found.is_clean
-    assert found.is_undisputed
-    assert found.cost.samples_seen == 800
+    assert found.disagreement < 0.05
+    assert found.is_settled
+    assert found.cost.samples_seen == 400
 
 
 def test_wrong_labels_that_were_not_learned_are_disputed():
     found = look(WRONG, [each for each in range(16) if each != PLACE])
-    assert abs(found.gap) < 0.02
     assert found.disagreement == pytest.approx(0.3, abs=0.08)
-    assert not found.is_clean
-    assert not found.is_undisputed
+    assert not found.is_settled
 
 
-def test_wrong_labels_known_by_heart_leave_a_gap():
-    found = look(WRONG, [PLACE])
-    assert found.gap > 0.1
-    assert not found.is_clean
+def test_wrong_labels_known_by_heart_are_disputed_where_the_input_is_changed():
+    assert not look(WRONG, [PLACE]).is_settled
 
 
 def test_what_is_never_changed_tells_nothing_and_costs_nothing():
     found = look(RIGHT, slice(None), kind="tabular")
-    assert not found.changed
-    assert not found.is_clean
-    assert not found.is_undisputed
+    assert found.disagreement is None
+    assert not found.is_settled
     assert found.cost == Cost()

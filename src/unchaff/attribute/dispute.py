@@ -1,0 +1,48 @@
+"""Does the network still name the given labels where the inputs are changed a little? A cheap look."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from unchaff.attribute.readout import UNDISPUTED, clear_disagreement
+from unchaff.nets import flops
+from unchaff.nets.taps import in_eval_mode
+from unchaff.records import Cost, Observed, Trained
+from unchaff.streams import Streams
+from unchaff.train.augment import augment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dispute:
+    """What the look found."""
+
+    disagreement: float | None  # None: augmentation does not change this kind, so the look says nothing
+    cost: Cost
+
+    @property
+    def is_settled(self) -> bool:
+        """The network holds on to the given labels: there is nothing to forget."""
+        return self.disagreement is not None and self.disagreement < UNDISPUTED
+
+
+def dispute(trained: Trained, observed: Observed, *, streams: Streams, limit: int = 2000) -> Dispute:
+    """Return the share of contradicted labels among the clearer half of at most `limit` augmented inputs."""
+    started = time.perf_counter()
+    samples = observed.train.at(streams.subset("dispute", observed.train.ids, limit))
+    generator = streams("dispute/augment", samples.device)
+    guesses, margins, each = [], [], 0.0
+    with in_eval_mode(trained.model), torch.no_grad():
+        for batch in samples.batches(256):
+            changed = augment(batch.inputs, samples.kind, generator)
+            if torch.equal(changed, batch.inputs):
+                return Dispute(disagreement=None, cost=Cost())
+            each = each or flops.forward(trained.model, batch.inputs)
+            top = trained.model(changed.contiguous()).float().softmax(1).topk(2, dim=1)
+            guesses.append(top.indices[:, 0].cpu())
+            margins.append((top.values[:, 0] - top.values[:, 1]).cpu())
+    spent = Cost(time.perf_counter() - started, len(samples), each * len(samples))
+    return Dispute(
+        disagreement=clear_disagreement(torch.cat(guesses), torch.cat(margins), samples.labels.cpu()),
+        cost=spent.as_stage("dispute"),
+    )

@@ -1,0 +1,52 @@
+"""Losses that look beyond the given label: they are handed to a phase of training."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from unchaff.samples import Batch
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """Cross-entropy of the given label, each sample with its weight, of mean one."""
+
+    weights: Float[Tensor, " n"]  # by row
+
+    def __call__(self, outputs: Tensor, batch: Batch) -> Float[Tensor, " b"]:
+        """Return the weighted loss of each sample, in nats."""
+        loss = functional.cross_entropy(outputs.float(), batch.labels, reduction="none")
+        rows = torch.from_numpy(batch.rows).to(self.weights.device)
+        return loss * (self.weights[rows] / self.weights.mean())
+
+
+@dataclass(frozen=True)
+class EarlyLearning:
+    """Early-learning regularisation: the network is held to what it said before.
+
+    Source: Liu et al., arXiv 2007.00151, equations 6 and 9, without mixup; the targets start from zero.
+    """
+
+    memory: Float[Tensor, "n classes"]  # targets by row, updated in place
+    decay: float = 0.7
+    strength: float = 3.0
+
+    @staticmethod
+    def over(samples: int, classes: int, device: torch.device) -> "EarlyLearning":
+        """Return the loss with nothing remembered yet."""
+        return EarlyLearning(torch.zeros(samples, classes, device=device))
+
+    def __call__(self, outputs: Tensor, batch: Batch) -> Float[Tensor, " b"]:
+        """Return cross-entropy plus the regulariser of each sample."""
+        logits = outputs.float()
+        said = logits.softmax(1).clamp(1e-4, 1 - 1e-4)
+        rows = torch.from_numpy(batch.rows).to(self.memory.device)
+        with torch.no_grad():
+            fresh = said / said.sum(1, keepdim=True)
+            self.memory[rows] = self.decay * self.memory[rows] + (1 - self.decay) * fresh
+        agreement = (self.memory[rows] * said).sum(1)
+        plain = functional.cross_entropy(logits, batch.labels, reduction="none")
+        return plain + self.strength * (1 - agreement).log()
