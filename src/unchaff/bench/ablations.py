@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from unchaff.attribute.observe import Walk
 from unchaff.attribute.readout import Readout
@@ -18,9 +18,10 @@ from unchaff.methods.unlearn import TWO_MORE_LOOKS, Unlearn
 from unchaff.partition.mixture import Mixture
 from unchaff.partition.transition import Transition
 from unchaff.prune.importance import Importance
+from unchaff.prune.magnitude import Magnitude
 from unchaff.prune.random import Random
 from unchaff.prune.sensitivity import Sensitivity
-from unchaff.records import Cost, Evidence, Observed, Outcome, Partition, PrunePlan, Trained
+from unchaff.records import Evidence, Observed, Outcome, Partition, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 from unchaff.train.loop import Fitted
@@ -83,9 +84,15 @@ class AveragedWeights(Unlearn):
     """Hands over the running mean of the weights instead of the last weights."""
 
     def _schedule(
-        self, trained: Trained, observed: Observed, plan: PrunePlan, *, spent: Cost, undisputed: bool
+        self,
+        trained: Trained,
+        observed: Observed,
+        masks: Mapping[str, Tensor],
+        *,
+        flops: float,
+        undisputed: bool,
     ) -> Schedule:
-        made = super()._schedule(trained, observed, plan, spent=spent, undisputed=undisputed)
+        made = super()._schedule(trained, observed, masks, flops=flops, undisputed=undisputed)
         return AlwaysAveraging(**vars(made))
 
     def finished(self, fitted: Fitted, kept: Samples) -> nn.Module:
@@ -164,6 +171,10 @@ def _pruned(
     return Unlearn(prune=rule(share=share, layers=layers))
 
 
+def _smaller(rule: type[Importance] | type[Magnitude] | type[Random]) -> Unlearn:
+    return Unlearn(prune=rule(share=0.4, layers=1.0), remove=True)
+
+
 def _kept_above(threshold: float) -> Unlearn:
     rule = Transition(threshold=threshold)
     return Unlearn(partition=rule, later=rule)
@@ -202,6 +213,9 @@ ABLATIONS: Mapping[str, Repair] = MappingProxyType(
         "pruned-everywhere": _pruned(Sensitivity, 0.05, 1.0),
         "random-pruning-everywhere": _pruned(Random, 0.05, 1.0),
         "published-last-layers": Published(last=True),
+        "smaller-40": _smaller(Importance),
+        "magnitude-smaller-40": _smaller(Magnitude),
+        "random-smaller-40": _smaller(Random),
         "importance-pruned": _pruned(Importance, 0.05, 0.34),
     }
 )

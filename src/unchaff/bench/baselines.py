@@ -1,25 +1,26 @@
 """Detectors of other people's libraries (extra `baselines`), as a reference."""
 
 import copy
-import importlib
 import time
 import warnings
 from dataclasses import dataclass
-from types import ModuleType
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from unchaff import progress
-from unchaff.errors import ConfigError
 from unchaff.evaluate.accuracy import logits
+from unchaff.extras import library
 from unchaff.methods.finetune import fresh_copy
 from unchaff.nets.flops import count
 from unchaff.nets.taps import find_layers
 from unchaff.records import Cost, Evidence, Observed, Partition, Recipe, Trained
 from unchaff.streams import Streams
 from unchaff.train.initial import train_by
+
+_library = partial(library, extra="baselines", without="leave this detector out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,16 +121,6 @@ class TracIn:
             ids=samples.ids, labels=labels, total=total, columns={"self_influence": -total},
             cost=cost.as_stage("self-influence"),
         )  # fmt: skip
-
-
-def _library(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        top = name.partition(".")[0]
-        raise ConfigError(
-            f"{top} is not installed ({error}). pip install 'unchaff[baselines]', or leave this detector out."
-        ) from error
 
 
 def _as_float(mask: object) -> Tensor:

@@ -14,7 +14,7 @@ OURS = "unlearn"
 REFERENCE = "unlearn@0.25"
 METHODS = (
     "contender", "seeds", "accuracy, %", f"{REFERENCE} leads by", "gap recovered, %",
-    "cost share", "wall share", "seconds",
+    "size, %", "cost share", "wall share", "seconds",
 )  # fmt: skip
 SPLITS = (
     "contender",
@@ -98,6 +98,7 @@ def _method(line: Line) -> tuple[str, ...]:
         _percent(line.accuracy),
         _percent(line.lead, signed=True),
         _percent(line.gap, digits=0),
+        _percent(line.size, digits=0),
         _plain(line.share, 2),
         "\u2013" if line.seconds_share is None else f"{line.seconds_share:.2f}",
         "\u2013" if line.seconds is None else f"{line.seconds:.1f}",

@@ -39,6 +39,7 @@ class Row:
     kept: str | None = None  # packed: which samples, in canonical order
     seconds: float = 0.0
     flops: float = 0.0
+    size: Mapping[str, float] = field(default_factory=dict)  # of the network, as a share of what it was
     share: Mapping[str, float | None] = field(default_factory=dict)  # of one full training
     notes: tuple[str, ...] = ()
     made: Mapping[str, object] = field(default_factory=dict)  # when, where and with what

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
+from torch import Tensor, nn
+
 from unchaff import progress
 from unchaff.bench import contenders
 from unchaff.bench.cell import Cell, Material, gather
@@ -22,6 +24,7 @@ from unchaff.evaluate.accuracy import score
 from unchaff.evaluate.calibration import calibrate
 from unchaff.evaluate.cost import share
 from unchaff.evaluate.detection import Detection, detect
+from unchaff.nets import flops
 from unchaff.records import Cost, Partition, Trained
 from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
@@ -191,7 +194,19 @@ class Ground:
         outcome = method(self.trained, self.material.observed, streams=self.streams)
         measured = score(outcome.model, self.material.test)
         scores = {name: value for name, value in asdict(measured).items() if name != "per_class"}
-        return self._row(todo, outcome.cost, outcome.partition, scores=scores, notes=outcome.notes)
+        return self._row(
+            todo,
+            outcome.cost,
+            outcome.partition,
+            scores=scores,
+            notes=outcome.notes,
+            size=self._size(outcome.model),
+        )
+
+    def _size(self, model: nn.Module) -> dict[str, float]:
+        example = next(self.material.observed.train.batches(2)).inputs
+        before, after = (_weight(each, example) for each in (self.trained.model, model))
+        return {name: after[name] / before[name] for name in before}
 
     def _detected(self, todo: Todo) -> Row:
         found = detector(todo.name)
@@ -230,6 +245,11 @@ class Ground:
             made=made(self.material.observed.train.device),
             **more,  # type: ignore[arg-type]
         )
+
+
+def _weight(model: nn.Module, example: Tensor) -> dict[str, float]:
+    parameters = sum(each.numel() for each in model.parameters())
+    return {"parameters": parameters, "flops": flops.forward(model, example)}
 
 
 def _numbers(detection: Detection | None, *, ranks_only: bool) -> dict[str, object] | None:

@@ -33,6 +33,7 @@ class Line:
     noise_rate: Spread | None
     kept_share: Spread | None
     changed: Spread | None  # share of the samples on which the reference decides otherwise, paired by seed
+    size: Spread | None  # parameters, as a share of what they were
     share: Spread | None  # of the operations of one full training
     seconds: float | None  # median
     seconds_share: float | None  # median, of one full training
@@ -86,6 +87,7 @@ def _line(setting: str, name: str, kind: str, rows: Sequence[Row], reference: st
         noise_rate=spread(row.noise_rate for row in own),
         kept_share=spread(row.kept_share for row in own),
         changed=None if name == reference else spread(_changed(own, here, reference)),
+        size=spread(row.size.get("parameters") for row in own),
         share=spread(row.share.get("flops") for row in own),
         seconds=median(row.seconds for row in own),
         seconds_share=_median(row.share.get("seconds") for row in own),

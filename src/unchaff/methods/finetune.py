@@ -1,6 +1,7 @@
 """The recipe of fine-tuning: parts of one cosine, cheap small pictures first, full size last."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -9,12 +10,11 @@ from torch import Tensor, nn
 from unchaff.errors import ConfigError, ModelError
 from unchaff.nets.flops import count
 from unchaff.nets.taps import find_layers
-from unchaff.prune.apply import masks_for
-from unchaff.records import PrunePlan, Recipe, Trained
+from unchaff.records import Recipe, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 from unchaff.train.augment import smaller
-from unchaff.train.loop import Cosine, Fitted, Loss, Phase, fit, freeze_others
+from unchaff.train.loop import Cosine, Fitted, Loss, Phase, fit, freeze_others, hold_masks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +103,7 @@ class Schedule:
     steps: list[int]
     batch_size: int
     side: int | None  # of the small pictures
-    plan_made: PrunePlan
-    masks: dict[str, Tensor]
+    masks: Mapping[str, Tensor]  # of weights that stay zero
     trained: Trained
     trains: tuple[str, ...] | None = None  # modules that learn, by name; None: all
     done: int = 0  # parts that ran
@@ -117,7 +116,7 @@ class Schedule:
         samples: Samples,
         *,
         flops: float,
-        plan: PrunePlan,
+        masks: Mapping[str, Tensor] | None = None,
     ) -> "Schedule":
         """Divide so many operations among the parts; each gets at least one step."""
         example = next(samples.batches(2)).inputs
@@ -134,8 +133,13 @@ class Schedule:
             max(1, int(flops * part.share / total / (batch * (small if part.small else full))))
             for part in parts
         ]
-        masks = masks_for(trained.model, plan, example)
-        return Schedule(recipe, parts, steps, batch, side, plan, masks, trained, trains)
+        return Schedule(recipe, parts, steps, batch, side, masks or {}, trained, trains)
+
+    def start(self, *, streams: Streams) -> nn.Module:
+        """Return the network the first part begins with."""
+        model = self.recipe.start(self.trained, streams=streams)
+        hold_masks(model, self.masks)
+        return model
 
     @property
     def averages(self) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from unchaff.attribute.dispute import dispute
 from unchaff.errors import ConfigError
 from unchaff.methods.finetune import WITHOUT_LOOKS, FineTune, Lesson, Schedule
-from unchaff.records import Observed, Outcome, PrunePlan, Trained
+from unchaff.records import Observed, Outcome, Trained
 from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
 
@@ -39,8 +39,8 @@ class FinetuneAll:
         look = dispute(trained, observed, streams=streams)
         finetune = self.finetune.gentle() if look.is_settled else self.finetune
         flops = self.budget * full_cost(trained, observed.train).flops - look.cost.flops
-        schedule = Schedule.plan(finetune, WITHOUT_LOOKS, trained, samples, flops=flops, plan=PrunePlan())
-        model, cost = finetune.start(trained, streams=streams), look.cost
+        schedule = Schedule.plan(finetune, WITHOUT_LOOKS, trained, samples, flops=flops)
+        model, cost = schedule.start(streams=streams), look.cost
         for _ in schedule.parts:
             fitted = schedule.run(model, Lesson(samples), streams=streams)
             model, cost = fitted.model, cost + fitted.cost

@@ -2,6 +2,7 @@
 
 import copy
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor, nn
@@ -17,12 +18,14 @@ from unchaff.methods.channels import by_both
 from unchaff.methods.finetune import WITHOUT_LOOKS, FineTune, Lesson, Part, Schedule
 from unchaff.partition.transition import Transition
 from unchaff.prune.activations import NOTHING_REJECTED
+from unchaff.prune.apply import masks_for
 from unchaff.prune.nothing import NoPruning
+from unchaff.prune.remove import removable, without
 from unchaff.records import Cost, Evidence, Observed, Outcome, Partition, PrunePlan, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
-from unchaff.train.loop import Fitted, hold_masks
+from unchaff.train.loop import Fitted
 
 ONE_MORE_LOOK = (Part(0.6, small=True, rescore=True), Part(0.4))
 TWO_MORE_LOOKS = (
@@ -45,6 +48,7 @@ class Unlearn:
     partition: Partitioner = field(default_factory=Transition)
     later: Partitioner = field(default_factory=Transition)
     prune: Pruner = field(default_factory=NoPruning)  # what pruning earned: docs/prune.md
+    remove: bool = False  # take the pruned units out: a smaller network, and cheaper steps
     finetune: FineTune = field(default_factory=FineTune)
     parts: tuple[Part, ...] | None = None  # None: one re-scoring, and two from a budget of 0.4 on
     later_views: tuple[str, ...] = ("plain",)  # a network that is being repaired needs no mirror image
@@ -64,8 +68,15 @@ class Unlearn:
             return _untouched(trained, first.partition, cost)
         plan = self.prune(trained, observed, first.partition, streams=streams)
         cost = cost + plan.cost
-        undisputed = first.sound is not None and bool(first.partition.kept.all())
-        schedule = self._schedule(trained, observed, plan, spent=cost, undisputed=undisputed)
+        learner, masks, example = trained, {}, next(observed.train.batches(2)).inputs
+        if self.remove:
+            plan = removable(trained.model, plan, example)
+            learner = without(trained, plan, example)
+        else:
+            masks = masks_for(trained.model, plan, example)
+        left = self.budget * full_cost(trained, observed.train).flops - cost.flops
+        schedule = self._schedule(learner, observed, masks, flops=left, undisputed=first.is_undisputed)
+        first = replace(first, plan=plan)
         return self._rounds(trained, observed, first, schedule, cost, streams=streams)
 
     def _rounds(
@@ -78,8 +89,7 @@ class Unlearn:
         *,
         streams: Streams,
     ) -> Outcome:
-        model = schedule.recipe.start(trained, streams=streams)
-        hold_masks(model, schedule.masks)
+        model = schedule.start(streams=streams)
         split = first.partition
         for part in schedule.parts:
             fitted = schedule.run(model, self.lesson(observed, split), streams=streams)
@@ -94,7 +104,7 @@ class Unlearn:
         return Outcome(
             model=self.finished(fitted, observed.train.select(split.kept_ids)).eval(),
             partition=split,
-            plan=schedule.plan_made,
+            plan=first.plan,
             cost=cost,
             notes=(split.reason, *self._over_budget(cost, trained, observed)),
             first=first.partition,
@@ -147,7 +157,13 @@ class Unlearn:
         return self.later(evidence) if sound is None else by_both(evidence, sound, self.later)
 
     def _schedule(
-        self, trained: Trained, observed: Observed, plan: PrunePlan, *, spent: Cost, undisputed: bool
+        self,
+        trained: Trained,
+        observed: Observed,
+        masks: Mapping[str, Tensor],
+        *,
+        flops: float,
+        undisputed: bool,
     ) -> Schedule:
         """Plan the parts; where no label is disputed there is nothing to forget, nor to look for again."""
         parts = self.parts or (TWO_MORE_LOOKS if self.budget >= 0.4 else ONE_MORE_LOOK)
@@ -155,14 +171,14 @@ class Unlearn:
         if undisputed:
             parts, finetune = WITHOUT_LOOKS, finetune.gentle()
         looks = sum(part.rescore for part in parts)
-        whole = self.budget * full_cost(trained, observed.train).flops
+        flops -= looks * self._look_again(trained, observed)
         return Schedule.plan(
             finetune,
             parts,
             trained,
             observed.train,
-            flops=whole - spent.flops - looks * self._look_again(trained, observed),
-            plan=plan,
+            flops=flops,
+            masks=masks,
         )
 
     def _look_again(self, trained: Trained, observed: Observed) -> float:
@@ -178,6 +194,12 @@ class FirstLook:
     evidence: Evidence
     partition: Partition
     sound: Tensor | None  # probability that the input is not spoiled, where that channel acts
+    plan: PrunePlan = NOTHING_REJECTED  # what was pruned by it
+
+    @property
+    def is_undisputed(self) -> bool:
+        """Inputs are spoiled, and no label is disputed: there is nothing to forget."""
+        return self.sound is not None and bool(self.partition.kept.all())
 
 
 def _since(started: float) -> Cost:

@@ -16,12 +16,10 @@ from unchaff.methods.retrain import Retrain
 from unchaff.methods.unlearn import Unlearn
 from unchaff.partition.mixture import Mixture
 from unchaff.partition.transition import Transition
-from unchaff.records import Evidence, Observed, PrunePlan, Recipe, Trained
+from unchaff.records import Evidence, Observed, Recipe, Trained
 from unchaff.samples import Kind
 from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
-
-PLAN = {"plan": PrunePlan()}
 
 
 def same_weights(left, right):
@@ -72,7 +70,7 @@ def test_a_schedule_spends_what_it_was_given_on_one_cosine(toy, last):
     flops = 0.3 * full_cost(toy.trained, toy.observed.train).flops
     parts = (Part(0.6, small=True, rescore=True), Part(0.4))
     recipe = FineTune(last=last)
-    schedule = Schedule.plan(recipe, parts, toy.trained, toy.observed.train, flops=flops, **PLAN)
+    schedule = Schedule.plan(recipe, parts, toy.trained, toy.observed.train, flops=flops)
     assert schedule.batch_size == 15, "half of the batches of the recipe"
     assert schedule.side is None, "pictures of 8 pixels are not made smaller"
     model, cost = toy.trained.model, 0.0
@@ -85,7 +83,7 @@ def test_a_schedule_spends_what_it_was_given_on_one_cosine(toy, last):
 
 def test_last_layers_alone_leave_the_rest_bit_identical_buffers_included(toy):
     schedule = Schedule.plan(
-        FineTune(last=2), (Part(1),), toy.trained, toy.observed.train, flops=2e7, **PLAN
+        FineTune(last=2), (Part(1),), toy.trained, toy.observed.train, flops=2e7
     )  # fmt: skip
     tuned = schedule.run(toy.trained.model, Lesson(toy.observed.train), streams=Streams(0)).model
     for name, tensor in toy.trained.model.state_dict().items():

@@ -65,7 +65,7 @@ def test_a_pruned_unit_is_exactly_zero_before_and_after_finetuning(case, toy):
     trained = Trained(model=model)
     schedule = Schedule.plan(
         FineTune(lr=0.05, batch_size=30), (Part(0.5, rescore=True), Part(0.5)), trained, toy.observed.train,
-        flops=2e6, plan=plan,
+        flops=2e6, masks=pruned.masks,
     )  # fmt: skip
     schedule.steps = [10, 10]
     tuned = schedule.run(pruned.model, Lesson(toy.observed.train), streams=Streams(0))
