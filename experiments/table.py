@@ -1,10 +1,14 @@
-"""Print the README's table from the result files: means and spreads over seeds."""
+"""Print the tables of the README from the result files: means and spreads over seeds."""
 
 import json
 import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from unchaff.bench.rows import Results
+from unchaff.bench.suites import SUITES
+from unchaff.bench.summary import Line, Spread, summarised
 
 RESULTS = Path(__file__).parent / "main_job"
 Result = dict[str, Any]
@@ -61,5 +65,51 @@ def table() -> str:
     return "\n".join([*HEAD, *(row(name, title) for name, title in TITLES.items() if results(name))])
 
 
+BENCH = {
+    "before": "nothing",
+    "repaired, 0.25": "unlearn@0.25",
+    "0.5": "unlearn@0.5",
+    "finetune-all, 0.25": "finetune-all@0.25",
+    "scratch, 0.25": "retrain@0.25",
+    "oracle": "oracle",
+}
+JUDGED = ("AUROC, 0.25", "0.5", "quality error", "noise found (true)")
+
+
+def bench(suite: str) -> str:
+    """Return the table of a suite of the benchmark: accuracies in %, and how samples were judged."""
+    rows = Results(Path(__file__).parent / suite / "results.jsonl").rows.values()
+    lines = {(line.setting, line.name): line for line in summarised(list(rows))}
+    rates = {row.setting: row.found("noise_rate") for row in rows if row.detection is not None}
+    columns = ("setting", "seeds", *BENCH, *JUDGED)
+    head = [f"| {' | '.join(columns)} |", f"|---|{'--:|' * (len(columns) - 1)}"]
+    measured = [each.name for each in SUITES[suite] if (each.name, "nothing") in lines]
+    return "\n".join([*head, *(bench_row(name, lines, rates) for name in measured)])
+
+
+def bench_row(setting: str, lines: dict[tuple[str, str], Line], rates: dict[str, float | None]) -> str:
+    """Return one line of the table of a suite."""
+
+    def shown(name: str, what: str, scale: float = 100, digits: int = 1) -> str:
+        found: Spread | None = getattr(lines.get((setting, name)), what, None)
+        if found is None:
+            return "-"
+        mean = f"{found.mean * scale:.{digits}f}"
+        return mean if found.deviation is None else f"{mean} ± {found.deviation * scale:.{digits}f}"
+
+    rate = rates.get(setting)
+    cells = [
+        setting,
+        str(len(lines[setting, "nothing"].seeds)),
+        *(shown(name, "accuracy") for name in BENCH.values()),
+        shown("unlearn@0.25", "auroc", 1, 3),
+        shown("unlearn@0.5", "auroc", 1, 3),
+        shown("unlearn@0.25", "calibration_error", 1, 3),
+        shown("unlearn@0.25", "noise_rate") + ("" if rate is None else f" ({rate * 100:.1f})"),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
 if __name__ == "__main__":
-    print(table())  # noqa: T201  this is a script
+    for each in (table(), bench("cpu")):
+        print(each, end="\n\n")  # noqa: T201  this is a script

@@ -213,6 +213,7 @@ ABLATIONS: Mapping[str, Repair] = MappingProxyType(
         "pruned-everywhere": _pruned(Sensitivity, 0.05, 1.0),
         "random-pruning-everywhere": _pruned(Random, 0.05, 1.0),
         "published-last-layers": Published(last=True),
+        "published-unpruned": Published(share=0.0),
         "smaller-40": _smaller(Importance),
         "magnitude-smaller-40": _smaller(Magnitude),
         "random-smaller-40": _smaller(Random),

@@ -45,7 +45,7 @@ def _at(*budgets: float) -> tuple[str, ...]:
     )
 
 
-LITERAL = ("published", "published-last-layers")  # the paper's code
+LITERAL = ("published", "published-last-layers", "published-unpruned")  # the code of the paper
 PARTS = ("random-subset@0.25", "unlearn-pruned@0.25", "random-pruning@0.25")
 WHOLE = (*CONTROLS, "oracle", *_at(0.25, 0.5), *PARTS)
 
