@@ -12,7 +12,7 @@ from unchaff.attribute.observe import Walk
 from unchaff.attribute.readout import Readout
 from unchaff.attribute.typicality import Typicality
 from unchaff.interfaces import Attributor, Repair
-from unchaff.methods.finetune import FineTune, Lesson, Part, Schedule, fresh_copy
+from unchaff.methods.finetune import WITHOUT_LOOKS, FineTune, Lesson, Part, Schedule, fresh_copy
 from unchaff.methods.published import Published
 from unchaff.methods.unlearn import TWO_MORE_LOOKS, Unlearn
 from unchaff.partition.mixture import Mixture
@@ -189,7 +189,7 @@ ABLATIONS: Mapping[str, Repair] = MappingProxyType(
         "mixture-split": Unlearn(partition=Mixture(), later=Mixture()),
         "kept-above-0.5": _kept_above(0.5),
         "kept-above-0.8": _kept_above(0.8),
-        "one-round": Unlearn(parts=(Part(0.6, small=True), Part(0.4))),
+        "one-round": Unlearn(parts=WITHOUT_LOOKS),
         "three-rounds": Unlearn(parts=TWO_MORE_LOOKS),
         # what is learned from
         "soft-weights": SoftWeights(),
@@ -199,6 +199,7 @@ ABLATIONS: Mapping[str, Repair] = MappingProxyType(
         "unshrunk": Unlearn(finetune=FineTune(shrink=1.0)),
         "fresh-start": Unlearn(finetune=FineTune(shrink=0.0)),
         "late-reset": Unlearn(finetune=LateReset()),
+        "nothing-held": Unlearn(parts=(Part(0.6, small=True, rescore=True), Part(0.4))),
         "full-size-only": Unlearn(finetune=FineTune(small=1.0)),
         "averaged-weights": AveragedWeights(),
         "fresh-statistics": FreshStatistics(),

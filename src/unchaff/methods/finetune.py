@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from unchaff.errors import ConfigError, ModelError
 from unchaff.nets.flops import count
-from unchaff.nets.taps import find_layers
+from unchaff.nets.taps import Layer, find_layers
 from unchaff.records import Recipe, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 from unchaff.train.augment import smaller
-from unchaff.train.loop import Cosine, Fitted, Loss, Phase, fit, freeze_others, hold_masks
+from unchaff.train.loop import Cosine, Fitted, Loss, Phase, fit, freeze_others, hold_masks, hold_still
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +70,10 @@ class Part:
     share: float
     small: bool = False  # with small pictures
     rescore: bool = False  # look at all samples again afterwards
+    held: float = 0.0  # share of the layers, from the input on, whose weights stay: cheaper steps
 
 
-WITHOUT_LOOKS = (Part(0.65, small=True), Part(0.35))
+WITHOUT_LOOKS = (Part(0.65, small=True), Part(0.35, held=0.3))
 
 
 def fresh_copy(model: nn.Module, *, streams: Streams) -> nn.Module:
@@ -101,6 +102,7 @@ class Schedule:
     recipe: FineTune
     parts: tuple[Part, ...]
     steps: list[int]
+    holds: list[tuple[str, ...]]  # modules whose weights stay, of each part
     batch_size: int
     side: int | None  # of the small pictures
     masks: Mapping[str, Tensor]  # of weights that stay zero
@@ -120,20 +122,25 @@ class Schedule:
     ) -> "Schedule":
         """Divide so many operations among the parts; each gets at least one step."""
         example = next(samples.batches(2)).inputs
+        layers = find_layers(trained.model, example)
         side = small_side(trained.model, samples, example, recipe.small)
         learner = copy.deepcopy(trained.model)
         trains = None if recipe.last is None else last_layers(learner, samples, recipe.last)
         if trains is not None:
             freeze_others(learner, trains)
-        full = count(learner, example).training
-        small = full if side is None else count(learner, smaller(example, side)).training
+        holds = [named(layers[: int(part.held * len(layers))]) for part in parts]
+        little = example if side is None else smaller(example, side)
+        prices = [
+            _price(learner, held, little if part.small else example)
+            for part, held in zip(parts, holds, strict=True)
+        ]
         total = sum(part.share for part in parts)
         batch = min(recipe.batches(trained, samples), len(samples))
         steps = [
-            max(1, int(flops * part.share / total / (batch * (small if part.small else full))))
-            for part in parts
+            max(1, int(flops * part.share / total / (batch * price)))
+            for part, price in zip(parts, prices, strict=True)
         ]
-        return Schedule(recipe, parts, steps, batch, side, masks or {}, trained, trains)
+        return Schedule(recipe, parts, steps, holds, batch, side, masks or {}, trained, trains)
 
     def start(self, *, streams: Streams) -> nn.Module:
         """Return the network the first part begins with."""
@@ -159,6 +166,7 @@ class Schedule:
             average=self.recipe.average if self.averages else None,
             masks=self.masks,
             trains=self.trains,
+            holds=self.holds[self.done],
             task=self.trained.task,
             loss=lesson.loss,
         )
@@ -168,8 +176,19 @@ class Schedule:
 
 def last_layers(model: nn.Module, samples: Samples, number: int) -> tuple[str, ...]:
     """Return the names of the last layers, and of the normalisations behind them."""
-    layers = find_layers(model, next(samples.batches(2)).inputs)[-number:]
+    return named(find_layers(model, next(samples.batches(2)).inputs)[-number:])
+
+
+def named(layers: tuple[Layer, ...]) -> tuple[str, ...]:
+    """Return the names of layers, and of the normalisations behind them."""
     return tuple(name for layer in layers for name in (layer.name, layer.norm) if name is not None)
+
+
+def _price(learner: nn.Module, holds: tuple[str, ...], example: Tensor) -> float:
+    """Return the operations of learning from one sample with some modules held still."""
+    probe = copy.deepcopy(learner)
+    hold_still(probe, holds)
+    return count(probe, example).training
 
 
 def small_side(model: nn.Module, samples: Samples, example: Tensor, share: float) -> int | None:

@@ -27,9 +27,9 @@ from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
 from unchaff.train.loop import Fitted
 
-ONE_MORE_LOOK = (Part(0.6, small=True, rescore=True), Part(0.4))
+ONE_MORE_LOOK = (Part(0.6, small=True, rescore=True), Part(0.4, held=0.3))
 TWO_MORE_LOOKS = (
-    Part(0.33, small=True, rescore=True), Part(0.24, small=True, rescore=True), Part(0.43),
+    Part(0.33, small=True, rescore=True), Part(0.24, small=True, rescore=True), Part(0.43, held=0.3),
 )  # fmt: skip
 
 

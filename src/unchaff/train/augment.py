@@ -1,6 +1,7 @@
 """Random changes of a batch that leave its labels right, drawn per sample, on the batch's device."""
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 from torch.nn import functional
 
@@ -12,7 +13,14 @@ def view(inputs: Tensor, name: str) -> Tensor:
     return inputs.flip(-1) if name == "mirror" else inputs
 
 
-def augment(inputs: Tensor, kind: Kind, generator: torch.Generator, *, side: int | None = None) -> Tensor:
+def augment(
+    inputs: Tensor,
+    kind: Kind,
+    generator: torch.Generator,
+    *,
+    side: int | None = None,
+    mirrored: Bool[Tensor, " b"] | None = None,
+) -> Tensor:
     """Return the batch as training should see it.
 
     Images: a random crop after reflection by an eighth of the side, mirrored where the kind allows, and
@@ -26,19 +34,21 @@ def augment(inputs: Tensor, kind: Kind, generator: torch.Generator, *, side: int
         kind: says what may be done.
         generator: of the batch's device.
         side: width of the result in pixels; the full size by default.
+        mirrored: which are mirrored, where the kind allows it; drawn by default.
     """
     if kind.name == "image" and min(inputs.shape[-2:]) >= 16:
-        moved = _crop(_mirrored(inputs, kind, generator), generator)
+        moved = _crop(_mirrored(inputs, kind, generator, mirrored), generator)
         return moved if side is None else smaller(moved, side)
     if kind.name == "audio":
         return _masked(_moved(inputs, generator), generator)
     return inputs
 
 
-def _mirrored(inputs: Tensor, kind: Kind, generator: torch.Generator) -> Tensor:
+def _mirrored(inputs: Tensor, kind: Kind, generator: torch.Generator, flips: Tensor | None) -> Tensor:
     if "mirror" not in kind.views:
         return inputs
-    flips = torch.rand(len(inputs), generator=generator, device=inputs.device) < 0.5
+    if flips is None:
+        flips = torch.rand(len(inputs), generator=generator, device=inputs.device) < 0.5
     return torch.where(flips[:, None, None, None], inputs.flip(-1), inputs)
 
 

@@ -248,3 +248,21 @@ def test_the_best_is_kept_and_not_what_came_later(toy):
     assert (best.epoch, best.epochs) == (1, 3)
     for name, tensor in toy.trained.model.state_dict().items():
         assert torch.equal(tensor, best.model.state_dict()[name]), name
+
+
+def test_held_layers_keep_their_weights_follow_the_data_and_make_steps_cheaper(toy):
+    def planned(held):
+        return Schedule.plan(
+            FineTune(), (Part(1, held=held),), toy.trained, toy.observed.train, flops=2e8
+        )  # fmt: skip
+
+    schedule, free = planned(0.5), planned(0.0)
+    assert schedule.holds == [("0.0", "0.1", "1.0", "1.1")]
+    assert schedule.steps[0] > 1.2 * free.steps[0]
+    fitted = schedule.run(toy.trained.model, Lesson(toy.observed.train), streams=Streams(0))
+    assert 0.98 * 2e8 < fitted.cost.flops <= 2e8
+    before = toy.trained.model.state_dict()
+    for name, tensor in fitted.model.state_dict().items():
+        stays = name.startswith(("0.", "1.")) and name.endswith(("weight", "bias"))
+        assert torch.equal(tensor, before[name]) == stays, name
+    assert all(each.requires_grad for each in fitted.model.parameters())

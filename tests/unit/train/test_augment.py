@@ -91,3 +91,10 @@ def test_the_mirror_view_is_its_own_inverse():
     assert torch.equal(view(inputs, "plain"), inputs)
     assert not torch.equal(view(inputs, "mirror"), inputs)
     assert torch.equal(view(view(inputs, "mirror"), "mirror"), inputs)
+
+
+def test_who_is_mirrored_can_be_said():
+    which = torch.arange(200) % 3 == 0
+    falls = slopes(augment(ramp(PHOTO), PHOTO, generator(), mirrored=which)) < 0
+    assert torch.equal(falls, which)
+    assert (slopes(augment(ramp(DIGIT), DIGIT, generator(), mirrored=which)) > 0).all()

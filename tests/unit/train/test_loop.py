@@ -1,11 +1,15 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from unchaff.data.prepare import Plain
+from unchaff.data.sources import in_memory
 from unchaff.errors import TrainingError
+from unchaff.samples import Kind, canonical
 from unchaff.streams import Streams
 from unchaff.train.loop import Cosine, Phase, _Average, fit, hold_masks
 
@@ -138,3 +142,31 @@ def test_dropout_of_the_network_is_repeatable_and_leaves_the_global_generator(to
     )
     assert torch.equal(first, second)
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_picture_is_shown_as_it_is_and_mirrored_in_turns():
+    shown = []
+
+    class Notes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(2))
+
+        def forward(self, inputs):
+            name, rises = inputs[:, 1, 0, 0].round().long(), inputs[:, 0, 12, 24] > inputs[:, 0, 12, 8]
+            shown.append(dict(zip(name.tolist(), rises.tolist(), strict=True)))
+            return self.scale * torch.ones(len(inputs), 2)
+
+    inputs = torch.zeros(12, 3, 32, 32)
+    inputs[:, 0] = torch.arange(32.0)
+    inputs[:, 1] = torch.arange(12.0)[:, None, None]
+    samples = canonical(
+        range(12), torch.arange(12) % 2, class_names=("a", "b"),
+        kind=Kind("image", (3, 32, 32), views=("plain", "mirror")), source=in_memory(inputs, Plain()),
+    )  # fmt: skip
+    fit(Notes(), samples, Phase(steps=4, lr=lambda _: 0.0, batch_size=12), streams=Streams(0))
+    epochs = [seen for seen in shown if len(seen) == 12]
+    assert len(epochs) == 4
+    assert 1 < sum(epochs[0].values()) < 11, "some begin as they are, some mirrored"
+    for before, after in pairwise(epochs):
+        assert all(before[name] != after[name] for name in before)
