@@ -23,7 +23,7 @@ def augment(
 ) -> Tensor:
     """Return the batch as training should see it.
 
-    Images: a random crop after reflection by an eighth of the side, mirrored where the kind allows, and
+    Images: a random crop after reflection by a sixteenth of the side, mirrored where the kind allows, and
     made smaller where `side` asks for it: smaller pictures cost less. Images under 16 pixels a side stay
     as they are, for a move by one pixel changes what they show.
     Sound: moved in time by up to a tenth, one span of frames and one of bands set to their mean.
@@ -54,7 +54,7 @@ def _mirrored(inputs: Tensor, kind: Kind, generator: torch.Generator, flips: Ten
 
 def _crop(inputs: Tensor, generator: torch.Generator) -> Tensor:
     size, height, width = len(inputs), *inputs.shape[-2:]
-    pad = max(1, height // 8)
+    pad = max(1, height // 16)  # short trainings repeat little
     padded = functional.pad(inputs, (pad, pad, pad, pad), mode="reflect")
     top, left = (
         torch.randint(0, 2 * pad + 1, (size, 1), generator=generator, device=inputs.device) for _ in range(2)
