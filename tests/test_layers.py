@@ -12,7 +12,7 @@ LONGEST_FILE = 300
 # Each line may import the lines above it and its own folder; neighbours on a line know nothing of each other.
 LAYERS = (
     ("errors", "streams", "progress"),
-    ("extras",),
+    ("extras", "packing"),
     ("samples", "tasks"),
     ("records",),
     ("interfaces",),
@@ -28,7 +28,8 @@ LAYERS = (
     ("runs",),
     ("report",),
     ("bench",),
-    ("api",),
+    ("api", "estimator"),
+    ("exports",),
     ("cli",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

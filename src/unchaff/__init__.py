@@ -7,13 +7,16 @@ if TYPE_CHECKING:
     from unchaff.api import load, repair, score
     from unchaff.data import from_arrays, from_dataset
     from unchaff.errors import UnchaffError
+    from unchaff.estimator import RepairedClassifier
     from unchaff.methods import METHODS
-    from unchaff.records import Outcome, Recipe
+    from unchaff.records import Outcome, Recipe, Trained
 
 __all__ = [
     "METHODS",
     "Outcome",
     "Recipe",
+    "RepairedClassifier",
+    "Trained",
     "UnchaffError",
     "from_arrays",
     "from_dataset",
@@ -27,6 +30,8 @@ _HOMES = {
     "METHODS": "unchaff.methods",
     "Outcome": "unchaff.records",
     "Recipe": "unchaff.records",
+    "RepairedClassifier": "unchaff.estimator",
+    "Trained": "unchaff.records",
     "UnchaffError": "unchaff.errors",
     "from_arrays": "unchaff.data",
     "from_dataset": "unchaff.data",

@@ -1,25 +1,29 @@
 """What a Python user calls: a network and data in, an outcome out."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from unchaff.attribute.readout import Readout
-from unchaff.bench.start import check_outputs
+from unchaff.bench.start import fitting
 from unchaff.data.dataset import from_dataset
 from unchaff.errors import RunFolderError
 from unchaff.interfaces import Repair
 from unchaff.methods.unlearn import Unlearn
+from unchaff.nets.adapt import bare
 from unchaff.nets.build import NETS, from_shape
 from unchaff.partition.transition import Transition
-from unchaff.records import Observed, Outcome, Partition, Recipe, Trained
+from unchaff.records import Observed, Outcome, Partition, Trained
 from unchaff.runs.read import read
 from unchaff.runs.weights import load_into, load_weights
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 
-Data = Samples | Dataset[tuple[Tensor, int]]
+Data = Samples | Dataset[tuple[Tensor, int]] | Dataset[Mapping[str, Any]] | Dataset[tuple[Any, int]]
 
 
 def repair(
@@ -28,18 +32,19 @@ def repair(
     *,
     method: Repair | None = None,
     holdout: Data | None = None,
-    recipe: Recipe | None = None,
+    taps: Sequence[str] = (),
     seed: int = 0,
 ) -> Outcome:
     """Repair a copy of a trained classifier.
 
     Args:
-        model: maps a batch of inputs to logits (b, classes); not modified. Pass a `Trained` to say more
-            about it, such as its weights before training.
+        model: maps a batch of inputs to logits (b, classes), or to an object, mapping or tuple that
+            holds them; not modified. Pass a `Trained` to say more about it: its weights before training,
+            or how it was trained, the yardstick of budgets (the default recipe is assumed without).
         train: what it was trained on, with the labels as given; not modified.
         method: `Unlearn()` by default; any member of `unchaff.methods.METHODS`.
         holdout: samples the network has not seen; their labels may be as noisy.
-        recipe: how it was trained, the yardstick of budgets; the default recipe is assumed without.
+        taps: names of the layers whose inputs to judge samples by; found out by default.
         seed: same seed, same machine: same result on the CPU.
 
     Returns:
@@ -50,22 +55,23 @@ def repair(
         ModelError: the network cannot take the data, or has no layer to read.
     """
     samples = _samples(train)
-    trained = model if isinstance(model, Trained) else Trained(model=model, recipe=recipe)
-    check_outputs(trained.model, samples)
+    trained = model if isinstance(model, Trained) else Trained(model=model)
+    trained = replace(trained, taps=tuple(taps)) if taps else trained
+    trained = replace(trained, model=fitting(trained.model, samples, trained.taps))
     observed = Observed(train=samples, holdout=None if holdout is None else _samples(holdout))
-    return (method or Unlearn())(trained, observed, streams=Streams(seed))
+    outcome = (method or Unlearn())(trained, observed, streams=Streams(seed))
+    return replace(outcome, model=bare(outcome.model))
 
 
-def score(model: nn.Module, train: Data, *, seed: int = 0) -> Partition:
+def score(model: nn.Module, train: Data, *, taps: Sequence[str] = (), seed: int = 0) -> Partition:
     """Judge every sample and leave the network alone.
 
     Returns:
         The split: `quality` in [0, 1] per id, higher is better, and who would be kept.
     """
     samples = _samples(train)
-    check_outputs(model, samples)
-    observed = Observed(train=samples)
-    return Transition()(Readout()(Trained(model=model), observed, streams=Streams(seed)))
+    trained = Trained(model=fitting(model, samples, tuple(taps)), taps=tuple(taps))
+    return Transition()(Readout()(trained, Observed(train=samples), streams=Streams(seed)))
 
 
 def load(run: str | Path, *, model: nn.Module | None = None) -> nn.Module:

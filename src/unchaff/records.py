@@ -50,11 +50,21 @@ class Recipe:
     weight_decay: float = 5e-4
     warmup: float = 0.25  # share of the steps in which the rate rises
     augment: bool = False
+    adam: bool = False  # AdamW instead of SGD
 
     @classmethod
-    def for_size(cls, size: int, *, epochs: int = 24) -> "Recipe":
-        """Return the default recipe for so many samples: small data get small batches."""
-        return cls(epochs=epochs, batch_size=128 if size >= 10_000 else 32)
+    def usual(cls, model: nn.Module, size: int, *, pretrained: bool = False) -> "Recipe":
+        """Return how such a network is usually trained on so many samples; small data get small batches.
+
+        SGD suits networks with batch normalisation, AdamW all others. A pretrained one is fine-tuned for
+        three epochs at a low rate.
+        """
+        if pretrained:
+            return cls(epochs=3, batch_size=32, lr=5e-5, weight_decay=0.01, warmup=0.1, adam=True)
+        batch_size = 128 if size >= 10_000 else 32
+        if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules()):
+            return cls(batch_size=batch_size)
+        return cls(batch_size=batch_size, lr=1e-3, weight_decay=0.01, adam=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +109,11 @@ class Trained:
     record: TrainingRecord | None = None
     cost: Cost = field(default_factory=Cost)  # of the training, where it was done here
     pretrained: bool = False  # the start was a pretrained network: it must not be shrunk away
+    taps: tuple[str, ...] = ()  # layers to read, by name; none: found out
+
+    def recipe_for(self, size: int) -> Recipe:
+        """Return how it was trained, or the usual recipe for such a network and so many samples."""
+        return self.recipe or Recipe.usual(self.model, size, pretrained=self.pretrained)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unchaff.errors import DataError
+from unchaff.packing import Layout
 
 Ids = NDArray[np.generic]  # int64 or unicode, unique
 Rows = NDArray[np.int64]  # positions in a Samples, never shown to a user
+Augmentation = Callable[
+    [Tensor, torch.Generator], Tensor
+]  # a prepared batch -> another that keeps its labels
 Change = Callable[[Rows, Tensor], Tensor]  # (rows, raw inputs) -> raw inputs, a pure function of the row
 
 
@@ -21,12 +25,24 @@ Change = Callable[[Rows, Tensor], Tensor]  # (rows, raw inputs) -> raw inputs, a
 class Kind:
     """What one sample is, and which deterministic views of it leave the label right."""
 
-    name: str  # "image", "audio" or "tabular"
+    name: str  # "image", "audio", "text", "tabular", or "packed": several tensors
     shape: tuple[int, ...]  # of one prepared input, without the batch: (channels, height, width), (features,)
     views: tuple[str, ...] = ("plain",)  # "plain", and "mirror" where left and right do not matter
     rate: int | None = None  # samples per second of audio, else None
+    layout: Layout | None = None  # of packed inputs, else None
+    pad: int | None = None  # number that stands for nothing in a text, else None
+
+    def mask(self, inputs: Tensor) -> Tensor | None:
+        """Return which places of each sequence hold something (b, length); None: not sequences, or all."""
+        if self.pad is not None:
+            return inputs != self.pad
+        return None if self.layout is None else self.layout.mask(inputs)
 
     def __str__(self) -> str:
+        if self.layout is not None:
+            return f"{self.layout}"
+        if self.name == "text":
+            return f"text of up to {self.shape[0]} words"
         size = "x".join(str(side) for side in self.shape)
         return f"{self.name} {size}" + (f" from {self.rate} Hz sound" if self.rate else "")
 
@@ -82,6 +98,8 @@ class Samples:
     kind: Kind
     source: Source
     groups: Ids | None = None  # speaker or patient: never on both sides of a hold-out
+    texts: NDArray[np.object_] | None = None  # of texts, to show them
+    augmentation: Augmentation | None = None  # how training changes a batch; None: as its kind allows
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -134,6 +152,7 @@ class Samples:
             labels=self.labels[torch.from_numpy(rows).to(self.device)],
             source=self.source.select(rows),
             groups=None if self.groups is None else self.groups[rows],
+            texts=None if self.texts is None else self.texts[rows],
         )
 
     def relabel(self, labels: Shaped[Tensor, " n"]) -> "Samples":
@@ -180,6 +199,11 @@ def canonical(
         )
     rows = np.argsort(ids, kind="stable")
     samples = Samples(
-        ids=ids, labels=labels.long(), class_names=class_names, kind=kind, source=source, groups=groups
+        ids=ids,
+        labels=labels.long(),
+        class_names=class_names,
+        kind=kind,
+        source=source,
+        groups=groups,
     )
     return samples.at(rows)

@@ -10,9 +10,9 @@ import soundfile
 import torch
 from PIL import Image
 
+from unchaff.data.frontends import from_json
 from unchaff.data.load import load
 from unchaff.data.options import Options
-from unchaff.data.prepare import from_json
 
 LABELS = np.arange(8) % 2
 COLUMNS = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
@@ -62,6 +62,16 @@ def table(suffix):
     return write
 
 
+def texts(suffix):
+    def write(folder):
+        mark = "\t" if suffix == "tsv" else ","
+        rows = [f"word{row} and one{mark}{'no' if LABELS[row] else 'yes'}" for row in range(8)]
+        (folder / f"t.{suffix}").write_text("\n".join([f"text{mark}label", *rows]))
+        return folder / f"t.{suffix}"
+
+    return write
+
+
 def archive(folder):
     np.savez(folder / "t.npz", x=COLUMNS, y=LABELS)
     return folder / "t.npz"
@@ -76,6 +86,8 @@ FORMATS = {
     "npz": archive,
     "csv": table("csv"),
     "tsv": table("tsv"),
+    "csv of texts": texts("csv"),
+    "tsv of texts": texts("tsv"),
 }
 
 
@@ -88,7 +100,7 @@ def test_shapes_labels_and_ids_are_sound(spec):
     samples = load(spec).train
     batch = next(samples.batches(4))
     assert batch.inputs.shape == (4, *samples.kind.shape)
-    assert batch.inputs.dtype == torch.float32
+    assert batch.inputs.dtype == (torch.int64 if samples.kind.name == "text" else torch.float32)
     assert batch.inputs.isfinite().all()
     assert 0 <= int(samples.labels.min()) <= int(samples.labels.max()) < samples.num_classes
     assert np.array_equal(samples.ids, np.unique(samples.ids))

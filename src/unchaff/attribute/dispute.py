@@ -7,7 +7,7 @@ import torch
 
 from unchaff.attribute.readout import UNDISPUTED, clear_disagreement
 from unchaff.nets import flops
-from unchaff.nets.taps import in_eval_mode
+from unchaff.nets.hooks import in_eval_mode
 from unchaff.records import Cost, Observed, Trained
 from unchaff.streams import Streams
 from unchaff.train.augment import augment

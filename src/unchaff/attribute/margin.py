@@ -8,7 +8,7 @@ from torch import Tensor
 
 from unchaff import progress
 from unchaff.nets.flops import count
-from unchaff.nets.taps import in_eval_mode
+from unchaff.nets.hooks import in_eval_mode
 from unchaff.records import Cost, Evidence, Observed, Trained
 from unchaff.samples import Batch, Kind
 from unchaff.streams import Streams

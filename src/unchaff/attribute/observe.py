@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float, Int
@@ -11,12 +12,15 @@ from torch.nn import functional
 
 from unchaff import progress
 from unchaff.nets import flops
-from unchaff.nets.taps import Layer, ended_before, find_layers, in_eval_mode, read_inputs, reading_points
+from unchaff.nets.hooks import ended_before, in_eval_mode, read_inputs
+from unchaff.nets.taps import Layer, points_of
 from unchaff.records import Cost
 from unchaff.samples import Rows, Samples
+from unchaff.streams import Streams
 from unchaff.train.augment import view
 
 MAX_FEATURES = 512  # per reading point, after pooling
+MAX_POINTS = 10  # of deep networks every second, third ... point is read
 
 
 @dataclass(frozen=True)
@@ -45,16 +49,16 @@ class Walk:
     name: str = "score"
     views: tuple[str, ...] | None = None  # None: all that leave the label right
     hears: bool = True  # what the network itself says; if not, a pass ends at the last reading point
+    taps: tuple[str, ...] = ()  # layers to read, by name; none: found out
     batch_size: int = 256
     _spent: Cost = field(default_factory=Cost)
     _seen: list[Chunk] | None = None
 
     def __post_init__(self) -> None:
         example = next(self.samples.batches(2)).inputs
-        points = reading_points(find_layers(self.model, example))
-        inner = points[1:] or points  # a lone layer reads the input itself
-        used = max(1, round(self.depth * len(inner)))
-        self._points: list[Layer] = inner[:used]
+        self._points: list[Layer] = points_of(self.model, example, depth=self.depth, taps=self.taps)
+        if not self.taps:
+            self._points = thinned(self._points)
         self._views = self.views or self.samples.kind.views
         self._end = None if self.hears else self._points[-1].name
         self._flops = flops.forward(self.model, example, until=self._end)
@@ -104,9 +108,10 @@ class Walk:
             if seen_as.dim() == 4:
                 seen_as = seen_as.contiguous(memory_format=torch.channels_last)
             with read_inputs(self.model, names) as read, ended_before(self.model, self._end):
-                logits = self.model(seen_as)
+                logits = self.model(seen_as)[:, : self.samples.num_classes]  # outputs without a class
                 log_probs.append(functional.log_softmax(logits.float(), dim=1))
-            features.append(torch.cat([pooled(read[point]) for point in names], dim=1))
+            mask = self.samples.kind.mask(inputs)
+            features.append(torch.cat([pooled(read[point], mask) for point in names], dim=1))
             moments.append(_moments(read[names[0]]))
         return Chunk(
             rows=rows,
@@ -118,15 +123,39 @@ class Walk:
         )
 
 
-def pooled(activations: Tensor) -> Float[Tensor, "b d"]:
-    """Return at most about `MAX_FEATURES` numbers per sample: the finest 4x4, 2x2 or 1x1 mean that fits."""
+def thinned(points: list[Layer]) -> list[Layer]:
+    """Return at most `MAX_POINTS` of the points, evenly, the last among them."""
+    stride = -(-len(points) // MAX_POINTS)
+    return points[::-1][::stride][::-1]
+
+
+def pooled(activations: Tensor, mask: Tensor | None = None) -> Float[Tensor, "b d"]:
+    """Return about `MAX_FEATURES` numbers per sample: the finest 4x4, 2x2 or 1x1 mean that fits.
+
+    Args:
+        activations: (b, features, ...).
+        mask: which places of a sequence count (b, length); all by default.
+    """
     activations = activations.float()
+    if activations.shape[1] > 2 * MAX_FEATURES:
+        mixing = _mixing(activations.shape[1]).to(activations.device)
+        activations = (activations.movedim(1, -1) @ mixing).movedim(-1, 1)
     if activations.dim() == 2:
         return activations
+    if mask is not None and activations.shape[2:] == mask.shape[1:]:
+        counted = mask[:, None].to(activations)
+        return (activations * counted).sum(2) / counted.sum(2).clamp_min(1)
     if activations.dim() == 3:
         return functional.adaptive_avg_pool1d(activations, _cells(activations, 1)).flatten(1)
     cells = _cells(activations, 2)
     return functional.adaptive_avg_pool2d(activations, cells).flatten(1)
+
+
+@lru_cache(maxsize=8)
+def _mixing(features: int) -> Float[Tensor, "features mixed"]:
+    """Return a fixed matrix of signs, which keeps distances about as they are (Achlioptas, 2003)."""
+    signs = torch.randint(0, 2, (features, MAX_FEATURES), generator=Streams(features)("mixing"))
+    return (2.0 * signs - 1) / features**0.5
 
 
 def _cells(activations: Tensor, dims: int) -> int:

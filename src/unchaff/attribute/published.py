@@ -13,7 +13,8 @@ from torch.nn import functional
 from unchaff import progress
 from unchaff.errors import ConfigError, ModelError
 from unchaff.nets.flops import count
-from unchaff.nets.taps import Layer, find_layers, in_eval_mode, prunable
+from unchaff.nets.hooks import in_eval_mode
+from unchaff.nets.taps import Layer, find_layers, prunable
 from unchaff.records import Cost, Evidence, Observed, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams

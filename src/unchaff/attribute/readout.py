@@ -33,7 +33,21 @@ class Readout:
 
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Evidence:
         """Score every training sample; higher is more trustworthy."""
-        return self.of(Walk(trained.model, observed.train, self.depth, hears=self.own > 0))
+        return self.of(self.walk(trained, observed))
+
+    def walk(
+        self,
+        trained: Trained,
+        observed: Observed,
+        *,
+        name: str = "score",
+        views: tuple[str, ...] | None = None,
+    ) -> Walk:
+        """Return the walk over the training samples this read-out needs; other attributors may share it."""
+        return Walk(
+            trained.model, observed.train, self.depth,
+            name=name, views=views, hears=self.own > 0, taps=trained.taps,
+        )  # fmt: skip
 
     def of(self, walk: Walk) -> Evidence:
         """Score from a walk that other attributors share; it is walked `WALKS` times."""

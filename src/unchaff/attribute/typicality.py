@@ -39,7 +39,7 @@ class Typicality:
 
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Evidence:
         """Return the sign-corrected difference; higher is more trustworthy."""
-        walk = Walk(trained.model, observed.train, 0.5, hears=False)
+        walk = Walk(trained.model, observed.train, 0.5, hears=False, taps=trained.taps)
         labels = Readout().of(walk)
         evidence = self.judge(walk, labels).evidence
         return replace(evidence, cost=labels.cost + evidence.cost)

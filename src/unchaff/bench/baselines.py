@@ -16,7 +16,7 @@ from unchaff.extras import library
 from unchaff.methods.finetune import fresh_copy
 from unchaff.nets.flops import count
 from unchaff.nets.taps import find_layers
-from unchaff.records import Cost, Evidence, Observed, Partition, Recipe, Trained
+from unchaff.records import Cost, Evidence, Observed, Partition, Trained
 from unchaff.streams import Streams
 from unchaff.train.initial import train_by
 
@@ -43,7 +43,7 @@ class ConfidentLearning:
             inside, outside = samples.at(np.flatnonzero(fold == number)), np.flatnonzero(fold != number)
             here = streams.fork(f"fold {number}")
             fitted = train_by(
-                trained.recipe or Recipe.for_size(len(samples)),
+                trained.recipe_for(len(samples)),
                 fresh_copy(trained.model, streams=here),
                 samples.at(outside),
                 streams=here,

@@ -3,11 +3,14 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
 from unchaff.errors import ModelError
+from unchaff.nets.adapt import adapted
 from unchaff.nets.build import build, default_net
-from unchaff.nets.taps import find_layers
+from unchaff.nets.hooks import in_eval_mode
+from unchaff.nets.taps import points_of
 from unchaff.records import Recipe, Trained
 from unchaff.runs.weights import load_into, load_weights
 from unchaff.samples import Samples
@@ -28,21 +31,28 @@ def start(cell: "Cell", samples: Samples, *, streams: Streams) -> tuple[str, Tra
     model = build(spec, samples, streams=streams)
     if cell.weights is not None:
         load_into(model, load_weights(cell.weights))
-    check_outputs(model, samples)
+    model = fitting(model, samples)
     if cell.weights is None:
-        recipe = replace(Recipe.for_size(len(samples), epochs=cell.epochs), augment=cell.augment)
+        recipe = replace(Recipe.usual(model, len(samples)), epochs=cell.epochs, augment=cell.augment)
         return spec, train_initial(model, samples, recipe, streams=streams)
     initial = None if cell.initial is None else load_weights(cell.initial)
     return spec, Trained(model=model.eval(), initial=initial)
 
 
-def check_outputs(model: nn.Module, samples: Samples) -> None:
-    """Refuse a network whose outputs cannot hold the labels, or that has no layer to read."""
+def fitting(model: nn.Module, samples: Samples, taps: tuple[str, ...] = ()) -> nn.Module:
+    """Return a copy that maps batches of these samples to logits.
+
+    Raises:
+        ModelError: its outputs cannot hold the labels, or it has no layer to read.
+    """
+    taking = adapted(model, samples)
     example = next(samples.batches(2)).inputs
-    layers = find_layers(model, example)
-    outputs = layers[-1].units
+    points_of(taking, example, depth=1.0, taps=taps)
+    with in_eval_mode(taking), torch.no_grad():
+        outputs = taking(example).shape[1]
     if outputs < samples.num_classes:
         raise ModelError(
             f"The network has {outputs} outputs, but the data have {samples.num_classes} classes. "
             "Give a network with one output per class."
         )
+    return taking

@@ -28,7 +28,7 @@ class Columns(Common):
     """Which columns of a table are what, and how many rows."""
 
     input_column: Annotated[str | None, Option(help="Column of inputs.")] = None
-    label_column: Annotated[str | None, Option(help="Column of integer labels.")] = None
+    label_column: Annotated[str | None, Option(help="Column of labels: integers, or names.")] = None
     id_column: Annotated[str | None, Option(help="Column of unique ids; rows are numbered without.")] = None
     group_column: Annotated[
         str | None, Option(help="Column of speakers or patients, never on both sides of a hold-out.")
@@ -64,7 +64,7 @@ class Network(Reading):
 
     model: Annotated[
         str | None,
-        Option(help="mlp, small-cnn, resnet18, audio-cnn or pkg.module:factory; else by the data."),
+        Option(help="mlp, small-cnn, resnet18, audio-cnn, text-cnn or pkg.module:factory; else by the data."),
     ] = None
     weights: Annotated[
         Path | None, Option(help="safetensors, or a .pt state dict; without, it is trained first.")

@@ -1,11 +1,11 @@
 """From a listing to Samples: decode, leave out what cannot be used, settle the classes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from unchaff.data import arrays, audio, images
+from unchaff.data import arrays, audio, images, packed, words
 from unchaff.data.listing import UNLABELLED, Decoded, Listing
 from unchaff.data.options import Loaded, Options, Skipped
 from unchaff.data.prepare import Prepare
@@ -57,6 +57,7 @@ def assemble(listing: Listing, options: Options, *, like: Loaded | None = None) 
         source=decoded.source,
         groups=usable.groups,
     )
+    samples = replace(samples, texts=usable.texts, augmentation=options.augment)  # sorted by id already
     return Assembled(samples=samples, prepare=decoded.prepare, skipped=tuple(skipped), notes=decoded.notes)
 
 
@@ -65,6 +66,10 @@ def _decoded(listing: Listing, options: Options, like: Loaded | None) -> Decoded
     prepare = None if like is None else like.prepare
     if kind is not None and kind.name != listing.medium:
         raise DataError(f"This data is of kind {listing.medium}, the training data of kind {kind.name}.")
+    if listing.texts is not None:
+        return words.settle(listing.texts, options, kind=kind, prepare=prepare)
+    if listing.layout is not None and isinstance(listing.inputs, np.ndarray):
+        return packed.settle(listing.inputs, listing.layout, kind=kind)
     if isinstance(listing.inputs, np.ndarray):
         return arrays.settle(listing.inputs, listing.medium, options, kind=kind, prepare=prepare)
     read = images.decode_all if listing.medium == "image" else audio.decode_all
@@ -95,12 +100,4 @@ def _with_classes_of(listing: Listing, train: Samples) -> Listing:
     places = np.array([train.class_names.index(name) for name in listing.class_names], dtype=np.int64)
     inside = (listing.labels >= 0) & (listing.labels < len(places))
     labels = np.where(inside, places[np.where(inside, listing.labels, 0)], listing.labels)
-    return Listing(
-        medium=listing.medium,
-        ids=listing.ids,
-        labels=labels,
-        class_names=train.class_names,
-        inputs=listing.inputs,
-        groups=listing.groups,
-        found=listing.found,
-    )
+    return replace(listing, labels=labels, class_names=train.class_names)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
@@ -13,6 +13,7 @@ from unchaff.data.options import Options
 from unchaff.errors import DataError
 
 LABEL_NAMES = ("label", "labels", "target", "y", "class")
+TEXT_NAMES = ("text", "sentence")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,7 @@ class Columns:
     inputs: tuple[str, ...]  # several for tabular data
     label: str
     is_media: bool  # the input column holds files
+    is_text: bool = field(default=False, kw_only=True)  # it holds texts
     id: str | None
     group: str | None
 
@@ -73,21 +75,33 @@ def detect(schema: pa.Schema, options: Options) -> Columns:
     chosen = _named(schema, options.input_column, "--input-column")
     if chosen is None and media:
         chosen = _only(media, "input", "--input-column")
-    taken = {label, id_column, group}
-    inputs = (
-        (chosen,) if chosen else tuple(n for n in schema.names if n not in taken and _is_number(schema, n))
-    )
+    others = [name for name in schema.names if name not in {label, id_column, group}]
+    chosen = chosen or _text(schema, others)
+    inputs = (chosen,) if chosen else tuple(name for name in others if _is_number(schema, name))
     if not inputs:
+        raise DataError(f"No image, audio, text or numeric column among {', '.join(schema.names)}.")
+    is_media, is_text = chosen in media, chosen is not None and _is_string(schema, chosen)
+    if chosen and not (is_media or is_text or _is_number(schema, chosen)):
         raise DataError(
-            f"No image, audio or numeric column among {', '.join(schema.names)}. "
-            "Text is not read; give features as numeric columns."
+            f"Column {chosen} is of type {schema.field(chosen).type}. Give images, audio, text or numbers."
         )
-    is_media = chosen in media
-    if chosen and not is_media and not _is_number(schema, chosen):
-        raise DataError(
-            f"Column {chosen} is of type {schema.field(chosen).type}. Give images, audio or numbers."
-        )
-    return Columns(inputs=inputs, label=label, is_media=is_media, id=id_column, group=group)
+    return Columns(inputs=inputs, label=label, is_media=is_media, is_text=is_text, id=id_column, group=group)
+
+
+def _text(schema: pa.Schema, names: Sequence[str]) -> str | None:
+    """Return the column of texts: the one called so, or the only one of strings where none is numeric."""
+    strings = [name for name in names if _is_string(schema, name)]
+    called = [name for name in strings if name.lower() in TEXT_NAMES]
+    if called:
+        return _only(called, "text", "--input-column")
+    if strings and not any(_is_number(schema, name) for name in names):
+        return _only(strings, "text", "--input-column")
+    return None
+
+
+def _is_string(schema: pa.Schema, name: str) -> bool:
+    kind = schema.field(name).type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _feature(schema: pa.Schema, column: str) -> dict[str, Any]:
@@ -137,7 +151,7 @@ def check_label_type(kind: pa.DataType, name: str) -> None:
     """Refuse what is not one class per sample.
 
     Raises:
-        DataError: several labels per sample, fractions, or text.
+        DataError: several labels per sample, fractions, or something else.
     """
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         raise DataError(f"Column {name} holds several labels per sample. Multi-label data is not supported.")
@@ -145,7 +159,8 @@ def check_label_type(kind: pa.DataType, name: str) -> None:
         raise DataError(
             f"Column {name} holds fractions. Regression is not supported; labels must be integers."
         )
-    if not pa.types.is_integer(kind):
+    if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         raise DataError(
-            f"Column {name} is of type {kind}. Labels must be integers from 0; --label-column names another."
+            f"Column {name} is of type {kind}. Labels must be integers from 0, or names; "
+            "--label-column names another."
         )

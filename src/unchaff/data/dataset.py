@@ -1,6 +1,6 @@
 """Arrays and torch data sets -> Samples."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -14,9 +14,11 @@ from unchaff.data.assemble import assemble
 from unchaff.data.listing import UNLABELLED, Listing, numbered
 from unchaff.data.options import Options
 from unchaff.errors import DataError
+from unchaff.packing import pack
 from unchaff.samples import Samples
 
 Array = NDArray[Any] | Tensor | Sequence[Any]
+LABELS = ("labels", "label")  # keys of a mapping that hold the label
 
 
 @runtime_checkable
@@ -79,32 +81,66 @@ def from_dataset(
     class_names: Sequence[str] | None = None,
     options: Options | None = None,
 ) -> Samples:
-    """Return samples read once from a torch data set of (input, label); ids are positions.
+    """Return samples read once from a torch data set; ids are positions.
+
+    Its items are pairs (input, label), or mappings that hold the label under `labels` or `label`. An
+    input is a tensor, or several: a mapping, which the network gets by keyword, or a tuple, which it
+    gets by place. Sequences that come with an `attention_mask` may differ in length.
 
     Raises:
-        DataError: it has no length, or its items are not (input, label) of one shape.
+        DataError: it has no length, or its items are of other form or of several shapes.
     """
     if not isinstance(dataset, Sized):
         raise DataError(
             f"{type(dataset).__name__} has no length. Give a data set with __len__ and __getitem__."
         )
-    inputs: list[NDArray[Any]] = []
-    labels: list[Any] = []
-    for row in range(len(dataset)):
-        item = dataset[row]
-        if not isinstance(item, tuple | list) or len(item) != 2:
-            raise DataError(
-                f"Item {row} of {type(dataset).__name__} is not a pair (input, label). Return pairs."
-            )
-        inputs.append(_numpy(item[0]))
-        labels.append(item[1].item() if isinstance(item[1], Tensor) and item[1].numel() == 1 else item[1])
+    pairs = [_pair(dataset[row], row, type(dataset).__name__) for row in range(len(dataset))]
+    given = [pair[0] for pair in pairs]
+    labels = [
+        label.item() if isinstance(label, Tensor) and label.numel() == 1 else label for _, label in pairs
+    ]
+    names = class_names or getattr(dataset, "classes", None)
+    if given and isinstance(given[0], Mapping | tuple):
+        return _from_packed(given, np.asarray(labels), names, options or Options())
+    inputs = [_numpy(one) for one in given]
     shapes = {one.shape for one in inputs}
     if len(shapes) != 1:
         raise DataError(
             f"The inputs have {len(shapes)} shapes, such as {sorted(shapes)[:2]}. Give all the same shape."
         )
-    names = class_names or getattr(dataset, "classes", None)
     return from_arrays(np.stack(inputs), np.asarray(labels), class_names=names, options=options)
+
+
+def _pair(item: Any, row: int, name: str) -> tuple[Any, Any]:  # noqa: ANN401 - what a user's data set gives
+    if isinstance(item, Mapping):
+        label = next((key for key in LABELS if key in item), None)
+        if label is not None:
+            return {key: value for key, value in item.items() if key != label}, item[label]
+    elif isinstance(item, tuple | list) and len(item) == 2:
+        given, label = item
+        return (dict(given) if isinstance(given, Mapping) else given), label
+    raise DataError(
+        f"Item {row} of {name} is neither a pair (input, label) nor a mapping with the key labels or label. "
+        "Return one of the two."
+    )
+
+
+def _from_packed(
+    given: list[Any], labels: NDArray[Any], names: Sequence[str] | None, options: Options
+) -> Samples:
+    """Return samples of several tensors each."""
+    rows, layout = pack(given[: options.rows])
+    labels = _labels(labels)[: options.rows]
+    listing = Listing(
+        medium="packed",
+        ids=np.arange(len(labels)),
+        labels=labels,
+        class_names=numbered(_maybe(names), labels),
+        inputs=rows.numpy(),
+        layout=layout,
+        found="a data set of several tensors",
+    )
+    return assemble(listing, options).samples
 
 
 def list_arrays(

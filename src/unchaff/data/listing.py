@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unchaff.data.prepare import Prepare
+from unchaff.packing import Layout
 from unchaff.samples import Ids, Kind, Rows, Source
 
 UNLABELLED = -1
@@ -58,13 +59,20 @@ class Subset:
 class Listing:
     """A data set before decoding."""
 
-    medium: str  # "image", "audio" or "tabular"
+    medium: str  # "image", "audio", "text", "tabular" or "packed"
     ids: Ids
     labels: NDArray[np.int64]  # UNLABELLED where there is none
     class_names: tuple[str, ...]
     inputs: Encoded | NDArray[np.generic]  # an array when there is nothing to decode
     groups: Ids | None = None
+    layout: Layout | None = None  # of packed inputs
     found: str = ""  # where it was found, as part of a sentence: "a Parquet file, column img"
+
+    @property
+    def texts(self) -> NDArray[np.object_] | None:
+        """The inputs, where they are texts."""
+        is_text = self.medium == "text" and isinstance(self.inputs, np.ndarray)
+        return self.inputs if is_text else None  # type: ignore[return-value]
 
     def at(self, rows: Rows) -> "Listing":
         """Return the listing of these rows."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from unchaff.data.prepare import Prepare
 from unchaff.errors import ConfigError
-from unchaff.samples import Samples
+from unchaff.samples import Augmentation, Samples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +22,14 @@ class Options:
     size: tuple[int, int] | None = None  # height and width of images; None: the most common
     rate: int | None = None  # samples per second of audio; None: the most common, at most 16000
     seconds: float | None = None  # length of clips; None: 95 % of the clips fit whole
+    length: int | None = None  # words of a text that are read; None: 95 % of the texts fit whole
+    augment: Augmentation | None = None  # how training changes a batch; None: as the kind allows
     mean: tuple[float, ...] | None = None  # taken off prepared inputs, per channel or column
     std: tuple[float, ...] | None = None  # divided by
     mirror: bool | None = None  # a mirror image keeps its label; None: for colour images only
 
     def __post_init__(self) -> None:
-        given = {"rows": self.rows, "rate": self.rate, "seconds": self.seconds}
+        given = {"rows": self.rows, "rate": self.rate, "seconds": self.seconds, "length": self.length}
         given |= {"size": None if self.size is None else min(self.size), "std": min(self.std or (1.0,))}
         for name, value in given.items():
             if value is not None and not value > 0:

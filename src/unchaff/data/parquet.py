@@ -96,11 +96,14 @@ def list_table(
     if table.num_rows == 0:
         raise DataError("The table has no rows. Give data with at least two classes.")
     ids, id_note = ids_of(table, columns, is_asked=is_id_asked)
-    labels = table.column(columns.label).cast(pa.int64()).fill_null(UNLABELLED).to_numpy()
+    labels, class_names = _labels(table, columns.label)
     inputs: Encoded | NDArray[np.generic]
     if columns.is_media:
         inputs = _file_column(table.column(columns.inputs[0]), folder)
         medium = medium_of(table.schema, columns.inputs[0], _first(inputs))
+    elif columns.is_text:
+        inputs = np.array(table.column(columns.inputs[0]).to_pylist(), dtype=object)
+        medium = "text"
     else:
         inputs = np.stack([_numbers(table.column(name)) for name in columns.inputs], axis=1)
         medium = "tabular"
@@ -110,11 +113,23 @@ def list_table(
         medium=medium,
         ids=ids,
         labels=labels,
-        class_names=numbered(class_names_of(table.schema, columns.label), labels),
+        class_names=class_names,
         inputs=inputs,
         groups=groups,
         found=f"{where} (inputs: {shown}; label: {columns.label}; {id_note})",
     )
+
+
+def _labels(table: pa.Table, name: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Return labels and the names of the classes; labels that are names become numbers in their order."""
+    column = table.column(name)
+    if pa.types.is_integer(column.type):
+        labels = column.cast(pa.int64()).fill_null(UNLABELLED).to_numpy()
+        return labels, numbered(class_names_of(table.schema, name), labels)
+    values = column.to_pylist()
+    names = tuple(sorted({value for value in values if value is not None}))
+    places = {value: place for place, value in enumerate(names)} | {None: UNLABELLED}
+    return np.array([places[value] for value in values], dtype=np.int64), names
 
 
 def ids_of(table: pa.Table, columns: Columns, *, is_asked: bool) -> tuple[Ids, str]:

@@ -1,17 +1,13 @@
 """From inputs as stored to inputs as a network takes them; saved with the model."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-
-from unchaff.errors import DataError
 
 
 @runtime_checkable
@@ -74,6 +70,19 @@ class Plain:
 
 
 @dataclass(frozen=True)
+class AsIs:
+    """Nothing: the network takes inputs as they are stored."""
+
+    dear: ClassVar[bool] = False
+
+    def __call__(self, raw: Tensor) -> Tensor:
+        return raw
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": "as-is"}
+
+
+@dataclass(frozen=True)
 class LogMel:
     """Logarithm of the power in mel bands, as an image (1, n_mels, frames).
 
@@ -131,25 +140,3 @@ def _mel_bands(rate: int, n_fft: int, n_mels: int) -> Float[Tensor, "mels bins"]
     rise = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     fall = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
     return torch.minimum(rise, fall).clamp(min=0).float()
-
-
-PREPARES: Mapping[str, type[Pixels] | type[Plain] | type[LogMel]] = MappingProxyType(
-    {"pixels": Pixels, "plain": Plain, "logmel": LogMel}
-)
-
-
-def from_json(saved: Mapping[str, Any]) -> Prepare:
-    """Rebuild what `to_json` described.
-
-    Raises:
-        DataError: if the kind is not one of ours.
-    """
-    kind = str(saved.get("kind"))
-    if kind not in PREPARES:
-        raise DataError(f"The frontend {kind!r} is not known. Known are: {', '.join(PREPARES)}.")
-    fields: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list | tuple) else value
-        for name, value in saved.items()
-        if name != "kind"
-    }
-    return PREPARES[kind](**fields)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from unchaff.errors import ModelError
-from unchaff.nets.taps import in_eval_mode
+from unchaff.nets.hooks import in_eval_mode
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from unchaff.errors import ConfigError
 from unchaff.methods.finetune import fresh_copy
 from unchaff.nets.flops import count
-from unchaff.nets.taps import in_eval_mode
-from unchaff.records import Cost, Observed, Outcome, Recipe, Trained
+from unchaff.nets.hooks import in_eval_mode
+from unchaff.records import Cost, Observed, Outcome, Trained
 from unchaff.samples import Rows, Samples
 from unchaff.streams import Streams
 from unchaff.train.initial import train_by
@@ -41,7 +41,7 @@ class EarlyStop:
             rows = streams.subset("early stop", train.ids, max(1, round(self.validation * len(train))))
             validation = train.at(rows)
             train = train.select(np.delete(train.ids, rows))
-        recipe = trained.recipe or Recipe.for_size(len(train))
+        recipe = trained.recipe_for(len(train))
         best = Best(trained, validation)
         fitted = train_by(
             replace(recipe, augment=self.augment),

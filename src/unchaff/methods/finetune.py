@@ -15,15 +15,16 @@ from unchaff.samples import Samples
 from unchaff.streams import Streams
 from unchaff.train.augment import smaller
 from unchaff.train.loop import Cosine, Fitted, Loss, Phase, fit, freeze_others, hold_masks, hold_still
+from unchaff.train.optimizers import optimizer_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class FineTune:
     """How the network learns again. The whole of it (F-FT), or its last layers only (L-FT)."""
 
-    lr: float = 0.1  # peak of the cosine over all parts
+    lr: float | None = None  # peak of the cosine over all parts; None: that of the recipe
     batch_size: int | None = None  # None: half of the batches the network was trained with
-    weight_decay: float = 5e-4
+    weight_decay: float | None = None  # None: that of the recipe
     shrink: float = 0.6  # weights = shrink * trained + (1 - shrink) * initial; 1: as they are
     small: float = 0.75  # side of the small pictures, of the full side
     average: float = 0.99  # decay of the running mean of the weights that re-scoring uses
@@ -39,8 +40,7 @@ class FineTune:
 
     def batches(self, trained: Trained, samples: Samples) -> int:
         """Return the batch size."""
-        recipe = trained.recipe or Recipe.for_size(len(samples))
-        return self.batch_size or max(2, recipe.batch_size // 2)
+        return self.batch_size or max(2, trained.recipe_for(len(samples)).batch_size // 2)
 
     def gentle(self) -> "FineTune":
         """Return the same without shrinking: where labels are right there is nothing to forget."""
@@ -58,7 +58,7 @@ class FineTune:
         fresh = trained.initial or dict(fresh_copy(trained.model, streams=streams).named_parameters())
         with torch.no_grad():
             for name, parameter in model.named_parameters():
-                if name in fresh:
+                if name in fresh and parameter.requires_grad:
                     parameter.mul_(self.shrink).add_(fresh[name].to(parameter), alpha=1 - self.shrink)
         return model
 
@@ -107,6 +107,7 @@ class Schedule:
     side: int | None  # of the small pictures
     masks: Mapping[str, Tensor]  # of weights that stay zero
     trained: Trained
+    usual: Recipe  # how it was trained: optimizer, rate and decay where the recipe here names none
     trains: tuple[str, ...] | None = None  # modules that learn, by name; None: all
     done: int = 0  # parts that ran
 
@@ -140,7 +141,8 @@ class Schedule:
             max(1, int(flops * part.share / total / (batch * price)))
             for part, price in zip(parts, prices, strict=True)
         ]
-        return Schedule(recipe, parts, steps, holds, batch, side, masks or {}, trained, trains)
+        usual = trained.recipe_for(len(samples))
+        return Schedule(recipe, parts, steps, holds, batch, side, masks or {}, trained, usual, trains)
 
     def start(self, *, streams: Streams) -> nn.Module:
         """Return the network the first part begins with."""
@@ -158,10 +160,10 @@ class Schedule:
         part = self.parts[self.done]
         phase = Phase(
             steps=self.steps[self.done],
-            lr=Cosine(steps=sum(self.steps), peak=self.recipe.lr),
+            lr=Cosine(steps=sum(self.steps), peak=self.recipe.lr or self.usual.lr),
             first_step=sum(self.steps[: self.done]),
             batch_size=self.batch_size,
-            weight_decay=self.recipe.weight_decay,
+            optimizer=optimizer_of(self.usual, weight_decay=self.recipe.weight_decay),
             side=self.side if part.small else None,
             average=self.recipe.average if self.averages else None,
             masks=self.masks,

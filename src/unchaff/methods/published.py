@@ -10,13 +10,15 @@ from unchaff.attribute.published import Published as Attribution
 from unchaff.attribute.published import target_layer
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Attributor, Partitioner
-from unchaff.nets.taps import find_layers, in_eval_mode, read_outputs
+from unchaff.nets.hooks import in_eval_mode, read_outputs
+from unchaff.nets.taps import find_layers
 from unchaff.partition.clusters import Clusters
-from unchaff.records import Observed, Outcome, Partition, PrunedUnit, PrunePlan, Recipe, Trained
+from unchaff.records import Observed, Outcome, Partition, PrunedUnit, PrunePlan, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 from unchaff.train.initial import steps_of
 from unchaff.train.loop import Phase, fit
+from unchaff.train.optimizers import Adam
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,15 +50,14 @@ class Published:
         plan = self._plan(layer, trained.model, observed.train, split)
         start = zero_rows(trained.model, plan)
         kept = observed.train.select(split.kept_ids)
-        recipe = trained.recipe or Recipe.for_size(len(kept))
+        recipe = trained.recipe_for(len(kept))
         recipe = replace(recipe, batch_size=64)
         phase = Phase(
             steps=max(1, round(self.epochs * steps_of(recipe, len(kept)))),
             lr=lambda _step: 1e-3,
             batch_size=recipe.batch_size,
-            weight_decay=1e-5 if self.last else 0.0,
             augment=False,
-            adam=True,
+            optimizer=Adam(weight_decay=1e-5 if self.last else 0.0, decoupled=False),
             trains=_from_layer(trained, observed.train, layer) if self.last else None,
             task=trained.task,
         )

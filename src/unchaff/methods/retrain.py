@@ -7,7 +7,7 @@ from unchaff.errors import ConfigError
 from unchaff.interfaces import Attributor, Partitioner
 from unchaff.methods.finetune import fresh_copy
 from unchaff.partition.transition import Transition
-from unchaff.records import Observed, Outcome, Partition, Recipe, Trained
+from unchaff.records import Observed, Outcome, Partition, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 from unchaff.train.initial import train_by
@@ -61,7 +61,7 @@ def retrained(
     partition: Partition | None = None,
 ) -> Outcome:
     """Train a freshly initialised copy on these samples."""
-    recipe = trained.recipe or Recipe.for_size(len(samples))
+    recipe = trained.recipe_for(len(samples))
     epochs = max(1, round(recipe.epochs * training.budget))
     recipe = replace(recipe, augment=training.augment, epochs=epochs)
     fresh = fresh_copy(trained.model, streams=streams)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor, nn
 
 from unchaff.attribute.gaussians import posterior
-from unchaff.attribute.observe import Walk
 from unchaff.attribute.readout import WALKS, Readout, z_score
 from unchaff.attribute.ridge import flops_per_sample
 from unchaff.attribute.typicality import Typicality
@@ -95,7 +94,7 @@ class Unlearn:
             fitted = schedule.run(model, self.lesson(observed, split), streams=streams)
             model, cost = fitted.model, cost + fitted.cost
             if part.rescore:
-                evidence = self._again(fitted.averaged, observed, first.evidence)
+                evidence = self._again(replace(trained, model=fitted.averaged), observed, first.evidence)
                 started = time.perf_counter()
                 split = self._split(evidence, first.sound)
                 cost = cost + evidence.cost + _since(started)
@@ -130,7 +129,7 @@ class Unlearn:
 
     def _first(self, trained: Trained, observed: Observed) -> "FirstLook":
         """Score the finished network; the input channel acts only where it is sure."""
-        walk = Walk(trained.model, observed.train, self.readout.depth, hears=self.readout.own > 0)
+        walk = self.readout.walk(trained, observed)
         evidence = self.readout.of(walk)
         inputs = self.inputs.judge(walk, evidence)
         typical = inputs.evidence
@@ -144,10 +143,10 @@ class Unlearn:
         split = self.partition(evidence) if sound is None else by_both(evidence, sound, self.partition)
         return FirstLook(replace(evidence, cost=evidence.cost + _since(started)), split, sound)
 
-    def _again(self, model: nn.Module, observed: Observed, first: Evidence) -> Evidence:
+    def _again(self, now: Trained, observed: Observed, first: Evidence) -> Evidence:
         """Score with the network as it is now: all layers, its own opinion, and the first scoring."""
-        walk = Walk(model, observed.train, 1.0, name="re-score", views=self.later_views)
-        evidence = replace(self.readout, depth=1.0, own=1.0).of(walk)
+        readout = replace(self.readout, depth=1.0, own=1.0)
+        evidence = readout.of(readout.walk(now, observed, name="re-score", views=self.later_views))
         columns = {f"first_{name}": column for name, column in first.columns.items()}
         total = evidence.total + self.memory * z_score(first.total)
         opinions = {**evidence.opinions, **{f"first_{name}": each for name, each in first.opinions.items()}}
@@ -183,7 +182,7 @@ class Unlearn:
 
     def _look_again(self, trained: Trained, observed: Observed) -> float:
         """Return the operations of a later look."""
-        walk = Walk(trained.model, observed.train, 1.0, views=self.later_views)
+        walk = replace(self.readout, depth=1.0, own=1.0).walk(trained, observed, views=self.later_views)
         return walk.expected_flops(WALKS, flops_per_sample(walk.width(), observed.train.num_classes))
 
 

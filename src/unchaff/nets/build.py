@@ -11,11 +11,18 @@ from unchaff.nets.cnn import audio_cnn, small_cnn
 from unchaff.nets.mlp import mlp
 from unchaff.nets.resnet import resnet18
 from unchaff.nets.standardize import Standardize
+from unchaff.nets.text import text_cnn
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 
 NETS: Mapping[str, Callable[[tuple[int, ...], int], nn.Module]] = MappingProxyType(
-    {"mlp": mlp, "small-cnn": small_cnn, "resnet18": resnet18, "audio-cnn": audio_cnn}
+    {
+        "mlp": mlp,
+        "small-cnn": small_cnn,
+        "resnet18": resnet18,
+        "audio-cnn": audio_cnn,
+        "text-cnn": text_cnn,
+    }
 )
 KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -23,14 +30,15 @@ KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "small-cnn": ("image",),
         "resnet18": ("image",),
         "audio-cnn": ("audio",),
+        "text-cnn": ("text",),
     }
 )
 
 
 def default_net(samples: Samples) -> str:
     """Return the name of the built-in network that suits this kind of sample."""
-    if samples.kind.name == "audio":
-        return "audio-cnn"
+    if samples.kind.name in ("audio", "text"):
+        return f"{samples.kind.name}-cnn"
     is_picture = samples.kind.name == "image" and min(samples.kind.shape[-2:]) >= 16
     return "small-cnn" if is_picture else "mlp"
 

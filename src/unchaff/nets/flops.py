@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from unchaff.nets.taps import ended_before
+from unchaff.nets.hooks import ended_before
 
 
 @dataclass(frozen=True)
@@ -42,5 +42,5 @@ def forward(model: nn.Module, example: Tensor, *, until: str | None = None) -> f
 
 
 def _probe(model: nn.Module, example: Tensor) -> tuple[nn.Module, Tensor]:
-    batch = torch.zeros((2, *example.shape[1:]), device=example.device, dtype=example.dtype)
+    batch = example[:1].repeat_interleave(2, dim=0)  # real values: a sequence of nothing is no input
     return copy.deepcopy(model).eval(), batch

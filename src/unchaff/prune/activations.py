@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unchaff.nets.flops import count
-from unchaff.nets.taps import Layer, find_layers, in_eval_mode, prunable, read_outputs
+from unchaff.nets.hooks import in_eval_mode, read_outputs
+from unchaff.nets.taps import Layer, find_layers, prunable
 from unchaff.records import Cost, PrunedUnit, PrunePlan, Trained
 from unchaff.samples import Samples
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from unchaff.nets.taps import in_eval_mode
+from unchaff.nets.hooks import in_eval_mode
 from unchaff.prune.activations import last_layers, worst_units
 from unchaff.records import Observed, Partition, PrunePlan, Trained
 from unchaff.streams import Streams

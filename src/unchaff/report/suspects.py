@@ -4,7 +4,7 @@ import numpy as np
 from torch import Tensor
 
 from unchaff.records import Partition
-from unchaff.report.thumbnails import media
+from unchaff.report.thumbnails import media, written
 from unchaff.report.views import ClassRow, Suspect
 from unchaff.report.words import number
 from unchaff.runs.record import Run
@@ -57,5 +57,7 @@ def _suspect(run: Run, split: Partition, row: int, raw: Tensor) -> Suspect:
         quality=float(split.quality[row]),
         kept=bool(split.kept[row]),
         evidence=tuple((name, number(float(values[row]))) for name, values in split.evidence.items()),
-        media=media(raw, run.samples.kind, given),
+        media=written(run.samples.texts[row])
+        if run.samples.texts is not None
+        else media(raw, run.samples.kind, given),
     )

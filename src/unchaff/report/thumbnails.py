@@ -18,6 +18,7 @@ LARGEST = 128  # pixels on the longer side
 SMALL = 48  # pixels: below this, pictures are enlarged
 SOUND_BYTES = 96_000  # of one player: 50 of them leave the page under 10 MB
 SLOW_RATE = 8_000  # samples per second: enough to recognise speech
+LONGEST_TEXT = 600  # characters
 NUM_VALUES = 8  # of a row of numbers
 
 Array = NDArray[np.float32]
@@ -25,12 +26,19 @@ Array = NDArray[np.float32]
 
 def media(raw: Tensor, kind: Kind, label: str) -> Media:
     """Return one raw sample as a picture, a sound with its spectrogram, or a short table."""
+    if kind.layout is not None:
+        return Media(note=f"{kind.layout}")
     values = raw.detach().cpu()
     if kind.name == "image" and values.ndim == 3:
         return _picture(values, label)
     if kind.name == "audio" and values.ndim == 1:
         return _sound(values.float().numpy(), kind.rate or 16_000, label)
     return _row(values.float().flatten().numpy())
+
+
+def written(text: str) -> Media:
+    """Return the beginning of a text."""
+    return Media(text=text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]} ...")
 
 
 def _picture(values: Tensor, label: str) -> Media:

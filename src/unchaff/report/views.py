@@ -56,6 +56,7 @@ class Media:
     sound: str = ""  # data URI
     alt: str = ""
     note: str = ""
+    text: str = ""
     rows: tuple[tuple[str, str], ...] = ()
     is_small: bool = False  # few pixels: to be shown enlarged and not smoothed
 

@@ -7,6 +7,9 @@ from torch.nn import functional
 
 from unchaff.samples import Kind
 
+UNKNOWN = 1  # the word that stands for one left out
+DROPPED = 0.1  # share of the words left out
+
 
 def view(inputs: Tensor, name: str) -> Tensor:
     """Return a deterministic view of a batch: `plain` or `mirror` (left and right exchanged)."""
@@ -27,7 +30,7 @@ def augment(
     made smaller where `side` asks for it: smaller pictures cost less. Images under 16 pixels a side stay
     as they are, for a move by one pixel changes what they show.
     Sound: moved in time by up to a tenth, one span of frames and one of bands set to their mean.
-    Tabular rows: as they are.
+    Texts: a tenth of the words made unknown. Tabular rows and whatever else: as they are.
 
     Args:
         inputs: a prepared batch; not modified.
@@ -41,7 +44,14 @@ def augment(
         return moved if side is None else smaller(moved, side)
     if kind.name == "audio":
         return _masked(_moved(inputs, generator), generator)
+    if kind.pad is not None:
+        return _dropped(inputs, kind.pad, generator)
     return inputs
+
+
+def _dropped(words: Tensor, pad: int, generator: torch.Generator) -> Tensor:
+    drawn = torch.rand(words.shape, generator=generator, device=words.device) < DROPPED
+    return torch.where(drawn & (words != pad), UNKNOWN, words)
 
 
 def _mirrored(inputs: Tensor, kind: Kind, generator: torch.Generator, flips: Tensor | None) -> Tensor:

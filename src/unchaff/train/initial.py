@@ -7,6 +7,7 @@ from unchaff.records import Cost, Recipe, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 from unchaff.train.loop import Cosine, Fitted, Phase, fit
+from unchaff.train.optimizers import optimizer_of
 from unchaff.train.recorder import Recorder, Watcher
 
 
@@ -30,8 +31,7 @@ def train_by(
         steps=steps,
         lr=Cosine(steps=steps, peak=recipe.lr, warmup=recipe.warmup),
         batch_size=recipe.batch_size,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
+        optimizer=optimizer_of(recipe),
         augment=recipe.augment,
     )
     return fit(model, samples, phase, streams=streams, name=name, watcher=watcher)
@@ -56,7 +56,7 @@ def full_cost(trained: Trained, samples: Samples) -> Cost:
 
     Without a recipe the default one is assumed, and the caller marks shares as estimated.
     """
-    recipe = trained.recipe or Recipe.for_size(len(samples))
+    recipe = trained.recipe_for(len(samples))
     example = next(samples.batches(2)).inputs
     batch = min(recipe.batch_size, len(samples))
     seen = steps_of(recipe, len(samples)) * batch

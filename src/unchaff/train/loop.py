@@ -17,6 +17,7 @@ from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams
 from unchaff.tasks import CLASSIFICATION, Task
 from unchaff.train.augment import augment
+from unchaff.train.optimizers import Optimizes, Sgd
 from unchaff.train.recorder import Watcher
 
 
@@ -47,10 +48,8 @@ class Phase:
     lr: Callable[[int], float]  # by the step counted from `first_step`
     first_step: int = 0  # where this phase lies on the schedule
     batch_size: int = 128
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
+    optimizer: Optimizes = field(default_factory=Sgd)
     augment: bool = True
-    adam: bool = False  # Adam instead of SGD, for methods published with it
     side: int | None = None  # side of the pictures; None: full size
     average: float | None = None  # decay of the running mean of the weights, None: none is kept
     masks: Mapping[str, Tensor] = field(default_factory=dict)  # by parameter: held at zero where False
@@ -110,7 +109,11 @@ def fit(
             inputs = batch.inputs
             if phase.augment:
                 mirrored = (first[torch.from_numpy(batch.rows)] ^ bool(epoch % 2)).to(samples.device)
-                inputs = augment(inputs, samples.kind, generator, side=phase.side, mirrored=mirrored)
+                inputs = (
+                    augment(inputs, samples.kind, generator, side=phase.side, mirrored=mirrored)
+                    if samples.augmentation is None
+                    else samples.augmentation(inputs, generator)
+                )
             for group in optimizer.param_groups:
                 group["lr"] = phase.lr(phase.first_step + step)
             losses += _step(learner, optimizer, inputs, batch, phase, watcher)
@@ -166,20 +169,21 @@ def hold_masks(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
 
 def _prepare(learner: nn.Module, phase: Phase) -> torch.optim.Optimizer:
     learner.train()
+    rest(learner)
     if phase.trains is not None:
         freeze_others(learner, phase.trains)
     hold_still(learner, phase.holds)
     hold_masks(learner, phase.masks)
     learning = [parameter for parameter in learner.parameters() if parameter.requires_grad]
-    if phase.adam:
-        return torch.optim.Adam(learning, lr=phase.lr(0), weight_decay=phase.weight_decay)
-    return torch.optim.SGD(
-        learning,
-        lr=phase.lr(phase.first_step),
-        momentum=phase.momentum,
-        weight_decay=phase.weight_decay,
-        nesterov=phase.momentum > 0,
-    )
+    return phase.optimizer(learning, phase.lr(phase.first_step))
+
+
+def rest(learner: nn.Module) -> None:
+    """Keep the statistics of normalisations that their owner froze."""
+    for module in learner.modules():
+        frozen = [parameter.requires_grad for parameter in module.parameters(recurse=False)]
+        if frozen and not any(frozen) and isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
 
 
 def hold_still(learner: nn.Module, names: tuple[str, ...]) -> None:
@@ -190,11 +194,14 @@ def hold_still(learner: nn.Module, names: tuple[str, ...]) -> None:
 
 def freeze_others(learner: nn.Module, trains: tuple[str, ...]) -> None:
     """Stop gradients, and batch-norm statistics, of every module not named."""
+    learns = {parameter for parameter in learner.parameters() if parameter.requires_grad}
     learner.eval()
     learner.requires_grad_(requires_grad=False)
     modules = dict(learner.named_modules())
     for name in trains:
-        modules[name].train().requires_grad_(requires_grad=True)
+        modules[name].train()
+        for parameter in modules[name].parameters():
+            parameter.requires_grad_(parameter in learns)
 
 
 def _stream(

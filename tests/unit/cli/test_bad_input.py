@@ -70,7 +70,7 @@ def test_a_network_without_any_tapped_layer(refused, table, tmp_path, monkeypatc
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    refused([table(), *MLP[2:], "--model", "no_layers:build"], "No linear or convolution layer")
+    refused([table(), *MLP[2:], "--model", "no_layers:build"], "No layer ran in the network")
 
 
 @pytest.mark.parametrize("name", ["nothing", "missing_module:build", "json:missing"])

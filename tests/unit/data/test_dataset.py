@@ -45,7 +45,7 @@ def test_a_torch_data_set_is_read_once():
 @pytest.mark.parametrize(
     ("dataset", "match"),
     [
-        (TensorDataset(X), r"Item 0 of TensorDataset is not a pair"),
+        (TensorDataset(X), r"Item 0 of TensorDataset is neither a pair"),
         ([(torch.zeros(2), 0), (torch.zeros(3), 1)], "The inputs have 2 shapes"),
         (Endless(), "has no length"),
     ],

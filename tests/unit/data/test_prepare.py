@@ -3,7 +3,8 @@ import json
 import pytest
 import torch
 
-from unchaff.data.prepare import LogMel, Pixels, Plain, from_json
+from unchaff.data.frontends import from_json
+from unchaff.data.prepare import LogMel, Pixels, Plain
 from unchaff.errors import DataError
 
 

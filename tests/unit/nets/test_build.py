@@ -10,7 +10,7 @@ from unchaff.nets.taps import find_layers, prunable
 from unchaff.samples import Kind, canonical
 from unchaff.streams import Streams
 
-SHAPES = {"image": (3, 32, 32), "audio": (1, 40, 50), "tabular": (7,)}
+SHAPES = {"image": (3, 32, 32), "audio": (1, 40, 50), "tabular": (7,), "text": (12,)}
 CASES = [(name, kind) for name, kinds in KINDS.items() for kind in kinds]
 
 
@@ -24,7 +24,10 @@ def samples(kind, shape, count=6):
 @pytest.mark.parametrize(("name", "kind"), CASES, ids=str)
 def test_every_network_answers_and_can_be_pruned(name, kind):
     model = from_shape(name, SHAPES[kind], 5).eval()
-    inputs = torch.randn(2, *SHAPES[kind], generator=torch.Generator().manual_seed(0))
+    draw = torch.Generator().manual_seed(0)
+    inputs = torch.randn(2, *SHAPES[kind], generator=draw)
+    if kind == "text":
+        inputs = torch.randint(0, 50, (2, *SHAPES[kind]), generator=draw)
     assert model(inputs).shape == (2, 5)
     layers = find_layers(model, inputs)
     assert [layer.name for layer in layers if layer.is_output] == [layers[-1].name]

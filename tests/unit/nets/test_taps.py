@@ -5,7 +5,8 @@ from torch.nn import functional
 
 from unchaff.errors import ModelError
 from unchaff.nets.blocks import Residual
-from unchaff.nets.taps import find_layers, in_eval_mode, read_inputs, read_outputs, reading_points
+from unchaff.nets.hooks import in_eval_mode, read_inputs, read_outputs
+from unchaff.nets.taps import find_layers, points_of, prunable, reading_points
 
 
 class Functional(nn.Module):
@@ -92,7 +93,7 @@ def test_reading_points_are_the_last_of_each_shape_and_the_ends():
 
 
 def test_a_network_without_layers_is_refused():
-    with pytest.raises(ModelError, match=r"No linear or convolution layer.*Give a network"):
+    with pytest.raises(ModelError, match=r"No layer ran.*Give a network"):
         find_layers(nn.Flatten(), torch.zeros(2, 3))
 
 
@@ -122,3 +123,81 @@ def test_inputs_and_outputs_are_read_and_hooks_removed():
     assert torch.equal(written["1"], read["1"].relu())
     assert not model[1]._forward_hooks
     assert not model[1]._forward_pre_hooks
+
+
+class Reader(nn.Module):
+    """Words looked up, read by a transformer or a recurrent layer, and judged by their mean."""
+
+    def __init__(self, middle):
+        super().__init__()
+        self.words, self.middle, self.out = nn.Embedding(20, 8), middle, nn.Linear(8, 2)
+
+    def forward(self, words):
+        read = self.middle(self.words(words))
+        return self.out((read[0] if isinstance(read, tuple) else read).mean(1))
+
+
+def words():
+    return torch.randint(0, 20, (3, 5), generator=torch.Generator().manual_seed(0))
+
+
+def block(*, batch_first=True):
+    return nn.TransformerEncoderLayer(8, 2, 16, batch_first=batch_first)
+
+
+def test_a_transformer_is_read_at_its_attention_and_its_layers_features_first():
+    layers = find_layers(Reader(block()), words())
+    assert named(layers) == ["middle.self_attn", "middle.linear1", "middle.linear2", "out"]
+    assert [layer.input_shape for layer in layers] == [(8, 5), (8, 5), (16, 5), (8,)]
+    assert all(layer.is_embedded for layer in layers)
+    assert named(prunable(layers, Reader(block()))) == ["middle.linear1", "middle.linear2"]
+
+
+def test_a_recurrent_layer_is_read_as_a_whole():
+    model = Reader(nn.LSTM(8, 8, batch_first=True))
+    layers = find_layers(model, words())
+    assert named(layers) == ["middle", "out"]
+    assert named(prunable(layers, model)) == []
+    with read_inputs(model, ["middle"]) as seen:
+        model(words())
+    torch.testing.assert_close(seen["middle"], model.words(words()).transpose(1, 2))
+
+
+def test_what_does_not_keep_samples_apart_is_not_read():
+    class TimeFirst(Reader):
+        def forward(self, given):
+            return self.out(self.middle(self.words(given).transpose(0, 1)).mean(0))
+
+    layers = find_layers(TimeFirst(block(batch_first=False)), words())
+    assert [layer.name for layer in layers if layer.by_sample] == ["out"]
+    assert named(reading_points(layers)) == ["out"]
+
+
+def test_the_first_layer_is_read_only_behind_an_embedding():
+    plain = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    assert named(points_of(plain, torch.zeros(2, 4), depth=1.0)) == ["2"]
+    assert named(points_of(Reader(block()), words(), depth=0.1)) == ["middle.self_attn"]
+
+
+def test_layers_to_read_can_be_named_and_a_wrong_name_is_answered_with_the_right_ones():
+    plain = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    assert named(points_of(plain, torch.zeros(2, 4), depth=0.1, taps=("2", "0"))) == ["0", "2"]
+    with pytest.raises(ModelError, match=r"'1' cannot be read. Layers .* apart: 0, 2"):
+        points_of(plain, torch.zeros(2, 4), depth=0.1, taps=("1",))
+
+
+def test_shared_and_frozen_weights_are_not_pruned():
+    model = nn.Sequential(*(nn.Linear(4, 4) for _ in range(4)))
+    model[1].weight = model[0].weight
+    model[2].requires_grad_(requires_grad=False)
+    layers = find_layers(model, torch.zeros(2, 4))
+    assert [layer.is_tied for layer in layers] == [True, True, False, False]
+    assert named(prunable(layers, model)) == []
+    assert layers[0].reader is None, "its weights are not this layer's alone"
+
+
+def test_of_a_layer_that_runs_again_the_first_reading_counts():
+    model = Shared()
+    with read_inputs(model, ["again"]) as seen:
+        model(torch.ones(2, 5))
+    torch.testing.assert_close(seen["again"], model.into(torch.ones(2, 5)))

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from unchaff.methods.finetune import FineTune, Lesson, Part, Schedule
-from unchaff.nets.taps import find_layers, prunable, read_outputs
+from unchaff.nets.hooks import read_outputs
+from unchaff.nets.taps import find_layers, prunable
 from unchaff.prune.apply import masks_for, prune
 from unchaff.records import PrunedUnit, PrunePlan, Trained
 from unchaff.streams import Streams

@@ -7,6 +7,7 @@ from torch.nn import functional
 from unchaff.samples import Batch
 from unchaff.streams import Streams
 from unchaff.train.loop import Phase, fit
+from unchaff.train.optimizers import Sgd
 from unchaff.train.targets import EarlyLearning, Weighted
 
 OUTPUTS = torch.tensor([[2.0, 0.0], [0.0, 1.0]])
@@ -46,7 +47,7 @@ def test_its_gradient_pulls_towards_the_remembered_class():
 
 def test_a_phase_trains_by_the_loss_it_is_given(toy):
     def trained(loss):
-        phase = Phase(steps=3, lr=lambda _: 0.1, batch_size=60, weight_decay=0.0, loss=loss)
+        phase = Phase(steps=3, lr=lambda _: 0.1, batch_size=60, optimizer=Sgd(weight_decay=0.0), loss=loss)
         return fit(toy.trained.model, toy.observed.train, phase, streams=Streams(0)).model[5].weight
 
     assert not torch.equal(trained(None), toy.trained.model[5].weight)
