@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from unchaff.cli import bench, doctor, inject, repair, score
+from unchaff.cli import bench, doctor, export, inject, repair, score
 from unchaff.cli.command import TYPED, takes
 from unchaff.cli.installed import version
 from unchaff.errors import UnchaffError
@@ -27,7 +27,14 @@ class Exit(IntEnum):
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-COMMANDS = {"repair": repair, "score": score, "inject": inject, "bench": bench, "doctor": doctor}
+COMMANDS = {
+    "repair": repair,
+    "score": score,
+    "inject": inject,
+    "export": export,
+    "bench": bench,
+    "doctor": doctor,
+}
 for name, module in COMMANDS.items():
     app.command(name)(takes(module.Options)(module.command))
 

@@ -1,12 +1,15 @@
 """Samples -> a table in the layout of the Hugging Face hub."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from unchaff.data.columns import Columns, detect, features_of
 from unchaff.data.encode import files_of
@@ -19,7 +22,12 @@ FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 DTYPES = {"double": "float64", "float": "float32", "halffloat": "float16"}  # Arrow's names to the hub's
 
 
-def noisy_table(spec: str, options: Options, clean: Samples, noisy: Samples) -> pa.Table:
+Extra = Mapping[str, NDArray[np.generic]]  # further columns, one value a sample, sorted by id
+
+
+def noisy_table(
+    spec: str, options: Options, clean: Samples, noisy: Samples, *, extra: Extra = MappingProxyType({})
+) -> pa.Table:
     """Return the noisy samples as a table.
 
     Data from Parquet keep all columns but the label, and the inputs too where these were not changed.
@@ -27,7 +35,7 @@ def noisy_table(spec: str, options: Options, clean: Samples, noisy: Samples) -> 
     path = Path(spec).expanduser()
     files = [path] if path.suffix == ".parquet" else split_files(path, "train") if path.is_dir() else []
     if not files:
-        return encoded(noisy)
+        return encoded(noisy, extra)
     has_new_inputs = noisy.source is not clean.source
     table = pa.concat_tables([pq.read_table(file) for file in files]).slice(0, options.rows)
     columns = detect(table.schema, options)
@@ -35,15 +43,24 @@ def noisy_table(spec: str, options: Options, clean: Samples, noisy: Samples) -> 
     order = np.argsort(ids, kind="stable")
     rows = np.sort(order[np.searchsorted(ids[order], noisy.ids)])
     kept = table.take(pa.array(rows))
-    noisy = noisy.at(np.searchsorted(noisy.ids, ids[rows]))  # in the order of the file
+    places = np.searchsorted(noisy.ids, ids[rows])  # in the order of the file
+    noisy = noisy.at(places)
     kept = _with(kept, columns.label, pa.array(noisy.labels.cpu().numpy()))
     if has_new_inputs:
         kept = _with_inputs(kept, columns, noisy)
     kept = _with_ids(kept, columns, noisy.ids)
+    for name, values in extra.items():
+        kept = _added(kept, name, values[places])
     return kept.replace_schema_metadata(_described(kept, columns, noisy))
 
 
-def encoded(samples: Samples) -> pa.Table:
+def _added(table: pa.Table, name: str, values: NDArray[np.generic]) -> pa.Table:
+    if name in table.column_names:
+        raise DataError(f"The data have a column {name} already. Rename it there.")
+    return table.append_column(name, pa.array(values))
+
+
+def encoded(samples: Samples, extra: Extra = MappingProxyType({})) -> pa.Table:
     """Return a table of samples that came from elsewhere, with ids and, if there, groups."""
     columns: dict[str, pa.Array] = {"id": pa.array(samples.ids)}
     names = _names(samples)
@@ -52,7 +69,9 @@ def encoded(samples: Samples) -> pa.Table:
     if samples.groups is not None:
         columns["group"] = pa.array(samples.groups)
     table = pa.table(columns)
-    is_media = samples.kind.name != "tabular"
+    for name, values in extra.items():
+        table = _added(table, name, values)
+    is_media = samples.kind.name in ("image", "audio")
     roles = Columns(inputs=names, label="label", is_media=is_media, id="id", group=None)
     return table.replace_schema_metadata(_described(table, roles, samples))
 
@@ -64,6 +83,8 @@ def _names(samples: Samples) -> tuple[str, ...]:
 
 
 def _inputs(samples: Samples) -> list[pa.Array]:
+    if samples.texts is not None:
+        return [pa.array(samples.texts.tolist(), type=pa.string())]
     if samples.kind.name == "tabular":
         values = samples.source.raw(np.arange(len(samples))).numpy()
         return [pa.array(values[:, place]) for place in range(values.shape[1])]

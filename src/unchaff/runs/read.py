@@ -55,6 +55,11 @@ class RunFolder:
             )
         return _read_json(self.path / "model.json")
 
+    @property
+    def kind(self) -> str:
+        """The kind of the samples, such as image, audio, text or tabular."""
+        return str(self.manifest["data"]["kind"]).partition(" ")[0]
+
 
 def read(folder: Path) -> RunFolder:
     """Return what a run folder says.

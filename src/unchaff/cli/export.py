@@ -1,0 +1,41 @@
+"""`unchaff export`: what a run found, for other tools."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from typer import Argument, Option
+
+from unchaff.cli import options
+
+Format = Literal["ids", "quality", "dataset", "cleanlab", "label-studio", "fiftyone", "torch", "onnx"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(options.Common):
+    """What `export` takes."""
+
+    run: Annotated[Path, Argument(help="A run folder.")]
+    format: Annotated[Format, Option(help="What to write.")]
+    out: Annotated[Path, Option(help="The file to write.")]
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace the file if it exists.")] = False
+
+
+def command(given: Options) -> int:
+    """Write what a run found for other tools.
+
+    ids: kept ids, one a line. quality: id, keep, quality (Parquet). dataset: the data with a keep column
+    (Parquet, Hugging Face layout). cleanlab: its label issues (CSV). label-studio: tasks, worst first (JSON).
+    fiftyone: samples (JSON). torch: a torch.export program. onnx: an ONNX model (extra onnx).
+    """
+    from unchaff.errors import RunFolderError
+    from unchaff.exports import FORMATS
+    from unchaff.runs.read import read
+
+    run = read(given.run)
+    if given.out.exists() and not given.overwrite:
+        raise RunFolderError(f"{given.out} exists. Choose another --out, or give --overwrite.")
+    FORMATS[given.format](run, given.out)
+    typer.echo(f"Written: {given.out}.")
+    return 0

@@ -1,0 +1,111 @@
+"""The split as files that data tools read."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from pyarrow import csv
+
+from unchaff.data.load import load
+from unchaff.data.options import Options
+from unchaff.data.tables import noisy_table
+from unchaff.errors import RunFolderError
+from unchaff.runs.read import RunFolder
+from unchaff.runs.whole import put
+from unchaff.samples import Samples
+
+
+def judged(run: RunFolder) -> pa.Table:
+    """Return the quality table of a run that made a split.
+
+    Raises:
+        RunFolderError: its method judged no sample.
+    """
+    table = run.quality
+    if table.column("kept").null_count:
+        raise RunFolderError(
+            f"{run.path} holds no split: its method judged no sample. Use a run of unlearn or score."
+        )
+    return table
+
+
+def named(run: RunFolder, column: str) -> list[str]:
+    """Return a column of labels as the names of the classes."""
+    return [run.class_names[label] for label in run.quality.column(column).to_pylist()]
+
+
+def samples_of(run: RunFolder) -> tuple[str, Options, Samples]:
+    """Return where the data of a run came from, how they were read, and the samples with its labels.
+
+    Raises:
+        RunFolderError: the data are others now.
+        DataError: they cannot be read any more.
+    """
+    config = run.manifest["config"]
+    spec, options = str(config["data"]), _options(config["options"])
+    samples = load(spec, options).train
+    table = run.quality
+    if not np.array_equal(samples.ids, table.column("id").to_numpy(zero_copy_only=False)):
+        raise RunFolderError(
+            f"{spec} holds other samples than when {run.path} was made. Give the data back, or run again."
+        )
+    return spec, options, samples.relabel(torch.from_numpy(table.column("label").to_numpy().copy()))
+
+
+def _options(saved: dict[str, Any]) -> Options:
+    known: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in saved.items()
+    }
+    return Options(**known)
+
+
+def ids(run: RunFolder, file: Path) -> None:
+    """Write the ids of the kept samples, one a line."""
+    table = judged(run)
+    kept = table.filter(table.column("kept")).column("id").to_pylist()
+    put(file, "".join(f"{one}\n" for one in kept).encode())
+
+
+def quality(run: RunFolder, file: Path) -> None:
+    """Write id, keep and quality of every sample, as Parquet."""
+    table = judged(run)
+    columns = {"id": table.column("id"), "keep": table.column("kept"), "quality": table.column("quality")}
+    put(file, parquet(pa.table(columns)))
+
+
+def dataset(run: RunFolder, file: Path) -> None:
+    """Write the data themselves with columns keep, quality and suggested_label, as Parquet."""
+    table = judged(run)
+    spec, options, samples = samples_of(run)
+    extra = {
+        "keep": table.column("kept").to_numpy(zero_copy_only=False),
+        "quality": table.column("quality").to_numpy(),
+        "suggested_label": table.column("suggested_label").to_numpy(),
+    }
+    put(file, parquet(noisy_table(spec, options, samples, samples, extra=extra)))
+
+
+def cleanlab(run: RunFolder, file: Path) -> None:
+    """Write the columns of cleanlab's label issues, and the ids, as CSV; low scores are worse there too."""
+    table = judged(run)
+    columns = {
+        "id": table.column("id"),
+        "is_label_issue": pa.array([not kept for kept in table.column("kept").to_pylist()]),
+        "label_score": table.column("quality"),
+        "given_label": named(run, "label"),
+        "predicted_label": named(run, "suggested_label"),
+    }
+    buffer = io.BytesIO()
+    csv.write_csv(pa.table(columns), buffer)
+    put(file, buffer.getvalue())
+
+
+def parquet(table: pa.Table) -> bytes:
+    """Return a table as the bytes of a Parquet file."""
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
