@@ -1,0 +1,115 @@
+"""A classifier in the manner of scikit-learn: trained on noisy labels, and repaired, in one fit."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import nn
+
+from unchaff.bench.start import fitting
+from unchaff.data import from_arrays
+from unchaff.errors import ConfigError
+from unchaff.methods.unlearn import Unlearn
+from unchaff.nets.adapt import bare
+from unchaff.nets.build import build
+from unchaff.records import Observed, Outcome, Recipe, Trained
+from unchaff.samples import Samples
+from unchaff.streams import Streams
+from unchaff.train.initial import train_initial
+
+BATCH = 1024
+EXPECTED_FAILED_CHECKS: Mapping[str, str] = MappingProxyType(
+    {"check_estimators_overwrite_params": "it compares modules by a hash, in which equal ones differ"}
+)  # of scikit-learn's check_estimator, where a module is passed in
+
+
+class RepairedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Trains a network on rows of numbers with the labels as they are, and repairs it.
+
+    Args:
+        network: None for a multi-layer perceptron that fits the data; a module that maps rows of
+            standardised columns to logits; or a function (columns, classes) -> module.
+        method: how to repair; `Unlearn()` by default.
+        epochs: of the training before the repair.
+        is_trained: the module was trained on these rows already; it is not trained again.
+        seed: same seed, same machine: same result.
+
+    After `fit`: `classes_`, `n_features_in_`, `outcome_` (with `outcome_.quality`, a column per piece of
+    evidence), `model_`, `kept_` (bool, one per row of X).
+    """
+
+    def __init__(
+        self,
+        network: Any = None,  # noqa: ANN401  scikit-learn sets anything, and expects it to be kept
+        *,
+        method: Any = None,  # noqa: ANN401
+        epochs: Any = 24,  # noqa: ANN401
+        is_trained: Any = False,  # noqa: ANN401
+        seed: Any = 0,  # noqa: ANN401
+    ) -> None:
+        self.network = network
+        self.method = method
+        self.epochs = epochs
+        self.is_trained = is_trained
+        self.seed = seed
+
+    def fit(self, X: Any, y: Any) -> "RepairedClassifier":  # noqa: N803, ANN401  names and types of others
+        """Train on all rows, then find what can be trusted and learn again from it.
+
+        Raises:
+            ValueError: the rows or labels cannot be used; all our errors are of this kind.
+        """
+        rows, labels = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(labels)
+        self.classes_, numbers = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ConfigError(f"Classifier cannot be trained on one class only, {self.classes_[0]!r}.")
+        samples = from_arrays(rows, numbers, class_names=[str(name) for name in self.classes_])
+        streams = Streams(self.seed)
+        trained = self._trained(samples, streams=streams)
+        outcome = (self.method or Unlearn())(trained, Observed(train=samples), streams=streams)
+        self.outcome_: Outcome = replace(outcome, model=bare(outcome.model))
+        self.model_ = self.outcome_.model
+        split = outcome.partition
+        self.kept_ = np.ones(len(rows), dtype=bool) if split is None else split.kept.numpy()
+        self._prepare = samples.source.held.prepare  # type: ignore[attr-defined]
+        return self
+
+    def _trained(self, samples: Samples, *, streams: Streams) -> Trained:
+        model = self._built(samples, streams=streams)
+        if self.is_trained:
+            return Trained(model=model)
+        recipe = replace(Recipe.usual(model, len(samples)), epochs=self.epochs)
+        return train_initial(model, samples, recipe, streams=streams)
+
+    def _built(self, samples: Samples, *, streams: Streams) -> nn.Module:
+        if self.network is None:
+            return build("mlp", samples, streams=streams)
+        with streams.forked_global("init"):  # for modules that draw their weights when they first run
+            if isinstance(self.network, nn.Module):
+                return fitting(self.network, samples)
+            return fitting(self.network(samples.kind.shape[0], samples.num_classes), samples)
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803, ANN401
+        """Return the probability of each class (n, classes), in the order of `classes_`."""
+        check_is_fitted(self)
+        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        parts = []
+        with torch.no_grad():
+            for start in range(0, len(rows), BATCH):
+                inputs = self._prepare(torch.from_numpy(rows[start : start + BATCH].astype(np.float32)))
+                logits = self.model_(inputs)[:, : len(self.classes_)]
+                parts.append(torch.softmax(logits.double(), dim=1).numpy())
+        return np.concatenate(parts)
+
+    def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803, ANN401
+        """Return the most likely class of each row."""
+        likely = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[likely]

@@ -1,0 +1,79 @@
+import copy
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from torch import nn
+
+import unchaff
+from unchaff.errors import UnchaffError
+from unchaff.estimator import EXPECTED_FAILED_CHECKS, RepairedClassifier
+
+
+def layers(columns=None, classes=8):
+    first = nn.LazyLinear(32) if columns is None else nn.Linear(columns, 32)
+    return nn.Sequential(first, nn.ReLU(), nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, classes))
+
+
+@pytest.mark.filterwarnings("ignore")
+@parametrize_with_checks([RepairedClassifier(epochs=6)])
+def test_it_is_a_classifier_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@parametrize_with_checks(
+    [RepairedClassifier(layers())], expected_failed_checks=lambda _estimator: EXPECTED_FAILED_CHECKS
+)
+def test_it_is_one_with_a_module_too_but_for_what_is_declared(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    draw = np.random.default_rng(0)
+    right = np.repeat(["no", "yes", "maybe"], 150)
+    x = draw.normal(size=(450, 8)) + 2.5 * np.eye(3, 8)[np.repeat([0, 1, 2], 150)]
+    given = np.where(draw.random(450) < 0.3, draw.permutation(right), right)
+    return x, given, right
+
+
+def test_wrong_labels_are_found_and_unlearned(rows):
+    x, given, right = rows
+    model = RepairedClassifier().fit(x, given)
+    assert model.score(x, right) > 0.9
+    assert (given == right)[model.kept_].mean() > (given == right).mean() + 0.1
+    assert len(model.outcome_.quality["quality"]) == len(x)
+    np.testing.assert_array_equal(model.classes_, ["maybe", "no", "yes"])
+    np.testing.assert_allclose(model.predict_proba(x).sum(axis=1), 1)
+
+
+def test_a_module_that_was_trained_is_repaired_and_left_as_it_is(rows):
+    x, given, _ = rows
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = layers(8, 5)
+    before = copy.deepcopy(network.state_dict())
+    model = RepairedClassifier(network, is_trained=True).fit(x, given)
+    assert model.predict_proba(x).shape == (450, 3), "outputs without a class are left out"
+    assert all(torch.equal(before[name], each) for name, each in network.state_dict().items())
+
+
+def test_a_function_makes_the_network_and_a_clone_has_it(rows):
+    x, given, right = rows
+    model = clone(RepairedClassifier(layers, method=unchaff.METHODS["nothing"], epochs=10)).fit(x, given)
+    assert model.model_[0].in_features == 8
+    assert model.kept_.all()
+    assert model.score(x, right) > 0.5
+
+
+def test_errors_are_value_errors(rows):
+    x, given, _ = rows
+    assert issubclass(UnchaffError, ValueError)
+    with pytest.raises(ValueError, match="one class"):
+        RepairedClassifier().fit(x, ["no"] * len(x))
+    with pytest.raises(UnchaffError, match="2 outputs, but the data have 3 classes"):
+        RepairedClassifier(layers(8, 2)).fit(x, given)
