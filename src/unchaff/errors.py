@@ -27,3 +27,7 @@ class RunFolderError(UnchaffError):
 
 class TrainingError(UnchaffError):
     """Training cannot go on."""
+
+
+class Unfinished(Exception):  # noqa: N818  no error: the user asked for it
+    """A run was interrupted, and can go on; says how."""

@@ -10,7 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unchaff import progress
+from unchaff import journal, progress
+from unchaff.journal import State
 from unchaff.nets import flops
 from unchaff.nets.hooks import ended_before, in_eval_mode, read_inputs
 from unchaff.nets.taps import Layer, points_of
@@ -89,16 +90,53 @@ class Walk:
             yield from self._walk()
 
     def _walk(self) -> Iterator[Chunk]:
+        """Yield chunk after chunk; what a journal holds of this pass is read from there."""
+        entry = journal.entry(self.name)
+        fresh: list[Chunk] = []
+        part = rows = 0
         with progress.stage(self.name, len(self.samples)) as shown:
-            for batch in self.samples.batches(self.batch_size):
+            while (found := entry.found(part)) is not None:
+                for chunk in self._unpacked(found):
+                    rows += len(chunk.rows)
+                    shown.advance(len(chunk.rows))
+                    yield chunk
+                part += 1
+            for chunk in self._seen_from(rows):
+                shown.advance(len(chunk.rows))
+                yield chunk
+                if entry.is_kept:
+                    fresh.append(chunk)
+                    if entry.is_due:
+                        entry.keep(_packed(fresh), part)
+                        part, fresh = part + 1, []
+
+    def _seen_from(self, first: int) -> Iterator[Chunk]:
+        order = torch.arange(first, len(self.samples))
+        if len(order):
+            for batch in self.samples.batches(self.batch_size, order):
                 started = time.perf_counter()
                 with in_eval_mode(self.model), torch.no_grad():
                     chunk = self._chunk(batch.inputs, batch.rows, batch.labels)
                 seen = len(batch.rows) * len(self._views)
                 spent = Cost(time.perf_counter() - started, seen, seen * self._flops)
                 self._spent = self._spent + spent.as_stage(self.name)
-                shown.advance(len(batch.rows))
                 yield chunk
+
+    def _unpacked(self, state: State) -> Iterator[Chunk]:
+        """Yield the chunks of a part, as they were, and bill for them."""
+        tensors, device = state.tensors, self.samples.device
+        seen = len(tensors["rows"]) * len(self._views)
+        self._spent = self._spent + Cost(0.0, seen, seen * self._flops).as_stage(self.name)
+        splits = {name: each.to(device).split(self.batch_size) for name, each in tensors.items()}
+        for place, rows in enumerate(splits["rows"]):
+            yield Chunk(
+                rows=rows.cpu().numpy(),
+                labels=self.samples.labels[rows],
+                features=splits["features"][place],
+                moments=splits["moments"][place],
+                log_probs=splits["log_probs"][place] if "log_probs" in splits else None,
+                has_channels=bool(state.about["has_channels"]),
+            )
 
     def _chunk(self, inputs: Tensor, rows: Rows, labels: Tensor) -> Chunk:
         names = [point.name for point in self._points]
@@ -121,6 +159,18 @@ class Walk:
             log_probs=torch.stack(log_probs).mean(0) if log_probs else None,
             has_channels=read[names[0]].dim() > 2,
         )
+
+
+def _packed(chunks: list[Chunk]) -> State:
+    tensors = {
+        "rows": torch.cat([torch.from_numpy(chunk.rows) for chunk in chunks]),
+        "features": torch.cat([chunk.features for chunk in chunks]),
+        "moments": torch.cat([chunk.moments for chunk in chunks]),
+    }
+    heard = [chunk.log_probs for chunk in chunks if chunk.log_probs is not None]
+    if heard:
+        tensors["log_probs"] = torch.cat(heard)
+    return State(tensors, {"has_channels": chunks[0].has_channels})
 
 
 def thinned(points: list[Layer]) -> list[Layer]:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
+from unchaff import journal, progress
 from unchaff import noise as noises
-from unchaff import progress
 from unchaff.attribute.readout import Readout
 from unchaff.bench.contenders import with_budget
 from unchaff.bench.controls import Controls, chosen
@@ -24,6 +24,7 @@ from unchaff.partition.extend import extended
 from unchaff.partition.keep import starved
 from unchaff.partition.transition import Transition
 from unchaff.records import Observed, Outcome, Partition, Trained, Truth
+from unchaff.runs.manifest import hashes, sha256
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
@@ -131,7 +132,7 @@ def run(cell: Cell) -> Result:
     """Train if need be, repair, compare and measure."""
     method, streams = method_of(cell), Streams(cell.seed)
     material = gather(cell, streams=streams)
-    spec, trained = start(cell, material.observed.train, streams=streams)
+    spec, trained = _begun(cell, material, streams=streams)
     outcome = method(trained, material.observed, streams=streams)
     controls = {}
     for name, control in chosen(cell.controls, method, outcome, material.truth).items():
@@ -140,11 +141,25 @@ def run(cell: Cell) -> Result:
     return _measured(cell, spec, material, trained, outcome, controls)
 
 
+def _begun(cell: Cell, material: Material, *, streams: Streams) -> tuple[str, Trained]:
+    """Return the network to repair; a journal notes what all that follows depends on.
+
+    Raises:
+        RunFolderError: the journal was begun with something else.
+    """
+    if not journal.is_kept():
+        return start(cell, material.observed.train, streams=streams)
+    journal.check("data", hashes(material.loaded.train))
+    if cell.weights is not None:
+        journal.check("weights", {"sha256": sha256(cell.weights.read_bytes())})
+    return start(cell, material.observed.train, streams=streams)
+
+
 def score_only(cell: Cell) -> Result:
     """Judge every sample and leave the network alone."""
     streams = Streams(cell.seed)
     material = gather(cell, streams=streams)
-    spec, trained = start(cell, material.observed.train, streams=streams)
+    spec, trained = _begun(cell, material, streams=streams)
     evidence = Readout()(trained, material.observed, streams=streams)
     split = Transition()(evidence)
     outcome = Outcome(model=trained.model, partition=split, cost=evidence.cost, notes=(split.reason,))

@@ -13,7 +13,7 @@ import typer
 from unchaff.cli import bench, doctor, export, inject, repair, score
 from unchaff.cli.command import TYPED, takes
 from unchaff.cli.installed import version
-from unchaff.errors import UnchaffError
+from unchaff.errors import UnchaffError, Unfinished
 
 
 class Exit(IntEnum):
@@ -70,6 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = app(args=words, prog_name="unchaff", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         code = Exit.INTERRUPTED
+    except Unfinished as error:
+        typer.echo(f"Interrupted; {error}", err=True)
+        return int(Exit.INTERRUPTED)
     except Exception as error:  # noqa: BLE001  the last place where anything can be said about it
         return _explain(error, debug="--debug" in words)
     if code == Exit.INTERRUPTED:

@@ -6,16 +6,21 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
+import torch
 import typer
 
 from unchaff.bench.cell import Cell, Result
 from unchaff.cli import options, show, table
 from unchaff.cli.command import TYPED
 from unchaff.cli.reading import reading
+from unchaff.errors import ConfigError, Unfinished
 from unchaff.evaluate.accuracy import predict
 from unchaff.evaluate.metrics import metrics
+from unchaff.journal import kept_by
 from unchaff.report.page import page
+from unchaff.runs.manifest import plain, versions
 from unchaff.runs.record import Run
+from unchaff.runs.unfinished import unfinished
 from unchaff.runs.write import check_writable, write
 
 GATE_NOT_MET = 3
@@ -42,11 +47,18 @@ def cell_of(given: options.Job, data: str) -> Cell:
 
 def perform(given: options.Job, cell: Cell, run: Callable[[Cell], Result]) -> int:
     """Run a cell into its run folder, print what came of it, and return the exit code."""
+    if given.resume and given.out is None:
+        raise ConfigError("--resume needs --out: the folder of the run to go on with.")
     folder = given.out or Path("runs") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
+    kept = unfinished(folder, overwrite=given.overwrite, resume=given.resume)
     check_writable(folder, overwrite=given.overwrite)
-    with show.stages():
-        result = run(cell)
-        write(folder, run_of(result), page, overwrite=given.overwrite)
+    kept.check("settings", {**plain(asdict(cell)), **versions(), "threads": torch.get_num_threads()})
+    try:
+        with show.stages(), kept_by(kept):
+            result = run(cell)
+            write(folder, run_of(result), page, overwrite=given.overwrite)
+    except KeyboardInterrupt:
+        raise Unfinished(f"to go on, give the same command with --out {folder} --resume.") from None
     measured = metrics(result.measured, result.outcome)
     table.show(measured)
     for note in result.notes:

@@ -90,6 +90,9 @@ class Job(Network):
     holdout: Annotated[float, Option(min=0.01, max=0.5, help="Share held out as noisy validation.")] = 0.1
     out: Annotated[Path | None, Option(help="Run folder; runs/<time> by default.")] = None
     overwrite: Annotated[bool, Option("--overwrite", help="Replace the run folder if it exists.")] = False
+    resume: Annotated[
+        bool, Option("--resume", help="Go on with the unfinished run in --out, or begin it.")
+    ] = False
     fail_if_noise_above: Annotated[
         float | None, Option(min=0, max=1, help="Exit code 3 if the estimated noise rate is higher.")
     ] = None

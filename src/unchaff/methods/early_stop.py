@@ -1,6 +1,7 @@
 """Train again and keep the epoch that did best on noisy validation."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -59,10 +60,29 @@ class Best:
     """Keeps a copy of the network at its best on some samples; the first of equals."""
 
     def __init__(self, trained: Trained, samples: Samples) -> None:
-        self._task, self._samples = trained.task, samples
+        self._task, self._samples, self._plain = trained.task, samples, trained.model
         self.epochs, self.epoch, self.accuracy = 0, 0, -1.0
         self.model: nn.Module | None = None
         self.cost = Cost()  # its seconds are in those of the training
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the best network so far, and how good it was."""
+        known = [self.epochs, self.epoch, self.accuracy, self.cost.samples_seen, self.cost.flops]
+        kept = {} if self.model is None else self.model.state_dict()
+        return {
+            "known": torch.tensor(known, dtype=torch.float64),
+            **{f"best.{n}": t for n, t in kept.items()},
+        }
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from such a state."""
+        epochs, epoch, accuracy, seen, flops = state["known"].tolist()
+        self.epochs, self.epoch, self.accuracy = int(epochs), int(epoch), accuracy
+        self.cost = Cost(samples_seen=int(seen), flops=flops).as_stage("validation") if seen else Cost()
+        best = {name.removeprefix("best."): each for name, each in state.items() if name != "known"}
+        self.model = copy.deepcopy(self._plain) if best else None
+        if self.model is not None:
+            self.model.load_state_dict(best)
 
     def begin_epoch(self) -> None:
         """Nothing to do."""

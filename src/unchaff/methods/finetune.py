@@ -14,8 +14,10 @@ from unchaff.records import Recipe, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 from unchaff.train.augment import smaller
-from unchaff.train.loop import Cosine, Fitted, Loss, Phase, fit, freeze_others, hold_masks, hold_still
+from unchaff.train.loop import Fitted, fit
 from unchaff.train.optimizers import optimizer_of
+from unchaff.train.phases import Cosine, Loss, Phase
+from unchaff.train.still import freeze_others, hold_masks, hold_still
 
 
 @dataclass(frozen=True, kw_only=True)

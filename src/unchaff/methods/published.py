@@ -17,8 +17,9 @@ from unchaff.records import Observed, Outcome, Partition, PrunedUnit, PrunePlan,
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 from unchaff.train.initial import steps_of
-from unchaff.train.loop import Phase, fit
+from unchaff.train.loop import fit
 from unchaff.train.optimizers import Adam
+from unchaff.train.phases import Phase
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from unchaff.nets.taps import find_layers
 from unchaff.records import PrunePlan
-from unchaff.train.loop import hold_masks
+from unchaff.train.still import hold_masks
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def manifest(run: Run) -> dict[str, object]:
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": run.command,
             "seed": run.seed,
-            "config": _plain(run.config),
+            "config": plain(run.config),
             "versions": versions(),
             "data": hashes(run.samples),
             "weights": {
@@ -106,13 +106,14 @@ def _cpu_name() -> str:
     return names[0] if names else platform.processor() or "unknown"
 
 
-def _plain(config: Mapping[str, object]) -> dict[str, object]:
+def plain(config: Mapping[str, object]) -> dict[str, object]:
+    """Return settings as JSON holds them."""
     return {key: _plain_value(value) for key, value in config.items()}
 
 
 def _plain_value(value: object) -> object:
     if isinstance(value, Mapping):
-        return _plain(value)
+        return plain(value)
     if isinstance(value, list | tuple):
         return [_plain_value(each) for each in value]
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -16,6 +16,7 @@ from unchaff.evaluate.metrics import cleaned, metrics
 from unchaff.runs.manifest import manifest
 from unchaff.runs.quality import quality_bytes
 from unchaff.runs.record import Run
+from unchaff.runs.unfinished import is_unfinished
 from unchaff.runs.weights import to_bytes
 
 Page = Callable[[Run, Mapping[str, object]], str]  # (run, manifest) -> HTML
@@ -130,7 +131,7 @@ def _json(content: Mapping[str, object]) -> bytes:
 def _check_replaceable(folder: Path, *, overwrite: bool) -> None:
     if not folder.is_dir():
         raise RunFolderError(f"{folder} is a file; a run is written into a folder. Choose another --out.")
-    if not any(folder.iterdir()):
+    if not any(folder.iterdir()) or is_unfinished(folder):
         return
     if not overwrite:
         raise RunFolderError(

@@ -6,8 +6,9 @@ from unchaff.nets.flops import count
 from unchaff.records import Cost, Recipe, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
-from unchaff.train.loop import Cosine, Fitted, Phase, fit
+from unchaff.train.loop import Fitted, fit
 from unchaff.train.optimizers import optimizer_of
+from unchaff.train.phases import Cosine, Phase
 from unchaff.train.recorder import Recorder, Watcher
 
 

@@ -1,5 +1,6 @@
 """Remembers how each sample was learned, at no extra forward pass."""
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -24,6 +25,14 @@ class Watcher(Protocol):
 
     def end_epoch(self, model: nn.Module) -> None:
         """The pass is whole; this is the network now."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what was seen so far."""
+        ...
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what was seen."""
         ...
 
 
@@ -54,8 +63,18 @@ class Recorder:
     def end_epoch(self, model: nn.Module) -> None:
         """Nothing to note."""
 
+    def state(self) -> dict[str, Tensor]:
+        """Return the margins so far."""
+        return {"margins": self._margins()} if self._epochs else {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from such margins."""
+        self._epochs = list(state["margins"]) if state else []
+
+    def _margins(self) -> Tensor:
+        unseen = torch.full((len(self._ids),), float("nan"))
+        return torch.stack([unseen if epoch is None else epoch.cpu() for epoch in self._epochs])
+
     def record(self) -> TrainingRecord:
         """Return what was seen."""
-        unseen = torch.full((len(self._ids),), float("nan"))
-        epochs = [unseen if epoch is None else epoch.cpu() for epoch in self._epochs]
-        return TrainingRecord(ids=self._ids, margins=torch.stack(epochs))
+        return TrainingRecord(ids=self._ids, margins=self._margins())

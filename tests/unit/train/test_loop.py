@@ -5,13 +5,19 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
+from unchaff import journal, progress
 from unchaff.data.prepare import Plain
 from unchaff.data.sources import in_memory
 from unchaff.errors import TrainingError
 from unchaff.samples import Kind, canonical
 from unchaff.streams import Streams
-from unchaff.train.loop import Cosine, Phase, _Average, fit, hold_masks
+from unchaff.train.average import Average
+from unchaff.train.loop import fit
+from unchaff.train.phases import Cosine, Phase
+from unchaff.train.recorder import Recorder
+from unchaff.train.still import hold_masks
 
 
 def phase(steps=6, **options):
@@ -72,7 +78,7 @@ def test_the_running_mean_is_the_one_computed_by_hand():
     live = nn.Linear(1, 1, bias=False)
     with torch.no_grad():
         live.weight.fill_(1.0)
-    average = _Average(live, decay=0.5)
+    average = Average(live, decay=0.5)
     expected = 1.0
     for step, value in enumerate([2.0, 4.0, 8.0], start=1):
         live.weight.data.fill_(value)
@@ -170,3 +176,77 @@ def test_a_picture_is_shown_as_it_is_and_mirrored_in_turns():
     assert 1 < sum(epochs[0].values()) < 11, "some begin as they are, some mirrored"
     for before, after in pairwise(epochs):
         assert all(before[name] != after[name] for name in before)
+
+
+def failing(*calls):
+    """Return a loss that is infinite at these calls."""
+    seen = []
+
+    def loss(outputs, batch):
+        seen.append(len(seen))
+        each = functional.cross_entropy(outputs, batch.labels, reduction="none")
+        return each * float("inf") if seen[-1] in calls else each
+
+    return loss
+
+
+def test_a_loss_that_is_no_longer_finite_takes_training_back_once(toy):
+    steps = 3 * (len(toy.observed.train) // 30)
+    said = []
+
+    class Hears(progress.Silent):
+        def say(self, text):
+            said.append(text)
+
+    with progress.shown_by(Hears()):
+        fitted = fit(
+            toy.trained.model, toy.observed.train, phase(steps, loss=failing(steps // 2)), streams=Streams(0)
+        )
+    assert all(each.isfinite().all() for each in fitted.model.state_dict().values())
+    assert len(said) == 1
+    assert said[0].endswith(f"back to step {steps // 3}, with half the rate.")
+
+
+def test_the_second_time_training_ends(toy):
+    with pytest.raises(TrainingError, match="with half the rate too"):
+        fit(toy.trained.model, toy.observed.train, phase(6, loss=failing(0, 6)), streams=Streams(0))
+
+
+def test_a_phase_goes_on_from_what_a_journal_holds(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "EVERY", 0)
+    steps = 3 * (len(toy.observed.train) // 30)
+
+    def run(loss=None, folder="j"):
+        with journal.kept_by(journal.Journal(tmp_path / folder)):
+            return fit(
+                toy.trained.model,
+                toy.observed.train,
+                phase(steps, average=0.9, loss=loss),
+                streams=Streams(0),
+                watcher=Recorder(toy.observed.train.ids),
+            )
+
+    whole = run(folder="whole")
+
+    class CutError(Exception):
+        pass
+
+    def cut(outputs, batch):
+        calls.append(1)
+        if len(calls) == steps - 2:
+            raise CutError
+        return functional.cross_entropy(outputs, batch.labels, reduction="none")
+
+    calls = []
+    with pytest.raises(CutError):
+        run(cut)
+    assert len(calls) == steps - 2
+    calls.clear()
+    calls += [1] * steps  # never again
+    again = run(cut)
+    assert len(calls) == steps + steps // 3, "only the last epoch was trained once more"
+    for one, two in zip((whole.model, whole.averaged), (again.model, again.averaged), strict=True):
+        assert all(
+            torch.equal(a, b) for a, b in zip(weights(one).values(), weights(two).values(), strict=True)
+        )
+    assert whole.cost.flops == again.cost.flops

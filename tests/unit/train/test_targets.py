@@ -6,8 +6,9 @@ from torch.nn import functional
 
 from unchaff.samples import Batch
 from unchaff.streams import Streams
-from unchaff.train.loop import Phase, fit
+from unchaff.train.loop import fit
 from unchaff.train.optimizers import Sgd
+from unchaff.train.phases import Phase
 from unchaff.train.targets import EarlyLearning, Weighted
 
 OUTPUTS = torch.tensor([[2.0, 0.0], [0.0, 1.0]])

@@ -1,0 +1,169 @@
+"""What long work has done so far, on disk, so that it can go on where it stopped; nothing by default.
+
+A run is the same sequence of stages each time, so the n-th stage finds what the n-th stage left.
+"""
+
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from unchaff.errors import RunFolderError
+
+EVERY = 10.0  # seconds between two writes of the same stage
+ABOUT = "about"
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a stage stands."""
+
+    tensors: Mapping[str, Tensor]
+    about: Mapping[str, object]  # plain values
+
+
+class Journal:
+    """Files of one run in one folder, which is made when the first stage is written down."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._stages = 0
+        self._noted: dict[str, bytes] = {}  # to be written with the first stage
+
+    def entry(self, name: str) -> "Entry":
+        """Return the entry of the next stage."""
+        self._stages += 1
+        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+        return Entry(self, f"{self._stages:03d}-{slug}")
+
+    def check(self, name: str, content: Mapping[str, object]) -> None:
+        """Note what the run depends on, or compare it with what was noted.
+
+        Raises:
+            RunFolderError: it differs; the sentence names the first difference.
+        """
+        file = self.folder / f"{name}.json"
+        now = json.loads(json.dumps(content))
+        if not file.is_file():
+            self._noted[f"{name}.json"] = json.dumps(now, indent=1).encode()
+            return
+        then = _read_json(file)
+        for key in {**then, **now}:
+            if then.get(key) != now.get(key):
+                raise RunFolderError(
+                    f"The unfinished run in {self.folder.parent} had another {name}: {key} was "
+                    f"{_short(then.get(key))} and is {_short(now.get(key))}. Give back what it began with, "
+                    "or --overwrite to begin anew."
+                )
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write a file whole, and before it what was noted."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for each in {**self._noted, name: content}.items():
+            _put(self.folder / each[0], each[1])
+        self._noted = {}
+
+
+class Entry:
+    """One stage: its last state, or several parts of it."""
+
+    def __init__(self, journal: Journal | None, name: str) -> None:
+        self._journal = journal
+        self._name = name
+        self._last = time.monotonic()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to write again."""
+        return self._journal is not None and time.monotonic() - self._last >= EVERY
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether anything is kept at all."""
+        return self._journal is not None
+
+    def found(self, part: int = 0) -> State | None:
+        """Return what was kept, None where nothing was.
+
+        Raises:
+            RunFolderError: the file cannot be read.
+        """
+        file = None if self._journal is None else self._journal.folder / self._file_name(part)
+        if file is None or not file.is_file():
+            return None
+        try:
+            with safetensors.safe_open(file, "pt") as opened:
+                about = json.loads((opened.metadata() or {})[ABOUT])
+                return State({name: opened.get_tensor(name) for name in opened.keys()}, about)  # noqa: SIM118
+        except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
+            raise RunFolderError(f"{file} cannot be read ({error}). Begin anew with --overwrite.") from error
+
+    def keep(self, state: State, part: int = 0) -> None:
+        """Write a state: whole, or as it was."""
+        if self._journal is None:
+            return
+        plain = {name: each.detach().cpu().contiguous().clone() for name, each in state.tensors.items()}
+        content = safetensors.torch.save(plain, {ABOUT: json.dumps(state.about)})
+        self._journal.put(self._file_name(part), content)
+        self._last = time.monotonic()
+
+    def _file_name(self, part: int) -> str:
+        return f"{self._name}-{part}.safetensors"
+
+
+_current: ContextVar[Journal | None] = ContextVar("journal", default=None)
+
+
+@contextmanager
+def kept_by(journal: Journal | None) -> Iterator[None]:
+    """Keep the stages inside the block."""
+    token = _current.set(journal)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def entry(name: str) -> Entry:
+    """Return the entry of the next stage; without a journal it keeps nothing."""
+    journal = _current.get()
+    return Entry(None, name) if journal is None else journal.entry(name)
+
+
+def check(name: str, content: Mapping[str, object]) -> None:
+    """Note or compare what the run depends on."""
+    journal = _current.get()
+    if journal is not None:
+        journal.check(name, content)
+
+
+def is_kept() -> bool:
+    """Whether there is a journal."""
+    return _current.get() is not None
+
+
+def _put(file: Path, content: bytes) -> None:
+    aside = file.with_name(f".{file.name}.part")
+    aside.write_bytes(content)
+    aside.replace(file)
+
+
+def _read_json(file: Path) -> dict[str, object]:
+    try:
+        content: dict[str, object] = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"{file} cannot be read ({error}). Begin anew with --overwrite.") from error
+    return content
+
+
+def _short(value: object) -> str:
+    said = json.dumps(value)
+    return said if len(said) <= 60 else f"{said[:57]}..."

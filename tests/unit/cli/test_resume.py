@@ -1,0 +1,203 @@
+"""A run that is killed goes on where it stopped, and ends with the same bytes."""
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unchaff import journal
+from unchaff.cli import app
+
+SETTINGS = [
+    "--model", "mlp", "--epochs", "8", "--device", "cpu", "--noise", "symmetric:0.3", "--controls", "quick",
+]  # fmt: skip
+SAME = ("quality.parquet", "model.safetensors")
+# Loads everything once, and forks a run for each line. Every epoch is written down, so that any of them
+# may be the one a run goes on from.
+SERVER = """
+import os, sys, matplotlib.backends.backend_svg, matplotlib.figure, torch, unchaff.journal
+torch.set_num_threads(1)
+unchaff.journal.EVERY = 0
+from unchaff.bench import cell
+from unchaff.cli import job, main
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(1, 2)
+        os._exit(main(line.rstrip().split("\\t")))
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    draw = np.random.default_rng(0)
+    labels = np.arange(240) % 3
+    x = (draw.normal(size=(240, 6)) + 2 * np.eye(3, 6)[labels]).astype(np.float32)
+    np.savez(folder / "data.npz", x=x, y=labels)
+    return str(folder / "data.npz")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data, tmp_path_factory):
+    """Return the hashes of the files of a run nothing happened to."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    assert app.main(["repair", data, *SETTINGS, "--out", str(out)]) == 0
+    return hashes(out)
+
+
+def hashes(run: Path):
+    return {name: hashlib.sha256((run / name).read_bytes()).hexdigest() for name in SAME}
+
+
+@pytest.fixture
+def server():
+    """Return a process that runs a command for each line, and says its number and how it ended."""
+    source = str(Path(journal.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1"}
+    words = [sys.executable, "-c", SERVER]
+    running = subprocess.Popen(  # noqa: S603
+        words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with running:
+        yield running
+        running.stdin.close()
+
+
+def killed_after(server, words, seconds):
+    """Run a command, kill it after so long, and return its exit code: -9 where it was still running."""
+    server.stdin.write("\t".join(words) + "\n")
+    server.stdin.flush()
+    number = int(server.stdout.readline())
+    until = time.monotonic() + seconds
+    with suppress(ProcessLookupError):
+        while time.monotonic() < until:
+            os.kill(number, 0)  # is it still there?
+            time.sleep(0.01)
+        os.kill(number, signal.SIGKILL)
+    return int(server.stdout.readline())
+
+
+def test_killed_twenty_times_at_any_moment_it_ends_with_the_same_bytes(data, undisturbed, server, tmp_path):
+    draw = random.Random(0)  # noqa: S311
+    for attempt in range(2):  # the first also loads what the process has not loaded yet
+        begun = time.monotonic()
+        words = ["repair", data, *SETTINGS, "--out", str(tmp_path / f"whole{attempt}")]
+        assert killed_after(server, words, 60) == 0
+        longest = 1.3 * (time.monotonic() - begun)
+    kills = runs = 0
+    while kills < 20:
+        out = tmp_path / f"run{runs}"
+        words = ["repair", data, *SETTINGS, "--out", str(out), "--resume"]
+        while (code := killed_after(server, words, draw.uniform(0.02, longest))) != 0:
+            assert code == -signal.SIGKILL
+            assert not (out / "model.safetensors").exists()
+            kills += 1
+        assert hashes(out) == undisturbed, f"after {kills} kills"
+        assert not (out / "unfinished").exists()
+        runs += 1
+    assert runs < 20, "it was hardly ever killed in the middle"
+
+
+class Stop(Exception):  # noqa: N818
+    """Not one of ours: what a full disk or a power cut looks like from inside."""
+
+
+@pytest.fixture
+def stopped(data, tmp_path, monkeypatch):
+    """Return a run folder whose run stopped after so many writes of its journal."""
+
+    def stop(after, error=Stop):
+        put, seen = journal.Journal.put, []
+
+        def counting(self, name, content):
+            put(self, name, content)
+            seen.append(name)
+            if len(seen) == after:
+                raise error
+
+        with monkeypatch.context() as patched:
+            patched.setattr(journal, "EVERY", 0)
+            patched.setattr(journal.Journal, "put", counting)
+            assert app.main(["repair", data, *SETTINGS, "--out", str(tmp_path / "run")]) != 0
+        return tmp_path / "run"
+
+    return stop
+
+
+@pytest.mark.parametrize("after", [1, 5, 9, 13, 17])
+def test_it_goes_on_after_any_write(data, undisturbed, stopped, after):
+    out = stopped(after)
+    written = len(list((out / "unfinished").glob("*.safetensors")))
+    assert written > 0
+    assert app.main(["repair", data, *SETTINGS, "--out", str(out), "--resume"]) == 0
+    assert hashes(out) == undisturbed
+
+
+def test_an_interrupted_run_says_how_to_go_on(stopped, capsys):
+    out = stopped(5, KeyboardInterrupt)
+    assert (
+        f"Interrupted; to go on, give the same command with --out {out} --resume." in capsys.readouterr().err
+    )
+
+
+def test_what_is_unfinished_is_neither_read_nor_replaced_by_chance(data, stopped, capsys):
+    out = stopped(5)
+    assert app.main(["repair", data, *SETTINGS, "--out", str(out)]) == 1
+    assert "holds an unfinished run. Go on with --resume" in capsys.readouterr().err
+    assert app.main(["repair", data, *SETTINGS, "--out", str(out), "--overwrite"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [(["--seed", "3"], "seed was 0 and is 3"), (["--budget", "0.5"], "budget was null and is 0.5")],
+)
+def test_a_changed_setting_is_named(data, stopped, capsys, more, said):
+    out = stopped(5)
+    assert app.main(["repair", data, *SETTINGS, *more, "--out", str(out), "--resume"]) == 1
+    assert said in capsys.readouterr().err
+    assert (out / "unfinished").is_dir(), "nothing is lost"
+
+
+def test_changed_data_are_noticed(data, stopped, capsys):
+    out = stopped(5)
+    held = Path(data).read_bytes()
+    with np.load(data) as arrays:
+        np.savez(data, x=arrays["x"] + 1, y=arrays["y"])
+    try:
+        assert app.main(["repair", data, *SETTINGS, "--out", str(out), "--resume"]) == 1
+    finally:
+        Path(data).write_bytes(held)
+    assert "inputs_sha256 was" in capsys.readouterr().err
+
+
+def test_a_broken_journal_is_named(data, stopped, capsys):
+    out = stopped(5)
+    file = next((out / "unfinished").glob("*.safetensors"))
+    file.write_bytes(file.read_bytes()[:100])
+    assert app.main(["repair", data, *SETTINGS, "--out", str(out), "--resume"]) == 1
+    assert "Begin anew with --overwrite" in capsys.readouterr().err
+
+
+def test_there_must_be_something_to_resume(data, tmp_path, capsys):
+    assert app.main(["repair", data, *SETTINGS, "--resume"]) == 1
+    assert "--resume needs --out" in capsys.readouterr().err
+    assert app.main(["score", data, *SETTINGS[:-4], "--out", str(tmp_path / "run")]) == 0
+    assert app.main(["score", data, *SETTINGS[:-4], "--out", str(tmp_path / "run"), "--resume"]) == 1
+    assert "nothing to resume" in capsys.readouterr().err
+
+
+def test_bad_input_leaves_nothing_to_resume(tmp_path):
+    assert app.main(["repair", str(tmp_path / "none.npz"), "--out", str(tmp_path / "run")]) == 1
+    assert not (tmp_path / "run").exists()
