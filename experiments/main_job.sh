@@ -37,15 +37,11 @@ PY
 }
 
 pattern=${1:-}
-cifar=(--rows 15000 --model small-cnn --epochs 24 --budget 0.3)
 for seed in 0 1 2 3 4; do
     cell digits-symmetric-0.4 $seed digits --noise symmetric:0.4 --controls all
     cell digits-clean $seed digits --controls quick
 done
 for seed in 0 1 2; do
-    cell cifar10-symmetric-0.4 $seed "$data/cifar10" "${cifar[@]}" --noise symmetric:0.4
-    cell cifar10-worse-label $seed "$data/cifar10" "${cifar[@]}" --noise "human:$data/cifar10/cifar10n.parquet:worse_label"
-    cell speech-symmetric-0.4 $seed "$data/speech_commands" --noise symmetric:0.4
     cell speech-gaussian-0.5 $seed "$data/speech_commands" --noise gaussian:0.5
     cell spoken-digits-clean $seed "$data/spoken_digits"
 done

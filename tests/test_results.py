@@ -1,8 +1,7 @@
-"""Every number of the README's table comes from a result file."""
+"""Every number of the tables comes from a result file."""
 
 import importlib.util
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -11,20 +10,17 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "experiments" / "main_job").glob("*.json"))
 
 
-def printed_table():
-    spec = importlib.util.spec_from_file_location("table", ROOT / "experiments" / "table.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.table()
+spec = importlib.util.spec_from_file_location("table", ROOT / "experiments" / "table.py")
+table = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(table)
+TABLES = table.tables()
 
 
-def test_the_readme_holds_the_table_of_the_result_files():
-    readme = (ROOT / "README.md").read_text()
-    held = re.search(r"<!-- table -->\n(.*)<!-- end of table -->", readme, re.DOTALL)
-    assert held, "the markers of the table are gone"
-    assert held[1].strip() == printed_table(), (
-        "run python experiments/table.py and put it between the markers"
-    )
+@pytest.mark.parametrize(("page", "marker"), TABLES, ids=lambda each: each)
+def test_the_pages_hold_the_tables_of_the_result_files(page, marker):
+    place = table.held(page, marker)
+    assert place, f"the markers of {marker} are gone from {page}"
+    assert place[1].strip() == TABLES[page, marker], "run python experiments/table.py"
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
