@@ -40,7 +40,8 @@ def repair(
     Args:
         model: maps a batch of inputs to logits (b, classes), or to an object, mapping or tuple that
             holds them; not modified. Pass a `Trained` to say more about it: its weights before training,
-            or how it was trained, the yardstick of budgets (the default recipe is assumed without).
+            or how it was trained, the yardstick of budgets (the default recipe is assumed without). A
+            network of the transformers library is taken for pretrained.
         train: what it was trained on, with the labels as given; not modified.
         method: `Unlearn()` by default; any member of `unchaff.methods.METHODS`.
         holdout: samples the network has not seen; their labels may be as noisy.
@@ -55,7 +56,7 @@ def repair(
         ModelError: the network cannot take the data, or has no layer to read.
     """
     samples = _samples(train)
-    trained = model if isinstance(model, Trained) else Trained(model=model)
+    trained = model if isinstance(model, Trained) else Trained(model=model, pretrained=_is_of_hub(model))
     trained = replace(trained, taps=tuple(taps)) if taps else trained
     trained = replace(trained, model=fitting(trained.model, samples, trained.taps))
     observed = Observed(train=samples, holdout=None if holdout is None else _samples(holdout))
@@ -95,6 +96,11 @@ def load(run: str | Path, *, model: nn.Module | None = None) -> nn.Module:
         model = from_shape(spec["model"], tuple(spec["input"]["shape"]), len(spec["class_names"]))
     load_into(model, load_weights(folder / "model.safetensors"))
     return model.eval()
+
+
+def _is_of_hub(model: nn.Module) -> bool:
+    """Whether a network is one of the transformers library, and so most likely began pretrained."""
+    return hasattr(model, "base_model_prefix")
 
 
 def _samples(data: Data) -> Samples:
