@@ -150,9 +150,10 @@ def _begun(cell: Cell, material: Material, *, streams: Streams) -> tuple[str, Tr
     if not journal.is_kept():
         return start(cell, material.observed.train, streams=streams)
     journal.check("data", hashes(material.loaded.train))
-    if cell.weights is not None:
+    spec, trained = start(cell, material.observed.train, streams=streams)
+    if cell.weights is not None:  # they were read: the file is there, and nothing was trained yet
         journal.check("weights", {"sha256": sha256(cell.weights.read_bytes())})
-    return start(cell, material.observed.train, streams=streams)
+    return spec, trained
 
 
 def score_only(cell: Cell) -> Result:
