@@ -17,6 +17,7 @@ import safetensors.torch
 from torch import Tensor
 
 from unchaff.errors import RunFolderError
+from unchaff.whole import put
 
 EVERY = 10.0  # seconds between two writes of the same stage
 ABOUT = "about"
@@ -66,9 +67,8 @@ class Journal:
 
     def put(self, name: str, content: bytes) -> None:
         """Write a file whole, and before it what was noted."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for each in {**self._noted, name: content}.items():
-            _put(self.folder / each[0], each[1])
+        for each, held in {**self._noted, name: content}.items():
+            put(self.folder / each, held)
         self._noted = {}
 
 
@@ -148,12 +148,6 @@ def check(name: str, content: Mapping[str, object]) -> None:
 def is_kept() -> bool:
     """Whether there is a journal."""
     return _current.get() is not None
-
-
-def _put(file: Path, content: bytes) -> None:
-    aside = file.with_name(f".{file.name}.part")
-    aside.write_bytes(content)
-    aside.replace(file)
 
 
 def _read_json(file: Path) -> dict[str, object]:

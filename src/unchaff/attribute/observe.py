@@ -140,6 +140,7 @@ class Walk:
 
     def _chunk(self, inputs: Tensor, rows: Rows, labels: Tensor) -> Chunk:
         names = [point.name for point in self._points]
+        mask = self.samples.kind.mask(inputs)
         features, moments, log_probs = [], [], []
         for name in self._views:
             seen_as = view(inputs, name)
@@ -148,7 +149,6 @@ class Walk:
             with read_inputs(self.model, names) as read, ended_before(self.model, self._end):
                 logits = self.model(seen_as)[:, : self.samples.num_classes]  # outputs without a class
                 log_probs.append(functional.log_softmax(logits.float(), dim=1))
-            mask = self.samples.kind.mask(inputs)
             features.append(torch.cat([pooled(read[point], mask) for point in names], dim=1))
             moments.append(_moments(read[names[0]]))
         return Chunk(

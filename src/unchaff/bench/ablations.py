@@ -4,9 +4,10 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from unchaff.attribute.observe import Walk
 from unchaff.attribute.readout import Readout
@@ -83,17 +84,7 @@ class AlwaysAveraging(Schedule):
 class AveragedWeights(Unlearn):
     """Hands over the running mean of the weights instead of the last weights."""
 
-    def _schedule(
-        self,
-        trained: Trained,
-        observed: Observed,
-        masks: Mapping[str, Tensor],
-        *,
-        flops: float,
-        undisputed: bool,
-    ) -> Schedule:
-        made = super()._schedule(trained, observed, masks, flops=flops, undisputed=undisputed)
-        return AlwaysAveraging(**vars(made))
+    schedule: ClassVar[type[Schedule]] = AlwaysAveraging
 
     def finished(self, fitted: Fitted, kept: Samples) -> nn.Module:
         """Return the mean."""

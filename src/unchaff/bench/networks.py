@@ -18,9 +18,9 @@ from unchaff.nets.build import build
 from unchaff.records import Cost, Recipe, Trained, TrainingRecord
 from unchaff.runs.manifest import hashes, versions
 from unchaff.runs.weights import to_bytes
-from unchaff.runs.whole import put
 from unchaff.samples import Samples
 from unchaff.streams import Streams
+from unchaff.whole import put
 
 DECIDING = ("samples.py", "streams.py", "nets", "train", "noise", "data")  # code that decides the weights
 

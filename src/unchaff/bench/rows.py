@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from unchaff.errors import DataError
 from unchaff.evaluate.metrics import cleaned
 from unchaff.runs.manifest import hardware, versions
-from unchaff.runs.whole import put
+from unchaff.whole import put
 
 
 @dataclass(frozen=True, kw_only=True)

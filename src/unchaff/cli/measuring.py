@@ -18,7 +18,7 @@ from unchaff.cli import bench, show
 from unchaff.errors import ConfigError
 from unchaff.report.page import render
 from unchaff.report.views import BenchView, Table
-from unchaff.runs.whole import put
+from unchaff.whole import put
 
 OUT_OF_RANGE = 3
 WIDE = 180

@@ -13,7 +13,7 @@ from unchaff.data.encode import files_of
 from unchaff.errors import RunFolderError
 from unchaff.exports.lists import judged, named, samples_of
 from unchaff.runs.read import RunFolder
-from unchaff.runs.whole import put
+from unchaff.whole import put
 
 CONTROL = "label"  # name of the choices in the labelling interface
 SAID = ("id", "given_label", "quality")

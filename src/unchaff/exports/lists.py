@@ -15,8 +15,8 @@ from unchaff.data.options import Options
 from unchaff.data.tables import noisy_table
 from unchaff.errors import RunFolderError
 from unchaff.runs.read import RunFolder
-from unchaff.runs.whole import put
 from unchaff.samples import Samples
+from unchaff.whole import put
 
 
 def judged(run: RunFolder) -> pa.Table:

@@ -12,8 +12,8 @@ from unchaff.errors import ModelError
 from unchaff.extras import library
 from unchaff.nets.text import VOCABULARY
 from unchaff.runs.read import RunFolder
-from unchaff.runs.whole import put
 from unchaff.streams import Streams
+from unchaff.whole import put
 
 BATCH = 3  # of the example a program is recorded and checked with
 EQUAL = 1e-5

@@ -113,8 +113,9 @@ class Schedule:
     trains: tuple[str, ...] | None = None  # modules that learn, by name; None: all
     done: int = 0  # parts that ran
 
-    @staticmethod
+    @classmethod
     def plan(
+        cls,
         recipe: FineTune,
         parts: tuple[Part, ...],
         trained: Trained,
@@ -144,7 +145,7 @@ class Schedule:
             for part, price in zip(parts, prices, strict=True)
         ]
         usual = trained.recipe_for(len(samples))
-        return Schedule(recipe, parts, steps, holds, batch, side, masks or {}, trained, usual, trains)
+        return cls(recipe, parts, steps, holds, batch, side, masks or {}, trained, usual, trains)
 
     def start(self, *, streams: Streams) -> nn.Module:
         """Return the network the first part begins with."""

@@ -4,6 +4,7 @@ import copy
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -51,6 +52,7 @@ class Unlearn:
     finetune: FineTune = field(default_factory=FineTune)
     parts: tuple[Part, ...] | None = None  # None: one re-scoring, and two from a budget of 0.4 on
     later_views: tuple[str, ...] = ("plain",)  # a network that is being repaired needs no mirror image
+    schedule: ClassVar[type[Schedule]] = Schedule
     memory: float = 0.3  # weight of the first scoring in later totals, for rules that read the total
 
     def __post_init__(self) -> None:
@@ -171,7 +173,7 @@ class Unlearn:
             parts, finetune = WITHOUT_LOOKS, finetune.gentle()
         looks = sum(part.rescore for part in parts)
         flops -= looks * self._look_again(trained, observed)
-        return Schedule.plan(
+        return self.schedule.plan(
             finetune,
             parts,
             trained,

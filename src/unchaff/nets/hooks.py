@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 WHOLE = (nn.MultiheadAttention, nn.RNNBase)  # read as one layer: their parts do not run as modules
 FEATURES_LAST = (nn.Linear, *WHOLE)  # of a sequence or a picture, features are the last axis
@@ -29,6 +30,16 @@ def features_first(module: nn.Module, read: Tensor) -> Tensor:
 
 
 @contextmanager
+def removed_after(handles: list[RemovableHandle]) -> Iterator[None]:
+    """Take hooks off again at the end of the block."""
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
 def read_inputs(model: nn.Module, names: list[str]) -> Iterator[Mapping[str, Tensor]]:
     """Collect what each named layer reads at the next forward pass, as (b, features, ...).
 
@@ -40,11 +51,8 @@ def read_inputs(model: nn.Module, names: list[str]) -> Iterator[Mapping[str, Ten
         seen.setdefault(name, features_first(module, inputs[0]))
 
     handles = [model.get_submodule(name).register_forward_pre_hook(partial(note, name)) for name in names]
-    try:
+    with removed_after(handles):
         yield seen
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 class _Enough(Exception):  # noqa: N818  no error: how a forward pass ends early
@@ -62,11 +70,8 @@ def ended_before(model: nn.Module, name: str | None) -> Iterator[None]:
         raise _Enough
 
     handle = model.get_submodule(name).register_forward_pre_hook(stop)
-    try:
-        with suppress(_Enough):
-            yield
-    finally:
-        handle.remove()
+    with removed_after([handle]), suppress(_Enough):
+        yield
 
 
 @contextmanager
@@ -75,8 +80,5 @@ def read_outputs(model: nn.Module, names: list[str]) -> Iterator[Mapping[str, Te
     seen: dict[str, Tensor] = {}
     note = lambda name, _module, _inputs, output: seen.update({name: output})  # noqa: E731
     handles = [model.get_submodule(name).register_forward_hook(partial(note, name)) for name in names]
-    try:
+    with removed_after(handles):
         yield seen
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from unchaff.errors import ModelError
-from unchaff.nets.hooks import WHOLE, features_first, in_eval_mode
+from unchaff.nets.hooks import WHOLE, features_first, in_eval_mode, removed_after
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d)
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.modules.instancenorm._InstanceNorm)
@@ -92,15 +92,12 @@ def find_layers(model: nn.Module, example: Tensor) -> tuple[Layer, ...]:
             hook = lambda module, inputs, output, name=name: trace.see(name, module, inputs, output)  # noqa: E731
             handles.append(module.register_forward_hook(hook))
     try:
-        with in_eval_mode(model), torch.no_grad():
+        with removed_after(handles), in_eval_mode(model), torch.no_grad():
             output = model(example)
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
         raise ModelError(
             f"The network cannot take inputs of shape {tuple(example.shape)}: {error}"
         ) from error
-    finally:
-        for handle in handles:
-            handle.remove()
     if not trace.layers:
         raise ModelError(
             "No layer ran in the network that can be read, so there is nothing to judge samples by. "
