@@ -57,13 +57,12 @@ class Journal:
             self._noted[f"{name}.json"] = json.dumps(now, indent=1).encode()
             return
         then = _read_json(file)
-        for key in {**then, **now}:
-            if then.get(key) != now.get(key):
-                raise RunFolderError(
-                    f"The unfinished run in {self.folder.parent} had another {name}: {key} was "
-                    f"{_short(then.get(key))} and is {_short(now.get(key))}. Give back what it began with, "
-                    "or --overwrite to begin anew."
-                )
+        differing = difference(then, now)
+        if differing:
+            raise RunFolderError(
+                f"The unfinished run in {self.folder.parent} had another {name}: {differing}. Give back what "
+                "it began with, or --overwrite to begin anew."
+            )
 
     def put(self, name: str, content: bytes) -> None:
         """Write a file whole, and before it what was noted."""
@@ -130,6 +129,14 @@ def kept_by(journal: Journal | None) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+def difference(then: Mapping[str, object], now: Mapping[str, object]) -> str:
+    """Return the first key whose values differ, and both values; empty where all are the same."""
+    for key in {**then, **now}:
+        if then.get(key) != now.get(key):
+            return f"{key} was {_short(then.get(key))} and is {_short(now.get(key))}"
+    return ""
 
 
 def entry(name: str) -> Entry:

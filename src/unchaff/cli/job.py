@@ -20,7 +20,7 @@ from unchaff.journal import kept_by
 from unchaff.report.page import page
 from unchaff.runs.manifest import plain, versions
 from unchaff.runs.record import Run
-from unchaff.runs.unfinished import unfinished
+from unchaff.runs.unfinished import finished, unfinished
 from unchaff.runs.write import check_writable, write
 
 GATE_NOT_MET = 3
@@ -50,9 +50,13 @@ def perform(given: options.Job, cell: Cell, run: Callable[[Cell], Result]) -> in
     if given.resume and given.out is None:
         raise ConfigError("--resume needs --out: the folder of the run to go on with.")
     folder = given.out or Path("runs") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
+    settings = plain(asdict(cell))
+    if given.resume and (measured := finished(folder, settings)):
+        typer.echo(f"The run in {folder} is finished: nothing is left to do.")
+        return gate(given.fail_if_noise_above, measured["noise_rate_estimate"])
     kept = unfinished(folder, overwrite=given.overwrite, resume=given.resume)
     check_writable(folder, overwrite=given.overwrite)
-    kept.check("settings", {**plain(asdict(cell)), **versions(), "threads": torch.get_num_threads()})
+    kept.check("settings", {**settings, **versions(), "threads": torch.get_num_threads()})
     try:
         with show.stages(), kept_by(kept):
             result = run(cell)

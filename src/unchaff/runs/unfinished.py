@@ -1,12 +1,18 @@
 """A run folder that is not finished yet: it holds the journal, and nothing else."""
 
+import glob
+import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from unchaff.errors import RunFolderError
-from unchaff.journal import Journal
+from unchaff.journal import Journal, difference
 
+MARKS = ("manifest.json", "metrics.json")  # what a run folder of ours always holds
 JOURNAL = "unfinished"  # subfolder
+ASIDE = ".{}.{}.partial"  # the whole run folder, before it is put in place
+REPLACED = ".old"  # ends the name of what it replaces, for a moment
 
 
 def is_unfinished(folder: Path) -> bool:
@@ -22,6 +28,7 @@ def unfinished(folder: Path, *, overwrite: bool, resume: bool) -> Journal:
             `resume` nor `overwrite` was asked for.
     """
     folder = folder.expanduser().resolve()
+    _tidied(folder)
     journal = Journal(folder / JOURNAL)
     if is_unfinished(folder):
         if not (resume or overwrite):
@@ -36,3 +43,33 @@ def unfinished(folder: Path, *, overwrite: bool, resume: bool) -> Journal:
             f"{folder} holds no unfinished run, so there is nothing to resume. Leave out --resume."
         )
     return journal
+
+
+def finished(folder: Path, settings: Mapping[str, object]) -> Mapping[str, object] | None:
+    """Return the metrics of a run that was finished with these settings; None where there is none.
+
+    Raises:
+        RunFolderError: the folder holds a finished run of other settings; the first difference is named.
+    """
+    if not all((folder / name).is_file() for name in MARKS):
+        return None
+    manifest, metrics = (json.loads((folder / name).read_text(encoding="utf-8")) for name in MARKS)
+    differing = difference(manifest["config"], settings)
+    if differing:
+        raise RunFolderError(
+            f"The finished run in {folder} had other settings: {differing}. Choose another --out, or "
+            "--overwrite to replace it."
+        )
+    return metrics
+
+
+def _tidied(folder: Path) -> None:
+    """Put back what a run replaced and delete what it wrote aside, if it was killed between the two."""
+    pattern = ASIDE.format(glob.escape(folder.name), "[0-9a-f]" * 8)
+    for old in folder.parent.glob(pattern + REPLACED):
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.rename(folder)
+    for aside in folder.parent.glob(pattern):
+        shutil.rmtree(aside, ignore_errors=True)

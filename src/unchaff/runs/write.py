@@ -16,11 +16,10 @@ from unchaff.evaluate.metrics import cleaned, metrics
 from unchaff.runs.manifest import manifest
 from unchaff.runs.quality import quality_bytes
 from unchaff.runs.record import Run
-from unchaff.runs.unfinished import is_unfinished
+from unchaff.runs.unfinished import ASIDE, MARKS, REPLACED, is_unfinished
 from unchaff.runs.weights import to_bytes
 
 Page = Callable[[Run, Mapping[str, object]], str]  # (run, manifest) -> HTML
-MARKS = ("manifest.json", "metrics.json")  # what a run folder of ours always holds
 
 
 def check_writable(folder: Path, *, overwrite: bool = False) -> None:
@@ -58,7 +57,7 @@ def write(folder: Path, run: Run, page: Page, *, overwrite: bool = False) -> Pat
     """
     target = folder.expanduser().resolve()
     check_writable(target, overwrite=overwrite)
-    aside = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}.partial"
+    aside = target.parent / ASIDE.format(target.name, uuid.uuid4().hex[:8])
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         aside.mkdir()
@@ -148,7 +147,7 @@ def _put_in_place(aside: Path, target: Path) -> None:
     if not target.exists():
         aside.rename(target)
         return
-    old = target.parent / f"{aside.name}.old"
+    old = target.parent / f"{aside.name}{REPLACED}"
     target.rename(old)
     try:
         aside.rename(target)

@@ -98,12 +98,14 @@ def test_killed_twenty_times_at_any_moment_it_ends_with_the_same_bytes(data, und
         longest = 1.3 * (time.monotonic() - begun)
     kills = runs = 0
     while kills < 20:
+        assert not list(tmp_path.glob(".run*")), "what was written aside is tidied up"
         out = tmp_path / f"run{runs}"
         words = ["repair", data, *SETTINGS, "--out", str(out), "--resume"]
         while (code := killed_after(server, words, draw.uniform(0.02, longest))) != 0:
             assert code == -signal.SIGKILL
-            assert not (out / "model.safetensors").exists()
             kills += 1
+            if (out / "model.safetensors").exists():  # killed at the very end: it must be whole
+                assert hashes(out) == undisturbed, f"after {kills} kills"
         assert hashes(out) == undisturbed, f"after {kills} kills"
         assert not (out / "unfinished").exists()
         runs += 1
@@ -193,9 +195,31 @@ def test_a_broken_journal_is_named(data, stopped, capsys):
 def test_there_must_be_something_to_resume(data, tmp_path, capsys):
     assert app.main(["repair", data, *SETTINGS, "--resume"]) == 1
     assert "--resume needs --out" in capsys.readouterr().err
-    assert app.main(["score", data, *SETTINGS[:-4], "--out", str(tmp_path / "run")]) == 0
-    assert app.main(["score", data, *SETTINGS[:-4], "--out", str(tmp_path / "run"), "--resume"]) == 1
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").touch()
+    assert app.main(["repair", data, *SETTINGS, "--out", str(tmp_path / "run"), "--resume"]) == 1
     assert "nothing to resume" in capsys.readouterr().err
+
+
+def test_a_finished_run_is_not_made_again(data, tmp_path, capsys):
+    words = ["score", data, *SETTINGS[:-2], "--out", str(tmp_path / "run"), "--resume"]
+    assert app.main(words) == 0
+    made = (tmp_path / "run" / "manifest.json").stat().st_mtime_ns
+    assert app.main(words) == 0
+    assert "is finished: nothing is left to do" in capsys.readouterr().out
+    assert (tmp_path / "run" / "manifest.json").stat().st_mtime_ns == made
+    assert app.main([*words, "--fail-if-noise-above", "0.001"]) == 3, "the gate is asked again"
+    assert app.main([*words, "--seed", "3"]) == 1
+    assert "had other settings: seed was 0 and is 3" in capsys.readouterr().err
+
+
+def test_a_run_killed_while_it_replaced_another_loses_neither(data, stopped, undisturbed):
+    out = stopped(9)
+    out.rename(out.parent / f".{out.name}.0123abcd.partial.old")
+    (out.parent / f".{out.name}.0123abcd.partial").mkdir()
+    assert app.main(["repair", data, *SETTINGS, "--out", str(out), "--resume"]) == 0
+    assert hashes(out) == undisturbed
+    assert [place.name for place in out.parent.iterdir()] == [out.name]
 
 
 def test_bad_input_leaves_nothing_to_resume(tmp_path):
