@@ -1,9 +1,12 @@
 """Given options -> how the library reads data."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from unchaff.cli import options
 from unchaff.data import Options
+from unchaff.hub import is_folder
+from unchaff.nets.build import NETS
 
 
 def columns(given: options.Columns) -> Options:
@@ -18,8 +21,8 @@ def columns(given: options.Columns) -> Options:
     )
 
 
-def reading(given: options.Reading) -> Options:
-    """Return how data are to be read and prepared."""
+def reading(given: options.Network) -> Options:
+    """Return how data are to be read and prepared, for the network that was named."""
     return replace(
         columns(given),
         lazy=given.lazy,
@@ -29,4 +32,10 @@ def reading(given: options.Reading) -> Options:
         mean=options.numbers("--mean", given.mean),
         std=options.numbers("--std", given.std),
         mirror=given.mirror,
+        hub=_folder_of(given.model),
     )
+
+
+def _folder_of(model: str | None) -> Path | None:
+    """Return the model folder that was named as the network; a built-in name comes first."""
+    return Path(model) if model is not None and model not in NETS and is_folder(model) else None
