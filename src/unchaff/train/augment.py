@@ -5,7 +5,7 @@ from jaxtyping import Bool
 from torch import Tensor
 from torch.nn import functional
 
-from unchaff.samples import Kind
+from unchaff.samples import Kind, Samples
 
 UNKNOWN = 1  # the word that stands for one left out
 DROPPED = 0.1  # share of the words left out
@@ -14,6 +14,20 @@ DROPPED = 0.1  # share of the words left out
 def view(inputs: Tensor, name: str) -> Tensor:
     """Return a deterministic view of a batch: `plain` or `mirror` (left and right exchanged)."""
     return inputs.flip(-1) if name == "mirror" else inputs
+
+
+def changed(
+    samples: Samples,
+    inputs: Tensor,
+    generator: torch.Generator,
+    *,
+    side: int | None = None,
+    mirrored: Bool[Tensor, " b"] | None = None,
+) -> Tensor:
+    """Return a batch of these samples as training should see it: their own way, or that of their kind."""
+    if samples.augmentation is not None:
+        return samples.augmentation(inputs, generator)
+    return augment(inputs, samples.kind, generator, side=side, mirrored=mirrored)
 
 
 def augment(
