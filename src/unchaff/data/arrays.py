@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unchaff.data.audio import audio_kind, rate_of
+from unchaff.data.audio import audio_kind, rate_of, resampled
 from unchaff.data.extracted import Extracted
 from unchaff.data.images import views_of
 from unchaff.data.listing import Decoded, good_rows
@@ -68,8 +68,9 @@ def settle(
     )
     if folder is not None and medium == "image":
         raw, prepare = _processed(raw, Processed(folder))
-    elif folder is not None and prepare is None:
-        prepare = Extracted.of(folder, raw.shape[1] / rate_of(folder, options.rate))
+    elif folder is not None:
+        raw = _resampled(raw, options.rate, rate_of(folder))
+        prepare = prepare or Extracted.of(folder, raw.shape[1] / rate_of(folder))
     prepare = prepare or _prepare(raw, medium, options)
     kind = kind or _kind(raw, medium, options, prepare)
     _check_shape(raw, kind, medium)
@@ -81,6 +82,12 @@ def settle(
         bad=bad,
         augmentation=prepare.changes() if isinstance(prepare, Extracted) else None,
     )
+
+
+def _resampled(raw: torch.Tensor, own_rate: int | None, rate: int) -> torch.Tensor:
+    if own_rate in (None, rate):
+        return raw
+    return torch.from_numpy(np.stack([resampled(clip, int(own_rate or rate), rate) for clip in raw.numpy()]))
 
 
 def _processed(raw: torch.Tensor, processed: Processed) -> tuple[torch.Tensor, Prepare]:

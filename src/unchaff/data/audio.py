@@ -118,18 +118,9 @@ def _prepare(items: Items, options: Options, bands: LogMel) -> LogMel:
     return bands.fitted(torch.stack([items[row] for row in range(min(FIT_ON, len(items)))]))
 
 
-def rate_of(folder: Folder, asked: int | None) -> int:
-    """Return the samples per second that the network of a folder hears.
-
-    Raises:
-        ConfigError: another rate was asked for.
-    """
-    rate = int(folder.extractor.sampling_rate)
-    if asked not in (None, rate):
-        raise ConfigError(
-            f"The network of {folder.path} hears {rate} samples per second. Leave the rate out."
-        )
-    return rate
+def rate_of(folder: Folder) -> int:
+    """Return the samples per second that the network of a folder hears."""
+    return int(folder.extractor.sampling_rate)
 
 
 @dataclass(frozen=True)
@@ -168,7 +159,9 @@ def _frame(
     common = max(rate for rate, count in counts.items() if count == most)
     rate = options.rate or min(common, HIGHEST_RATE)
     if folder is not None:
-        rate = rate_of(folder, options.rate)
+        rate = rate_of(folder)
+        if options.rate not in (None, rate):
+            raise ConfigError(f"{folder.path} hears {rate} samples per second. Leave the rate out.")
     ninety_five = float(np.quantile([head.seconds for head in heads], 0.95))
     return rate, options.seconds or max(math.ceil(round(ninety_five * 10, 6)) / 10, 0.1)
 

@@ -50,7 +50,11 @@ def from_folder(path: Path, samples: Samples | None = None) -> nn.Module:
             f"The weights in {folder.path} lack {', '.join(missing[:SHOWN])}{more}: it was not trained to "
             "classify. Fine-tune it first, and give the folder that gave."
         )
-    return _settled(model)
+    # Random spans that some networks blank while they learn: they draw from a generator no seed of ours
+    # reaches, and fail on short clips. Training blanks out spans of its own.
+    if getattr(model.config, "apply_spec_augment", False):
+        model.config.apply_spec_augment = False
+    return model.float().eval()
 
 
 def _check_takes(path: Path, task: str, outputs: int, samples: Samples) -> None:
@@ -70,17 +74,6 @@ def rebuilt(path: Path) -> nn.Module:
     folder = opened(path)
     with loading(folder.path, CONFIG), Streams(0).forked_global("hub"):
         model: nn.Module = folder.network_class(folder.config)
-    return _settled(model)
-
-
-def _settled(model: nn.Module) -> nn.Module:
-    """Leave out the random spans some networks blank while they learn.
-
-    They draw from a generator no seed of ours reaches, and fail on short clips; training blanks out
-    spans of its own.
-    """
-    if getattr(model.config, "apply_spec_augment", False):
-        model.config.apply_spec_augment = False  # type: ignore[union-attr]
     return model.float().eval()
 
 

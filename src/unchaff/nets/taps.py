@@ -88,7 +88,7 @@ def find_layers(model: nn.Module, example: Tensor) -> tuple[Layer, ...]:
     trace = _Trace()
     handles = []
     for name, module in model.named_modules():
-        if isinstance(module, WHOLE) or not any(True for _ in module.children()):
+        if isinstance(module, WHOLE + LAYERS) or not any(True for _ in module.children()):
             hook = lambda module, inputs, output, name=name: trace.see(name, module, inputs, output)  # noqa: E731
             handles.append(module.register_forward_hook(hook))
     try:

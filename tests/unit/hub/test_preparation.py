@@ -6,6 +6,7 @@ import soundfile
 import torch
 from PIL import Image
 
+import unchaff
 from unchaff.data import Options, from_arrays, load
 from unchaff.data.frontends import from_json
 from unchaff.errors import ConfigError, DataError, ModelError
@@ -41,6 +42,22 @@ def test_arrays_of_pixels_are_brought_to_the_size_of_the_folder(made):
     torch.testing.assert_close(prepared(samples), theirs, atol=1e-4, rtol=0)
     as_numbers = from_arrays(pixels / 255, [0, 1] * 3, options=Options(hub=folder))
     torch.testing.assert_close(prepared(as_numbers), theirs, atol=1e-4, rtol=0)
+
+
+def test_arrays_of_sound_are_resampled(made):
+    folder = made("wav2vec2")
+    waves = np.random.default_rng(0).normal(size=(6, 2000)).astype(np.float32)
+    samples = from_arrays(waves, [0, 1] * 3, options=Options(hub=folder, rate=8000))
+    assert samples.kind.shape == (4000,)
+    assert samples.kind.rate == 16_000
+
+
+def test_a_folder_may_tell_more_classes_apart_than_the_data_have(made, data):
+    folder = made("bert", names=("negative", "neutral", "positive"))
+    samples = load(data.text(), Options(hub=folder)).train
+    assert samples.class_names == ("negative", "neutral", "positive")
+    assert set(samples.labels.tolist()) == {0, 2}
+    assert len(unchaff.score(folder, samples).quality) == 48
 
 
 def test_grey_images_are_given_to_a_network_of_colours(made, tmp_path):
