@@ -22,7 +22,7 @@ def with_classes_of(listing: Listing, folder: Folder) -> tuple[Listing, tuple[st
         DataError: a class of the data has no output, or it cannot be told which.
     """
     theirs, own = folder.class_names, listing.class_names
-    if all(name.isdecimal() for name in own):
+    if all(name.isdecimal() for name in own) and not set(own) <= set(theirs or ()):
         return _by_number(listing, folder), ()
     if theirs is None:
         if len(own) != folder.num_labels:

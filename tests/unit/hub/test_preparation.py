@@ -189,6 +189,12 @@ def test_numbers_count_the_outputs(made, data):
     assert samples.labels.tolist() == [1, 0] * 24
 
 
+def test_names_that_are_numbers_are_matched_as_names(made, data):
+    samples = load(data.text(names=("2", "1")), Options(hub=made("bert", names=("1", "2")))).train
+    assert samples.class_names == ("1", "2")
+    assert samples.labels.tolist() == [1, 0] * 24
+
+
 def test_data_of_another_kind_are_refused(made, data):
     with pytest.raises(DataError, match="classifies texts, and the data are of kind image"):
         load(data.image(), Options(hub=made("bert")))
