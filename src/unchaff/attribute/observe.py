@@ -73,7 +73,8 @@ class Walk:
     @property
     def reads_inputs(self) -> bool:
         """Whether the inputs are read instead of what layers make of them: texts and columns."""
-        return self.samples.kind.name in READ and not (self.taps or self.pretrained)
+        kind = self.samples.kind
+        return kind.name in READ and kind.layout is None and not (self.taps or self.pretrained)
 
     def expected_flops(self, walks: int, per_sample: float = 0.0) -> float:
         """Return the operations so many walks will take, with `per_sample` more for what comes of them."""

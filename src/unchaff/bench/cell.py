@@ -1,5 +1,6 @@
 """One experiment from a spec to what it gave: what `repair`, `score` and the suites all run."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from unchaff.evaluate.accuracy import score
 from unchaff.evaluate.calibration import calibrate
 from unchaff.evaluate.detection import detect
 from unchaff.evaluate.metrics import ON_HOLDOUT, ON_TEST, Control, Measured
+from unchaff.hub import opened
 from unchaff.interfaces import Repair
 from unchaff.methods import METHODS
 from unchaff.partition.extend import extended
@@ -61,6 +63,7 @@ class Material:
     observed: Observed
     test: Samples  # clean where a test set was given, else the hold-out with its noisy labels
     truth: Truth | None
+    beside: Mapping[str, bytes] = field(default_factory=dict)  # files of the model folder, as they were read
 
     @property
     def measured_on(self) -> str:
@@ -125,7 +128,9 @@ def gather(cell: Cell, *, streams: Streams) -> Material:
         train, holdout = hold_out(train, cell.holdout, streams=streams)
         test = holdout
     observed = Observed(train=train, holdout=holdout, reference=reference)
-    return Material(loaded=loaded, observed=observed, test=test.to(device), truth=truth)
+    folder = cell.options.hub
+    beside = {} if folder is None else opened(folder).beside()
+    return Material(loaded=loaded, observed=observed, test=test.to(device), truth=truth, beside=beside)
 
 
 def run(cell: Cell) -> Result:
@@ -153,6 +158,8 @@ def _begun(cell: Cell, material: Material, *, streams: Streams) -> tuple[str, Tr
     spec, trained = start(cell, material.observed.train, streams=streams)
     if cell.weights is not None:  # they were read: the file is there, and nothing was trained yet
         journal.check("weights", {"sha256": sha256(cell.weights.read_bytes())})
+    if cell.options.hub is not None:
+        journal.check("folder", opened(cell.options.hub).hashes())
     return spec, trained
 
 
@@ -231,7 +238,8 @@ def _notes(cell: Cell, material: Material) -> list[str]:
         notes.append(
             f"Planted {cell.noise}: {rate:.2%} of the {len(material.loaded.train)} samples are noisy."
         )
-    if cell.weights is not None and material.observed.holdout is not None:
+    was_trained = cell.weights is not None or cell.options.hub is not None
+    if was_trained and material.observed.holdout is not None:
         notes.append(
             "No test data were given, and the network may have been trained on the samples held out here: "
             "its accuracy before the repair may be flattered."

@@ -84,6 +84,7 @@ def run_of(result: Result) -> Run:
         config=asdict(result.cell),
         seed=result.cell.seed,
         command=shlex.join(("unchaff", *TYPED.get())),
+        beside=result.material.beside,
         notes=(
             *(f"Left out: {one.id}: {one.reason}" for one in result.material.loaded.skipped),
             *result.notes,

@@ -67,7 +67,10 @@ class Network(Reading):
 
     model: Annotated[
         str | None,
-        Option(help="mlp, small-cnn, resnet18, audio-cnn, text-cnn or pkg.module:factory; else by the data."),
+        Option(
+            help="mlp, small-cnn, resnet18, audio-cnn, text-cnn, a Hugging Face model folder (extra hub) or "
+            "pkg.module:factory; else by the data."
+        ),
     ] = None
     weights: Annotated[
         Path | None, Option(help="safetensors, or a .pt state dict; without, it is trained first.")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from unchaff.data.prepare import Prepare
 from unchaff.packing import Layout
-from unchaff.samples import Ids, Kind, Rows, Source
+from unchaff.samples import Augmentation, Ids, Kind, Rows, Source
 
 UNLABELLED = -1
 
@@ -92,6 +92,7 @@ class Decoded:
     rows: Rows  # the readable rows, in order
     bad: Mapping[int, str] = field(default_factory=dict)  # reason by row
     notes: tuple[str, ...] = ()
+    augmentation: Augmentation | None = None  # how training changes a batch; None: as the kind allows
 
 
 def numbered(

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from unchaff.data.prepare import Prepare
-from unchaff.samples import Change, Rows
+from unchaff.data.prepare import Plain, Prepare
+from unchaff.samples import Change, Rows, Source
 from unchaff.streams import Streams
 
 CPU = torch.device("cpu")
@@ -185,6 +185,13 @@ class OnDisk:
     def to(self, device: torch.device | str) -> "OnDisk":
         """Return the source with its batches arriving on this device."""
         return replace(self, device=torch.device(device))
+
+
+def prepare_of(source: Source) -> Prepare:
+    """Return how a source prepares its inputs; one that is not ours gives them as it does."""
+    if isinstance(source, InMemory):
+        return source.held.prepare
+    return source.prepare if isinstance(source, OnDisk) else Plain()
 
 
 def on_disk(items: Items, prepare: Prepare, *, workers: int = 2) -> OnDisk:

@@ -15,6 +15,7 @@ from unchaff.data.options import Options
 from unchaff.data.tables import noisy_table
 from unchaff.errors import RunFolderError
 from unchaff.runs.read import RunFolder
+from unchaff.runs.write import HUB
 from unchaff.samples import Samples
 from unchaff.whole import put
 
@@ -46,7 +47,12 @@ def samples_of(run: RunFolder) -> tuple[str, Options, Samples]:
         DataError: they cannot be read any more.
     """
     config = run.manifest["config"]
-    spec, options = str(config["data"]), _options(config["options"])
+    if "data" not in config:
+        raise RunFolderError(
+            f"{run.path} was saved from Python, so its data cannot be read again. Use --format ids, quality "
+            "or cleanlab."
+        )
+    spec, options = str(config["data"]), _options(config["options"], run)
     samples = load(spec, options).train
     table = run.quality
     if not np.array_equal(samples.ids, table.column("id").to_numpy(zero_copy_only=False)):
@@ -56,10 +62,12 @@ def samples_of(run: RunFolder) -> tuple[str, Options, Samples]:
     return spec, options, samples.relabel(torch.from_numpy(table.column("label").to_numpy().copy()))
 
 
-def _options(saved: dict[str, Any]) -> Options:
+def _options(saved: dict[str, Any], run: RunFolder) -> Options:
     known: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in saved.items()
     }
+    if known.get("hub") is not None:
+        known["hub"] = run.path / HUB  # what the run kept of the model folder
     return Options(**known)
 
 
