@@ -13,10 +13,13 @@ from unchaff.bench.start import fitting
 from unchaff.data.dataset import from_dataset
 from unchaff.errors import RunFolderError
 from unchaff.interfaces import Repair
+from unchaff.methods.heed import heeding
 from unchaff.methods.unlearn import Unlearn
 from unchaff.nets.adapt import bare
 from unchaff.nets.build import NETS, from_shape
+from unchaff.partition.recorded import Recorded
 from unchaff.partition.transition import Transition
+from unchaff.recording.matching import matched
 from unchaff.records import Observed, Outcome, Partition, Trained
 from unchaff.runs.read import read
 from unchaff.runs.weights import load_into, load_weights
@@ -26,12 +29,13 @@ from unchaff.streams import Streams
 Data = Samples | Dataset[tuple[Tensor, int]] | Dataset[Mapping[str, Any]] | Dataset[tuple[Any, int]]
 
 
-def repair(
+def repair(  # noqa: PLR0913  what to repair, and what is known of it
     model: nn.Module | Trained,
     train: Data,
     *,
     method: Repair | None = None,
     holdout: Data | None = None,
+    record: str | Path | None = None,
     taps: Sequence[str] = (),
     seed: int = 0,
 ) -> Outcome:
@@ -45,6 +49,8 @@ def repair(
         train: what it was trained on, with the labels as given; not modified.
         method: `Unlearn()` by default; any member of `unchaff.methods.METHODS`.
         holdout: samples the network has not seen; their labels may be as noisy.
+        record: that a `Recorder` wrote while the network, or another, was trained on these samples; it is
+            weighed in where the method splits.
         taps: names of the layers whose inputs to judge samples by; found out by default.
         seed: same seed, same machine: same result on the CPU.
 
@@ -52,27 +58,39 @@ def repair(
         The outcome: `model` (repaired copy), `quality` (a table of one row per sample), `cost`.
 
     Raises:
-        DataError: the data cannot be learned from.
+        ConfigError: the method makes no use of a record.
+        DataError: the data cannot be learned from; the record is of other samples.
         ModelError: the network cannot take the data, or has no layer to read.
     """
-    samples = _samples(train)
+    samples, repairing = _samples(train), method or Unlearn()
     trained = model if isinstance(model, Trained) else Trained(model=model, pretrained=_is_of_hub(model))
     trained = replace(trained, taps=tuple(taps)) if taps else trained
     trained = replace(trained, model=fitting(trained.model, samples, trained.taps))
     observed = Observed(train=samples, holdout=None if holdout is None else _samples(holdout))
-    outcome = (method or Unlearn())(trained, observed, streams=Streams(seed))
+    if record is not None:
+        known = matched(record, samples).record
+        trained, repairing = replace(trained, record=known), heeding(repairing, known)
+    outcome = repairing(trained, observed, streams=Streams(seed))
     return replace(outcome, model=bare(outcome.model))
 
 
-def score(model: nn.Module, train: Data, *, taps: Sequence[str] = (), seed: int = 0) -> Partition:
-    """Judge every sample and leave the network alone.
+def score(
+    model: nn.Module,
+    train: Data,
+    *,
+    record: str | Path | None = None,
+    taps: Sequence[str] = (),
+    seed: int = 0,
+) -> Partition:
+    """Judge every sample and leave the network alone; arguments as those of `repair`.
 
     Returns:
         The split: `quality` in [0, 1] per id, higher is better, and who would be kept.
     """
     samples = _samples(train)
     trained = Trained(model=fitting(model, samples, tuple(taps)), taps=tuple(taps))
-    return Transition()(Readout()(trained, Observed(train=samples), streams=Streams(seed)))
+    rule = Transition() if record is None else Recorded(record=matched(record, samples).record)
+    return rule(Readout()(trained, Observed(train=samples), streams=Streams(seed)))
 
 
 def load(run: str | Path, *, model: nn.Module | None = None) -> nn.Module:
