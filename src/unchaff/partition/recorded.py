@@ -50,7 +50,8 @@ class Recorded(Transition):
             split,
             quality=quality,
             kept=spare_classes(quality > self.threshold, quality, evidence.labels.cpu().long()),
-            reason=f"{split.reason} The first {groups.epochs} epochs of the record are weighed in.",
+            reason=f"{split.reason} Of {len(self.record.margins)} recorded epochs the first {groups.epochs} "
+            "are weighed in.",
         )
 
 

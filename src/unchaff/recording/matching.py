@@ -35,6 +35,8 @@ def matched(path: str | Path, samples: Samples) -> Matched:
     table = _Table(samples)
     for shard in read(place):
         table.add(shard)
+    if not table.num_epochs:
+        raise DataError(f"{place} holds no epoch of a record. Give the folder that a Recorder was given.")
     record = TrainingRecord(ids=samples.ids, margins=table.margins())
     seen = int(record.margins.isfinite().any(0).sum())
     told = [f"{place} covers {seen} of {len(samples)} samples, over {table.num_epochs} epochs."]

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from unchaff.samples import Ids
 from unchaff.tasks import margin
 
 SUFFIX = ".parquet"
-Names = Tensor | Ids | Sequence[int] | Sequence[str]
+Names = Tensor | Ids | Sequence[Any]  # integers or texts
 
 
 @dataclass(frozen=True)

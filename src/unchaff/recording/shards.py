@@ -80,39 +80,40 @@ def read(path: Path) -> Iterator[Shard]:
     """
     if not path.exists():
         raise DataError(f"There is no record {path}. Give the folder that a Recorder was given.")
-    files = sorted(path.glob(PATTERN)) if path.is_dir() else [path]
-    if not files:
-        raise DataError(f"{path} holds no epoch of a record. Give the folder that a Recorder was given.")
-    for file in files:
+    for file in sorted(path.glob(PATTERN)) if path.is_dir() else [path]:
         yield from _of(file)
 
 
 def _of(file: Path) -> Iterator[Shard]:
     try:
-        missing = [name for name in COLUMNS if name not in pq.read_schema(file).names]
-        if missing:
-            raise DataError(
-                f"{file} has no column {', '.join(missing)}. A record has {', '.join(COLUMNS)}; "
-                "unchaff.Recorder writes one."
-            )
-        table = pq.read_table(file, columns=list(COLUMNS), partitioning=None)
-        epochs = table.column("epoch").cast(pa.int64()).to_numpy()
-        labels = table.column("label").cast(pa.int64()).to_numpy()
+        held = [name for name in COLUMNS if name in pq.read_schema(file).names]
+        table = pq.read_table(file, columns=held, partitioning=None)
+    except (pa.ArrowException, OSError) as error:
+        raise _no_record(file, str(error).splitlines()[0]) from error
+    for name in COLUMNS:
+        if name not in table.column_names:
+            raise _no_record(file, f"column {name} is missing")
+        if name != "margin" and table.column(name).null_count:
+            raise _no_record(file, f"column {name} has {table.column(name).null_count} empty values")
+    try:
+        epochs, labels = (table.column(name).cast(pa.int64()).to_numpy() for name in ("epoch", "label"))
         margins = table.column("margin").cast(pa.float32()).to_numpy()
-        ids = _ids(table.column("id"))
-    except (pa.ArrowException, OSError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        told = str(error).splitlines()[0]
-        raise DataError(f"{file} cannot be read as a record: {told}. Record the epoch again.") from error
+    except pa.ArrowException as error:
+        raise _no_record(file, str(error).splitlines()[0]) from error
+    ids = _ids(table.column("id"))
     for epoch in np.unique(epochs):
         rows = epochs == epoch
         yield Shard(epoch=int(epoch), ids=ids[rows], labels=labels[rows], margins=margins[rows])
 
 
 def _ids(column: pa.ChunkedArray) -> Ids:
-    if column.null_count:
-        raise ValueError(f"{column.null_count} ids are empty")
     if pa.types.is_integer(column.type):
         return column.cast(pa.int64()).to_numpy()
     return np.array([str(value) for value in column.to_pylist()])
+
+
+def _no_record(file: Path, why: str) -> DataError:
+    return DataError(
+        f"{file} cannot be read as a record: {why.rstrip('.')}. A record has the columns "
+        f"{', '.join(COLUMNS)}, as unchaff.Recorder writes them."
+    )
