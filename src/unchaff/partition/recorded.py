@@ -12,6 +12,7 @@ from unchaff.partition.transition import Transition
 from unchaff.records import Evidence, Partition, TrainingRecord
 from unchaff.samples import Ids
 
+NEARLY_ALL = 0.9  # of the samples that are in the record
 CERTAIN = 1e-6  # nothing is more certain than this, so that a record can still speak
 
 
@@ -70,15 +71,20 @@ class Groups:
         """Return the quality after the margins were heard; as it was where there is none."""
         middle = (self.right + self.wrong) / 2
         ratio = (self.right - self.wrong) / self.variance * (self.margins - middle)
-        return torch.sigmoid(torch.logit(quality, eps=CERTAIN) + ratio.nan_to_num(0.0))
+        heard = torch.sigmoid(torch.logit(quality, eps=CERTAIN) + ratio)
+        return torch.where(self.margins.isfinite(), heard, quality)
 
 
 def furthest(margins: Float[Tensor, "epochs n"], quality: Float[Tensor, " n"]) -> Groups:
-    """Return the groups after as many epochs as set them furthest apart."""
-    sums = margins.nan_to_num(0.0).cumsum(0)
-    means = sums / margins.isfinite().cumsum(0)  # NaN until first seen
+    """Return the groups after as many epochs as set them furthest apart.
+
+    Epochs before nearly all of the samples were seen do not count: the few may be apart by chance.
+    """
+    means = margins.nan_to_num(0.0).cumsum(0) / margins.isfinite().cumsum(0)  # NaN until first seen
+    seen = means.isfinite().sum(1)
+    enough = (seen >= NEARLY_ALL * seen[-1]).nonzero().squeeze(1).tolist()
     return max(
-        (_groups(epochs, mean, quality) for epochs, mean in enumerate(means, start=1)),
+        (_groups(epoch + 1, means[epoch], quality) for epoch in enough),
         key=lambda groups: groups.distance,
     )
 

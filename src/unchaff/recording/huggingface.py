@@ -94,6 +94,7 @@ class Events:
         """Listen to the network, while it trains and no longer."""
         self.on_init_end(args, state, control, **known)
         self.on_train_end(args, state, control)
+        self._recorder.discard()  # of a training that broke off
         model = known["model"]
         self._hooks = [
             model.register_forward_pre_hook(self._take_out, with_kwargs=True),

@@ -55,6 +55,10 @@ class Events:
     def __init__(self, recorder: Recorder, tell: Callable[[Any, Any], Told]) -> None:
         self._recorder, self._tell = recorder, tell
 
+    def on_train_start(self, trainer: Any, module: Any) -> None:  # noqa: ANN401
+        """Forget what a training that broke off has left."""
+        self._recorder.discard()
+
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:  # noqa: ANN401
         """Note what came of a batch."""
         self._recorder.update(*self._tell(outputs, batch))

@@ -65,8 +65,6 @@ class _Table:
 
     def add(self, shard: Shard) -> None:
         """Take in what one process saw in one epoch; what is known of an epoch already stays."""
-        unseen = np.full(len(self._ids), np.nan, dtype=np.float32)
-        margins = self._epochs.setdefault(shard.epoch, unseen)
         if shard.ids.dtype.kind != self._ids.dtype.kind:
             raise DataError(
                 f"The record has ids such as {shard.ids[0].item()!r}, the data such as "
@@ -81,6 +79,9 @@ class _Table:
         self._named[rows] = True
         self._relabelled[rows[~same]] = True
         rows, first = rows[same], first[same]
+        if shard.epoch not in self._epochs:
+            self._epochs[shard.epoch] = np.full(len(self._ids), np.nan, dtype=np.float32)
+        margins = self._epochs[shard.epoch]
         margins[rows] = np.where(np.isnan(margins[rows]), shard.margins[first], margins[rows])
 
     def margins(self) -> torch.Tensor:

@@ -105,6 +105,10 @@ class Recorder:
             )
         )
 
+    def discard(self) -> None:
+        """Forget what was seen since the last whole epoch, where it is not gone on with."""
+        self._seen = []
+
     def end_epoch(self, epoch: int | None = None) -> None:
         """Write what was seen since the last call; nothing where nothing was.
 
@@ -131,7 +135,7 @@ class Recorder:
         )
         losses = torch.cat([seen.losses for seen in self._seen]).cpu().numpy()
         shards.write(self.folder, shard, losses, rank=rank)
-        self._seen = []
+        self.discard()
 
 
 def _plain(ids: Names) -> Ids | Tensor:

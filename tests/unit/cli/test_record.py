@@ -1,6 +1,7 @@
 """A loop of the user's own on digits with wrong labels: recorded, and repaired with the record."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 import unchaff
+from unchaff import journal
 from unchaff.cli import app
 from unchaff.data import load
 from unchaff.nets.build import build
@@ -98,3 +100,21 @@ def test_from_python(recorded):
     outcome = unchaff.repair(model, train, record=recorded / "record")
     assert "first_recorded_margin" not in outcome.quality
     assert outcome.quality["recorded_margin"].shape == (1347,)
+
+
+def test_a_changed_record_is_noticed_by_a_resumed_run(run, recorded, tmp_path, monkeypatch):
+    shutil.copytree(recorded / "record", tmp_path / "record")
+    words = ("--record", str(tmp_path / "record"), "--controls", "none")
+
+    def stopping(self, name, content):
+        put(self, name, content)
+        raise KeyboardInterrupt
+
+    put = journal.Journal.put
+    with monkeypatch.context() as patched:
+        patched.setattr(journal.Journal, "put", stopping)
+        assert run("repair", *words)[0] == 130
+    (tmp_path / "record" / "epoch-00009.rank-000.parquet").unlink()
+    code, said = run("repair", *words, "--resume")
+    assert code == 1
+    assert "had another record: sha256 was" in said

@@ -2,13 +2,14 @@ import numpy as np
 import pytest
 import torch
 
+from unchaff.bench.controls import chosen
 from unchaff.errors import ConfigError
 from unchaff.methods import METHODS
 from unchaff.methods.heed import heeding
 from unchaff.methods.unlearn import Unlearn
 from unchaff.partition.recorded import Recorded
 from unchaff.partition.transition import Transition
-from unchaff.records import TrainingRecord
+from unchaff.records import Outcome, TrainingRecord
 
 RECORD = TrainingRecord(ids=np.arange(3), margins=torch.zeros(1, 3))
 
@@ -30,3 +31,10 @@ def test_a_method_heeds_a_record_or_says_that_it_does_not(name):
     else:
         with pytest.raises(ConfigError, match="makes no use of a record"):
             heeding(METHODS[name], RECORD)
+
+
+def test_the_same_method_without_the_record_is_a_control():
+    outcome = Outcome(model=torch.nn.Linear(1, 1))
+    controls = chosen("all", heeding(Unlearn(), RECORD), outcome, None)
+    assert controls["unlearn"] == Unlearn()
+    assert "unlearn" not in chosen("all", Unlearn(), outcome, None)

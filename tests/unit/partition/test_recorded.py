@@ -53,6 +53,15 @@ def test_groups_by_hand():
     assert both.margins.tolist() == [3.0, 2.0, -1.0, -2.0]
 
 
+def test_an_epoch_that_few_were_seen_in_does_not_decide():
+    few = torch.full((40,), float("nan"), dtype=torch.float64)
+    few[[0, 39]] = torch.tensor([50.0, -50.0], dtype=torch.float64)
+    most = torch.linspace(3, -3, 40, dtype=torch.float64)
+    quality = (torch.arange(40) < 20).double()
+    assert furthest(few[None], quality).distance > 100
+    assert furthest(torch.stack([few, most]), quality).epochs == 2
+
+
 def test_a_clear_record_finds_more(evidence):
     plain, told = Transition()(evidence), Recorded(record=record_of(6.0))(evidence)
     assert found(told) > found(plain) + 0.01
@@ -78,7 +87,7 @@ def test_samples_without_a_margin_keep_their_quality(evidence):
     whole = record_of(6.0)
     half = TrainingRecord(ids=whole.ids[::2], margins=whole.margins[:, ::2])
     plain, told = Transition()(evidence), Recorded(record=half)(evidence)
-    torch.testing.assert_close(told.quality[1::2], plain.quality[1::2], atol=1e-5, rtol=0)
+    assert torch.equal(told.quality[1::2], plain.quality[1::2])
     assert not torch.equal(told.quality[::2], plain.quality[::2])
 
 

@@ -82,6 +82,15 @@ def test_a_training_that_goes_on(tmp_path):
     assert rows_of(tmp_path / "r") == [(0, {1: 2.0, 2: 3.0}), (1, {1: 6.0, 2: 9.0}), (2, {1: 8.0, 2: 12.0})]
 
 
+def test_an_epoch_that_broke_off_is_forgotten(tmp_path):
+    recorder = Recorder(tmp_path / "r")
+    recorder.update([1, 2], 5 * LOGITS, torch.tensor([1, 0]))
+    recorder.discard()
+    recorder.update([1], LOGITS[:1], torch.tensor([1]))
+    recorder.end_epoch()
+    assert rows_of(tmp_path / "r") == [(0, {1: 2.0})]
+
+
 def test_each_process_writes_a_file_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     one, zero = Recorder(tmp_path / "r"), Recorder(tmp_path / "r", rank=0)
