@@ -22,15 +22,17 @@ class Recorded(Transition):
 
     Right labels are learned early and wrong ones late. The quality of Transition says who is probably
     right; the margins of both groups, averaged over the first epochs, are taken for Gaussians of one width,
-    and their ratio is the factor. How many epochs: where the two lie furthest apart, for in late ones all
-    is known by heart. Where they are not clearly apart nothing is changed, for then margin and quality fall
-    together for the same hard samples, and would be counted twice. Where Transition abstains, so does this.
+    and their ratio to the power of `weight` is the factor: margin and quality fall together for the same hard
+    samples, and would be counted twice in full. How many epochs: where the two lie furthest apart, for in
+    late ones all is known by heart. Where they are not clearly apart nothing is changed, and where
+    Transition abstains, so does this.
 
     Source: ours; the margins are those of Pleiss et al., arXiv 2001.10528, over all epochs there.
     """
 
     record: TrainingRecord | None = None
     apart: float = 2.5  # Ashman's D above which the two groups count as apart
+    weight: float = 0.5  # of the log odds; 1 would be right if margin and read-out were independent
 
     def __call__(self, evidence: Evidence) -> Partition:
         """Split.
@@ -46,7 +48,7 @@ class Recorded(Transition):
         if not groups.distance > self.apart:
             said = "In the record, right and wrong labels are not clearly apart: it is left aside."
             return replace(split, reason=f"{split.reason} {said}")
-        quality = groups.weighed(split.quality.double()).float()
+        quality = groups.weighed(split.quality.double(), self.weight).float()
         return replace(
             split,
             quality=quality,
@@ -67,11 +69,11 @@ class Groups:
     variance: float  # within both
     distance: float  # Ashman's D, negative where the right ones have the lower margins
 
-    def weighed(self, quality: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+    def weighed(self, quality: Float[Tensor, " n"], weight: float) -> Float[Tensor, " n"]:
         """Return the quality after the margins were heard; as it was where there is none."""
         middle = (self.right + self.wrong) / 2
         ratio = (self.right - self.wrong) / self.variance * (self.margins - middle)
-        heard = torch.sigmoid(torch.logit(quality, eps=CERTAIN) + ratio)
+        heard = torch.sigmoid(torch.logit(quality, eps=CERTAIN) + weight * ratio)
         return torch.where(self.margins.isfinite(), heard, quality)
 
 
