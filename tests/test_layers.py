@@ -20,7 +20,7 @@ LAYERS = (
     ("data",),
     ("noise",),
     ("nets",),
-    ("train",),
+    ("train", "recording"),
     ("attribute",),
     ("partition",),
     ("prune",),

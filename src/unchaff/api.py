@@ -13,11 +13,14 @@ from unchaff.data.dataset import Data, samples_of
 from unchaff.errors import RunFolderError
 from unchaff.hub import opened
 from unchaff.interfaces import Repair
+from unchaff.methods.heed import heeding
 from unchaff.methods.unlearn import Unlearn
 from unchaff.nets.adapt import bare
 from unchaff.nets.build import NETS, from_shape
 from unchaff.nets.hub import from_folder, is_of_hub, rebuilt
+from unchaff.partition.recorded import Recorded
 from unchaff.partition.transition import Transition
+from unchaff.recording.matching import matched
 from unchaff.records import Observed, Partition, Trained
 from unchaff.repaired import Repaired
 from unchaff.runs.read import read
@@ -27,12 +30,13 @@ from unchaff.samples import Samples
 from unchaff.streams import Streams
 
 
-def repair(
+def repair(  # noqa: PLR0913  what to repair, and what is known of it
     model: nn.Module | Trained | str | Path,
     train: Data,
     *,
     method: Repair | None = None,
     holdout: Data | None = None,
+    record: str | Path | None = None,
     taps: Sequence[str] = (),
     seed: int = 0,
 ) -> Repaired:
@@ -47,6 +51,8 @@ def repair(
         train: what it was trained on, with the labels as given; not modified.
         method: `Unlearn()` by default; any member of `unchaff.methods.METHODS`.
         holdout: samples the network has not seen; their labels may be as noisy.
+        record: that a `Recorder` wrote while the network, or another, was trained on these samples; it is
+            weighed in where the method splits.
         taps: names of the layers whose inputs to judge samples by; found out by default.
         seed: same seed, same machine: same result on the CPU.
 
@@ -55,32 +61,42 @@ def repair(
         `save(run)`.
 
     Raises:
-        DataError: the data cannot be learned from.
+        ConfigError: the method makes no use of a record.
+        DataError: the data cannot be learned from; the record is of other samples.
         ModelError: the network cannot take the data, or has no layer to read.
     """
-    samples = samples_of(train)
+    samples, repairing = samples_of(train), method or Unlearn()
     beside = opened(model).beside() if isinstance(model, str | Path) else {}
     trained = _trained(model, samples)
     trained = replace(trained, taps=tuple(taps)) if taps else trained
     trained = replace(trained, model=fitting(trained.model, samples, trained.taps))
     observed = Observed(train=samples, holdout=None if holdout is None else samples_of(holdout))
-    method = method or Unlearn()
-    outcome = method(trained, observed, streams=Streams(seed))
+    if record is not None:
+        margins = matched(record, samples).record
+        trained, repairing = replace(trained, record=margins), heeding(repairing, margins)
+    outcome = repairing(trained, observed, streams=Streams(seed))
     known = {**vars(outcome), "model": bare(outcome.model)}
-    return Repaired(**known, trained=trained, observed=observed, method=method, seed=seed, beside=beside)
+    return Repaired(**known, trained=trained, observed=observed, method=repairing, seed=seed, beside=beside)
 
 
 def score(
-    model: nn.Module | str | Path, train: Data, *, taps: Sequence[str] = (), seed: int = 0
+    model: nn.Module | str | Path,
+    train: Data,
+    *,
+    record: str | Path | None = None,
+    taps: Sequence[str] = (),
+    seed: int = 0,
 ) -> Partition:
-    """Judge every sample and leave the network, or that of a model folder, alone.
+    """Judge every sample and leave the network, or that of a model folder, alone; arguments as of `repair`.
 
     Returns:
         The split: `quality` in [0, 1] per id, higher is better, and who would be kept.
     """
     samples = samples_of(train)
-    trained = Trained(model=fitting(_trained(model, samples).model, samples, tuple(taps)), taps=tuple(taps))
-    return Transition()(Readout()(trained, Observed(train=samples), streams=Streams(seed)))
+    trained = _trained(model, samples)
+    trained = replace(trained, model=fitting(trained.model, samples, tuple(taps)), taps=tuple(taps))
+    rule = Transition() if record is None else Recorded(record=matched(record, samples).record)
+    return rule(Readout()(trained, Observed(train=samples), streams=Streams(seed)))
 
 
 def load(run: str | Path, *, model: nn.Module | None = None) -> nn.Module:

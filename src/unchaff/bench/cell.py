@@ -22,11 +22,15 @@ from unchaff.evaluate.metrics import ON_HOLDOUT, ON_TEST, Control, Measured
 from unchaff.hub import opened
 from unchaff.interfaces import Repair
 from unchaff.methods import METHODS
+from unchaff.methods.heed import heeding
 from unchaff.partition.extend import extended
 from unchaff.partition.keep import starved
+from unchaff.partition.recorded import Recorded
 from unchaff.partition.transition import Transition
+from unchaff.recording.matching import Matched, matched
 from unchaff.records import Observed, Outcome, Partition, Trained, Truth
 from unchaff.runs.manifest import hashes, sha256
+from unchaff.runs.weights import to_bytes
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
@@ -45,6 +49,7 @@ class Cell:
     model: str | None = None  # None: what suits the data
     weights: Path | None = None  # None: train first, on the labels as they are
     initial: Path | None = None
+    record: Path | None = None  # of a training on these data; weighed in where the method splits
     epochs: int = 24  # of that training
     augment: bool = False  # in that training
     method: str = "unlearn"
@@ -64,6 +69,7 @@ class Material:
     test: Samples  # clean where a test set was given, else the hold-out with its noisy labels
     truth: Truth | None
     beside: Mapping[str, bytes] = field(default_factory=dict)  # files of the model folder, as they were read
+    recorded: Matched | None = None
 
     @property
     def measured_on(self) -> str:
@@ -118,6 +124,7 @@ def gather(cell: Cell, *, streams: Streams) -> Material:
         train, truth = planted(train, streams=streams)
     if cell.truth is not None:
         truth = _known(read_truth(cell.truth), train)
+    recorded = None if cell.record is None else matched(cell.record, train)
     train = train.to(device)
     loaded = replace(loaded, train=train)
     reference = None
@@ -129,14 +136,22 @@ def gather(cell: Cell, *, streams: Streams) -> Material:
         test = holdout
     observed = Observed(train=train, holdout=holdout, reference=reference)
     folder = cell.options.hub
-    beside = {} if folder is None else opened(folder).beside()
-    return Material(loaded=loaded, observed=observed, test=test.to(device), truth=truth, beside=beside)
+    return Material(
+        loaded=loaded,
+        observed=observed,
+        test=test.to(device),
+        truth=truth,
+        beside={} if folder is None else opened(folder).beside(),
+        recorded=recorded,
+    )
 
 
 def run(cell: Cell) -> Result:
     """Train if need be, repair, compare and measure."""
     method, streams = method_of(cell), Streams(cell.seed)
     material = gather(cell, streams=streams)
+    if material.recorded is not None:
+        method = heeding(method, material.recorded.record)
     spec, trained = _begun(cell, material, streams=streams)
     outcome = method(trained, material.observed, streams=streams)
     controls = {}
@@ -152,15 +167,17 @@ def _begun(cell: Cell, material: Material, *, streams: Streams) -> tuple[str, Tr
     Raises:
         RunFolderError: the journal was begun with something else.
     """
-    if not journal.is_kept():
-        return start(cell, material.observed.train, streams=streams)
-    journal.check("data", hashes(material.loaded.train))
+    recorded = None if material.recorded is None else material.recorded.record
+    if journal.is_kept():
+        journal.check("data", hashes(material.loaded.train))
+        if recorded is not None:
+            journal.check("record", {"sha256": sha256(to_bytes({"margins": recorded.margins}))})
     spec, trained = start(cell, material.observed.train, streams=streams)
-    if cell.weights is not None:  # they were read: the file is there, and nothing was trained yet
+    if journal.is_kept() and cell.weights is not None:  # they were read, and nothing was trained yet
         journal.check("weights", {"sha256": sha256(cell.weights.read_bytes())})
     if cell.options.hub is not None:
         journal.check("folder", opened(cell.options.hub).hashes())
-    return spec, trained
+    return spec, trained if recorded is None else replace(trained, record=recorded)
 
 
 def score_only(cell: Cell) -> Result:
@@ -169,7 +186,8 @@ def score_only(cell: Cell) -> Result:
     material = gather(cell, streams=streams)
     spec, trained = _begun(cell, material, streams=streams)
     evidence = Readout()(trained, material.observed, streams=streams)
-    split = Transition()(evidence)
+    recorded = material.recorded
+    split = (Transition() if recorded is None else Recorded(record=recorded.record))(evidence)
     outcome = Outcome(model=trained.model, partition=split, cost=evidence.cost, notes=(split.reason,))
     return _measured(cell, spec, material, trained, outcome, None)
 
@@ -232,7 +250,7 @@ def _starved(outcome: Outcome, material: Material) -> list[str]:
 
 
 def _notes(cell: Cell, material: Material) -> list[str]:
-    notes = []
+    notes = [] if material.recorded is None else [material.recorded.said]
     if material.truth is not None and cell.noise != "none":
         rate = noises.realised(material.truth, material.loaded.train).rate
         notes.append(

@@ -38,6 +38,7 @@ def cell_of(given: options.Job, data: str) -> Cell:
         model=given.model,
         weights=given.weights,
         initial=given.initial,
+        record=given.record,
         epochs=given.epochs,
         holdout=given.holdout,
         device=given.device,

@@ -87,6 +87,9 @@ class Job(Network):
     test: Annotated[str | None, Option(help="Test data; else a stratified hold-out, noisy as it is.")] = None
     reference: Annotated[str | None, Option(help="A few samples whose labels are known to be right.")] = None
     initial: Annotated[Path | None, Option(help="Weights from before the training, if you have them.")] = None
+    record: Annotated[
+        Path | None, Option(help="Folder that a Recorder wrote while a network was trained on these data.")
+    ] = None
     noise: Annotated[
         str | None, Option(help="Plant KIND:RATE in the training part first, such as symmetric:0.4.")
     ] = None
