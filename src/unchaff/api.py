@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -19,7 +20,7 @@ from unchaff.nets.build import NETS, from_shape
 from unchaff.partition.transition import Transition
 from unchaff.records import Observed, Outcome, Partition, Trained
 from unchaff.runs.read import read
-from unchaff.runs.weights import load_into, load_weights
+from unchaff.runs.weights import check_fit, load_into, load_weights
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 
@@ -86,16 +87,29 @@ def load(run: str | Path, *, model: nn.Module | None = None) -> nn.Module:
         ModelError: the weights do not fit.
     """
     folder = Path(run)
-    spec = read(folder).model
+    spec, state = read(folder).model, load_weights(folder / "model.safetensors")
     if model is None:
         if spec["model"] not in NETS:
             raise RunFolderError(
                 f"{folder} holds the network {spec['model']!r}, which is not built in. "
                 "Pass the plain network: unchaff.load(run, model=network)."
             )
-        model = from_shape(spec["model"], tuple(spec["input"]["shape"]), len(spec["class_names"]))
-    load_into(model, load_weights(folder / "model.safetensors"))
+        model = _built_in(spec, state, folder)
+    load_into(model, state)
     return model.eval()
+
+
+def _built_in(spec: Mapping[str, Any], state: Mapping[str, Tensor], folder: Path) -> nn.Module:
+    """Return a built-in network, of which memory is taken only if the weights are of its size."""
+    shape, classes = tuple(spec["input"]["shape"]), len(spec["class_names"])
+    try:
+        with torch.device("meta"):
+            check_fit(from_shape(spec["model"], shape, classes), state)
+    except (TypeError, IndexError, RuntimeError, ZeroDivisionError, OverflowError) as error:
+        raise RunFolderError(
+            f"{folder / 'model.json'} describes no network that can be built ({error}). Run the repair again."
+        ) from error
+    return from_shape(spec["model"], shape, classes)
 
 
 def _is_of_hub(model: nn.Module) -> bool:

@@ -113,7 +113,7 @@ def _data(run: RunFolder) -> _Data:
 
 def _paths(run: RunFolder) -> list[str] | None:
     """Return the files of the samples, where each has one."""
-    data = Path(str(run.manifest["config"]["data"])).expanduser()
+    data = Path(run.spec).expanduser()
     if not data.is_dir() or run.quality.schema.field("id").type != "string":
         return None
     folder = data / "train" if (data / "train").is_dir() else data
