@@ -34,9 +34,11 @@ def list_npz(path: Path, options: Options) -> tuple[Listing, Listing | None]:
         raise DataError(
             f"{path} lacks {' and '.join(missing)}; it holds {', '.join(arrays) or 'nothing'}. Save x and y."
         )
-    single = [name for name, each in arrays.items() if each.ndim != 1 and (each.ndim == 0 or "x" not in name)]
+    single = [
+        name for name, each in arrays.items() if each.ndim == 0 or (name == "class_names" and each.ndim > 1)
+    ]
     if single:
-        raise DataError(f"{', '.join(single)} in {path} must be lists, of one value per sample or class.")
+        raise DataError(f"{', '.join(single)} in {path} must be a list. Save one value per sample or class.")
     names = arrays.get("class_names")
     if names is None and "y_test" in arrays:
         both = np.concatenate([labels_of(arrays[name]) for name in ("y", "y_test")])
