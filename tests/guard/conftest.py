@@ -16,7 +16,7 @@ QUICK = ("--model", "mlp", "--epochs", "1", "--device", "cpu")
 
 @pytest.fixture(autouse=True)
 def _no_hang():
-    def stop(number, frame):
+    def stop(*_):
         raise TimeoutError(f"still at it after {LONGEST} s")
 
     before = signal.signal(signal.SIGALRM, stop)
@@ -55,7 +55,7 @@ def pictures(tmp_path) -> Path:
 
 @pytest.fixture
 def refused(capsys):
-    """Return a function that runs a command and expects one sentence and exit code 1; returns the sentence."""
+    """Return a function that runs a command, and returns the one sentence that it is refused with."""
 
     def run(*words) -> str:
         capsys.readouterr()
