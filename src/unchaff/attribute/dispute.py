@@ -10,14 +10,14 @@ from unchaff.nets import flops
 from unchaff.nets.hooks import in_eval_mode
 from unchaff.records import Cost, Observed, Trained
 from unchaff.streams import Streams
-from unchaff.train.augment import augment
+from unchaff.train.augment import changed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dispute:
     """What the look found."""
 
-    disagreement: float | None  # None: augmentation does not change this kind, so the look says nothing
+    disagreement: float | None  # None: augmentation hardly changes this kind, so the look says nothing
     cost: Cost
 
     @property
@@ -34,11 +34,11 @@ def dispute(trained: Trained, observed: Observed, *, streams: Streams, limit: in
     guesses, margins, each = [], [], 0.0
     with in_eval_mode(trained.model), torch.no_grad():
         for batch in samples.batches(256):
-            changed = augment(batch.inputs, samples.kind, generator)
-            if torch.equal(changed, batch.inputs):
+            seen = changed(batch.inputs, samples, generator)
+            if samples.kind.name == "tabular" or torch.equal(seen, batch.inputs):  # too small a change
                 return Dispute(disagreement=None, cost=Cost())
             each = each or flops.forward(trained.model, batch.inputs)
-            top = trained.model(changed.contiguous()).float().softmax(1).topk(2, dim=1)
+            top = trained.model(seen.contiguous()).float().softmax(1).topk(2, dim=1)
             guesses.append(top.indices[:, 0].cpu())
             margins.append((top.values[:, 0] - top.values[:, 1]).cpu())
     spent = Cost(time.perf_counter() - started, len(samples), each * len(samples))

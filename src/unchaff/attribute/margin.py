@@ -10,10 +10,10 @@ from unchaff import progress
 from unchaff.nets.flops import count
 from unchaff.nets.hooks import in_eval_mode
 from unchaff.records import Cost, Evidence, Observed, Trained
-from unchaff.samples import Batch, Kind
+from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams
 from unchaff.tasks import margin
-from unchaff.train.augment import augment, view
+from unchaff.train.augment import changed, view
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Margin:
         with progress.stage("score", len(samples)) as shown, in_eval_mode(model), torch.no_grad():
             for batch in samples.batches(256):
                 flops = flops or count(model, batch.inputs).forward
-                seen = self._inputs(batch, samples.kind, generator)
+                seen = self._inputs(batch, samples, generator)
                 passes = len(seen)
                 logits = torch.stack([model(inputs).float() for inputs in seen]).mean(0)
                 total.append(margin(logits, batch.labels).cpu())
@@ -53,7 +53,7 @@ class Margin:
             cost=Cost(time.perf_counter() - started, forward, flops * forward).as_stage("score"),
         )
 
-    def _inputs(self, batch: Batch, kind: Kind, generator: torch.Generator) -> list[Tensor]:
+    def _inputs(self, batch: Batch, samples: Samples, generator: torch.Generator) -> list[Tensor]:
         if not self.draws:
-            return [view(batch.inputs, name).contiguous() for name in kind.views]
-        return [augment(batch.inputs, kind, generator).contiguous() for _ in range(self.draws)]
+            return [view(batch.inputs, name).contiguous() for name in samples.kind.views]
+        return [changed(batch.inputs, samples, generator).contiguous() for _ in range(self.draws)]

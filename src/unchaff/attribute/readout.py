@@ -20,14 +20,15 @@ class Readout:
     """Leave-one-out ridge read-out of the given label from pooled activations of early layers.
 
     A finished network has memorised its wrong labels in its late layers; its early layers still
-    disagree with them. Costs one forward pass per view and a small solve.
+    disagree with them. Of texts the words themselves are read: word vectors have memorised like the rest.
+    Costs one forward pass per view and a small solve.
 
     Source: ours. Class margin of the leave-one-out prediction (Cook, 1977, for the formula);
     `own` adds the network's own log-probability, useful once it was repaired for a while.
     """
 
     depth: float = 0.5  # share of the reading points, from the input on; 1: all
-    penalty: float = 0.3  # ridge, relative to the unit variance of a feature
+    penalty: float = 0.3  # ridge, relative to the unit variance of a feature; of words it is chosen
     own: float = 0.0  # weight of the network's own log-probability of the given label, in deviations
     units: bool = False  # also return the attribution per feature
 
@@ -46,7 +47,7 @@ class Readout:
         """Return the walk over the training samples this read-out needs; other attributors may share it."""
         return Walk(
             trained.model, observed.train, self.depth,
-            name=name, views=views, hears=self.own > 0, taps=trained.taps,
+            name=name, views=views, hears=self.own > 0, taps=trained.taps, pretrained=trained.pretrained,
         )  # fmt: skip
 
     def of(self, walk: Walk) -> Evidence:
@@ -58,7 +59,7 @@ class Readout:
         sums = Sums(walk.samples.num_classes)
         for chunk in walk:
             sums.add(chunk.features, chunk.labels)
-        return sums.solve(self.penalty)
+        return sums.solve(None if walk.reads_words else self.penalty)
 
     def scored(self, walk: Walk, ridge: Ridge, *, left_out: bool = True) -> Evidence:
         """Score by a fitted regression; `left_out`: the samples were in it and are taken out again."""

@@ -7,6 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # that are chosen among
+
 
 class Sums:
     """Counts, first and second moments of features and one-hot labels, added chunk by chunk.
@@ -35,8 +37,13 @@ class Sums:
         self._cross.addmm_(features.T, targets)
         self._targets += targets.sum(0)
 
-    def solve(self, penalty: float) -> "Ridge":
-        """Return the regression; `penalty` is relative to the unit variance of a feature."""
+    def solve(self, penalty: float | None) -> "Ridge":
+        """Return the regression.
+
+        Args:
+            penalty: relative to the unit variance of a feature; None: the one of `PENALTIES` with the
+                least generalised cross-validation error.
+        """
         if self._first is None:
             raise RuntimeError("solve() before add()")
         mean, target = self._first / self.count, self._targets / self.count
@@ -45,8 +52,28 @@ class Sums:
         scale = torch.where(variance > 1e-12, variance.clamp_min(1e-12).rsqrt(), torch.zeros_like(variance))
         gram = covariance * scale[:, None] * scale
         cross = (self._cross / self.count - mean[:, None] * target) * scale[:, None]
+        if penalty is None:
+            penalty = _chosen(gram, cross, target, self.count)
         inverse = torch.linalg.inv(gram + penalty * torch.eye(len(mean), dtype=torch.float64))
         return Ridge(mean, scale, inverse, inverse @ cross, target, self.count)
+
+
+def _chosen(gram: Tensor, cross: Tensor, target: Tensor, count: int) -> float:
+    """Return the penalty whose prediction of left out samples errs least, from the sums alone.
+
+    Source: generalised cross-validation, Golub, Heath and Wahba, Technometrics 21 (1979).
+    """
+    variances, axes = torch.linalg.eigh(gram)
+    variances = variances.clamp_min(0)
+    along = (axes.T @ cross).square().sum(1)
+    spread = (target * (1 - target)).sum()  # of the one-hot labels
+
+    def error(penalty: float) -> float:
+        shrunk = variances / (variances + penalty)
+        explained = (along * (2 - shrunk) / (variances + penalty)).sum()
+        return float((spread - explained) / (1 - (shrunk.sum() + 1) / count) ** 2)
+
+    return min(PENALTIES, key=error)
 
 
 @dataclass(frozen=True)

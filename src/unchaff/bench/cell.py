@@ -196,7 +196,7 @@ def _measured(
         full=full_cost(trained, material.observed.train),
         full_is_estimated=trained.recipe is None,
     )
-    whole = _whole(outcome, material)
+    whole = _whole(trained, outcome, material)
     return Result(
         cell=cell,
         model_spec=spec,
@@ -208,13 +208,14 @@ def _measured(
     )
 
 
-def _whole(outcome: Outcome, material: Material) -> Outcome:
+def _whole(trained: Trained, outcome: Outcome, material: Material) -> Outcome:
     """Let the split cover held-out rows too."""
     split: Partition | None = outcome.partition
     holdout = material.observed.holdout
     if split is None or holdout is None:
         return outcome
-    split, cost = extended(split, outcome.model, material.observed.train, holdout)
+    repaired = replace(trained, model=outcome.model)
+    split, cost = extended(split, repaired, material.observed.train, holdout)
     return replace(outcome, partition=split, cost=outcome.cost + cost)
 
 

@@ -56,6 +56,9 @@ class Reading(Columns):
     mirror: Annotated[bool | None, Option("--mirror/--no-mirror", help="A mirror image keeps its label.")] = (
         None
     )
+    augment: Annotated[
+        str | None, Option(help="How training changes a batch: none, pkg.module:function; else by the kind.")
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

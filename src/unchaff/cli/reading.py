@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from unchaff.cli import options
 from unchaff.data import Options
+from unchaff.data.factory import augmentation
 
 
 def columns(given: options.Columns) -> Options:
@@ -29,4 +30,5 @@ def reading(given: options.Reading) -> Options:
         mean=options.numbers("--mean", given.mean),
         std=options.numbers("--std", given.std),
         mirror=given.mirror,
+        augment=augmentation(given.augment),
     )

@@ -1,14 +1,18 @@
-"""`pkg.module:factory`: a function of the user's that returns the data."""
+"""`pkg.module:function`: a function of the user's, that returns the data or changes batches."""
 
 import importlib
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from unchaff.data.dataset import Sized, from_dataset
 from unchaff.data.options import Options
 from unchaff.errors import DataError
-from unchaff.samples import Samples
+from unchaff.samples import Augmentation, Samples
 
 
 def call_factory(spec: str, options: Options) -> tuple[Samples, Samples | None]:
@@ -27,6 +31,33 @@ def call_factory(spec: str, options: Options) -> tuple[Samples, Samples | None]:
     if test.class_names != train.class_names:
         raise DataError(f"The classes of the two parts of {spec} differ. Give both the same class_names.")
     return train, test
+
+
+@dataclass(frozen=True)
+class Named:
+    """A function of the user's that is known by its name."""
+
+    name: str
+    function: Augmentation = field(repr=False, compare=False)
+
+    def __call__(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
+        return self.function(inputs, generator)
+
+
+def augmentation(name: str | None) -> Augmentation | None:
+    """Return how training changes a batch: `none`, `pkg.module:function`, or None: as the kind allows.
+
+    Raises:
+        DataError: module or function cannot be found.
+    """
+    if name is None:
+        return None
+    return Named(name, unchanged if name == "none" else _found(name))
+
+
+def unchanged(inputs: Tensor, _generator: torch.Generator) -> Tensor:
+    """Return the batch as it is: an augmentation that is none."""
+    return inputs
 
 
 def _samples(made: object, spec: str, options: Options, *, names: tuple[str, ...] | None = None) -> Samples:

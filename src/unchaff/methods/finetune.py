@@ -19,6 +19,8 @@ from unchaff.train.optimizers import optimizer_of
 from unchaff.train.phases import Cosine, Loss, Phase
 from unchaff.train.still import freeze_others, hold_masks, hold_still
 
+FASTER = 3.0  # the rate from new weights, of that of the training
+
 
 @dataclass(frozen=True, kw_only=True)
 class FineTune:
@@ -48,6 +50,10 @@ class FineTune:
         """Return the same without shrinking: where labels are right there is nothing to forget."""
         return replace(self, shrink=1.0)
 
+    def anew(self, lr: float) -> "FineTune":
+        """Return the same from new weights: vectors of words hold little but what they memorised."""
+        return replace(self, shrink=0.0, lr=self.lr or FASTER * lr)
+
     def start(self, trained: Trained, *, streams: Streams) -> nn.Module:
         """Return the shrunk and perturbed copy fine-tuning starts from.
 
@@ -75,6 +81,7 @@ class Part:
     held: float = 0.0  # share of the layers, from the input on, whose weights stay: cheaper steps
 
 
+AT_ONCE = (Part(1.0),)
 WITHOUT_LOOKS = (Part(0.65, small=True), Part(0.35, held=0.3))
 
 

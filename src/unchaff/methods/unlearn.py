@@ -15,7 +15,7 @@ from unchaff.attribute.typicality import Typicality
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Partitioner, Pruner
 from unchaff.methods.channels import by_both
-from unchaff.methods.finetune import WITHOUT_LOOKS, FineTune, Lesson, Part, Schedule
+from unchaff.methods.finetune import AT_ONCE, WITHOUT_LOOKS, FineTune, Lesson, Part, Schedule
 from unchaff.partition.transition import Transition
 from unchaff.prune.activations import NOTHING_REJECTED
 from unchaff.prune.apply import masks_for
@@ -76,7 +76,7 @@ class Unlearn:
         else:
             masks = masks_for(trained.model, plan, example)
         left = self.budget * full_cost(trained, observed.train).flops - cost.flops
-        schedule = self._schedule(learner, observed, masks, flops=left, undisputed=first.is_undisputed)
+        schedule = self._schedule(learner, observed, masks, flops=left, first=first)
         first = replace(first, plan=plan)
         return self._rounds(trained, observed, first, schedule, cost, streams=streams)
 
@@ -143,7 +143,8 @@ class Unlearn:
         started = time.perf_counter()
         sound = posterior(typical.total) if inputs.acts else None
         split = self.partition(evidence) if sound is None else by_both(evidence, sound, self.partition)
-        return FirstLook(replace(evidence, cost=evidence.cost + _since(started)), split, sound)
+        evidence = replace(evidence, cost=evidence.cost + _since(started))
+        return FirstLook(evidence, split, sound, is_of_words=walk.reads_words)
 
     def _again(self, now: Trained, observed: Observed, first: Evidence) -> Evidence:
         """Score with the network as it is now: all layers, its own opinion, and the first scoring."""
@@ -164,13 +165,20 @@ class Unlearn:
         masks: Mapping[str, Tensor],
         *,
         flops: float,
-        undisputed: bool,
+        first: "FirstLook",
     ) -> Schedule:
-        """Plan the parts; where no label is disputed there is nothing to forget, nor to look for again."""
+        """Plan the parts.
+
+        Where no label is disputed there is nothing to forget, nor to look for again. A network for texts
+        learns what it is given by heart at once, so that a later look would see its own lesson.
+        """
         parts = self.parts or (TWO_MORE_LOOKS if self.budget >= 0.4 else ONE_MORE_LOOK)
         finetune = self.finetune
-        if undisputed:
+        if first.is_undisputed:
             parts, finetune = WITHOUT_LOOKS, finetune.gentle()
+        elif first.is_of_words:
+            parts = self.parts or AT_ONCE
+            finetune = finetune.anew(trained.recipe_for(len(observed.train)).lr)
         looks = sum(part.rescore for part in parts)
         flops -= looks * self._look_again(trained, observed)
         return self.schedule.plan(
@@ -196,6 +204,7 @@ class FirstLook:
     partition: Partition
     sound: Tensor | None  # probability that the input is not spoiled, where that channel acts
     plan: PrunePlan = NOTHING_REJECTED  # what was pruned by it
+    is_of_words: bool = False  # the words of texts were read, not what layers make of them
 
     @property
     def is_undisputed(self) -> bool:

@@ -13,9 +13,11 @@ class TextCnn(nn.Module):
     Source: Kim, arXiv 1408.5882, with vectors learned from nothing and one hidden layer more.
     """
 
-    def __init__(self, classes: int, *, width: int = 64, filters: int = 64) -> None:
+    def __init__(
+        self, classes: int, *, vocabulary: int = VOCABULARY, width: int = 64, filters: int = 64
+    ) -> None:
         super().__init__()
-        self.vectors = nn.Embedding(VOCABULARY, width, padding_idx=0)
+        self.vectors = nn.Embedding(vocabulary, width, padding_idx=0)
         self.filters = nn.ModuleList(nn.Conv1d(width, filters, size, padding=size // 2) for size in WIDTHS)
         self.hidden = nn.Linear(filters * len(WIDTHS), 128)
         self.out = nn.Linear(128, classes)

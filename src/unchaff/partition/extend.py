@@ -5,16 +5,15 @@ from dataclasses import replace
 import numpy as np
 import torch
 from sklearn.isotonic import IsotonicRegression
-from torch import Tensor, nn
+from torch import Tensor
 
-from unchaff.attribute.observe import Walk
 from unchaff.attribute.readout import Readout
-from unchaff.records import Cost, Evidence, Partition
+from unchaff.records import Cost, Evidence, Observed, Partition, Trained
 from unchaff.samples import Samples
 
 
 def extended(
-    partition: Partition, model: nn.Module, train: Samples, holdout: Samples
+    partition: Partition, trained: Trained, train: Samples, holdout: Samples
 ) -> tuple[Partition, Cost]:
     """Return the split with the held-out samples added, and what judging them cost.
 
@@ -23,7 +22,8 @@ def extended(
     is where a second such curve says that more than half of the training samples were.
     """
     readout = Readout(depth=1.0, own=1.0)
-    seen, unseen = (Walk(model, samples, 1.0, name="hold-out") for samples in (train, holdout))
+    seen = readout.walk(trained, Observed(train=train), name="hold-out")
+    unseen = replace(seen, samples=holdout)
     ridge = readout.fitted(seen)
     known, fresh = readout.scored(seen, ridge), readout.scored(unseen, ridge, left_out=False)
     before, after = known.columns["readout"], fresh.columns["readout"]

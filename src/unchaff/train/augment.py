@@ -5,15 +5,30 @@ from jaxtyping import Bool
 from torch import Tensor
 from torch.nn import functional
 
-from unchaff.samples import Kind
+from unchaff.samples import Kind, Samples
 
 UNKNOWN = 1  # the word that stands for one left out
 DROPPED = 0.1  # share of the words left out
+JITTER = 0.1  # of numeric columns, in their deviations
 
 
 def view(inputs: Tensor, name: str) -> Tensor:
     """Return a deterministic view of a batch: `plain` or `mirror` (left and right exchanged)."""
     return inputs.flip(-1) if name == "mirror" else inputs
+
+
+def changed(
+    inputs: Tensor,
+    samples: Samples,
+    generator: torch.Generator,
+    *,
+    side: int | None = None,
+    mirrored: Bool[Tensor, " b"] | None = None,
+) -> Tensor:
+    """Return a batch of these samples as training should see it: as the user says, or as the kind allows."""
+    if samples.augmentation is not None:
+        return samples.augmentation(inputs, generator)
+    return augment(inputs, samples.kind, generator, side=side, mirrored=mirrored)
 
 
 def augment(
@@ -30,7 +45,8 @@ def augment(
     made smaller where `side` asks for it: smaller pictures cost less. Images under 16 pixels a side stay
     as they are, for a move by one pixel changes what they show.
     Sound: moved in time by up to a tenth, one span of frames and one of bands set to their mean.
-    Texts: a tenth of the words made unknown. Tabular rows and whatever else: as they are.
+    Texts: a tenth of the words made unknown. Numeric columns: moved by a tenth of their deviation.
+    Whatever else: as it is.
 
     Args:
         inputs: a prepared batch; not modified.
@@ -46,6 +62,8 @@ def augment(
         return _masked(_moved(inputs, generator), generator)
     if kind.pad is not None:
         return _dropped(inputs, kind.pad, generator)
+    if kind.name == "tabular":
+        return inputs + JITTER * torch.randn(inputs.shape, generator=generator, device=inputs.device)
     return inputs
 
 

@@ -15,7 +15,7 @@ from unchaff.nets.flops import count
 from unchaff.records import Cost
 from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams
-from unchaff.train.augment import augment, smaller
+from unchaff.train.augment import changed, smaller
 from unchaff.train.average import Average
 from unchaff.train.phases import Phase
 from unchaff.train.recorder import Watcher
@@ -145,12 +145,10 @@ class Training:
     def _changed(self, batch: Batch) -> Tensor:
         if not self._phase.augment:
             return batch.inputs
-        if self._samples.augmentation is not None:
-            return self._samples.augmentation(batch.inputs, self._augmenting)
         mirrored = self._first[torch.from_numpy(batch.rows)] ^ bool(self._epoch % 2)
-        return augment(
+        return changed(
             batch.inputs,
-            self._samples.kind,
+            self._samples,
             self._augmenting,
             side=self._phase.side,
             mirrored=mirrored.to(self._samples.device),

@@ -18,7 +18,7 @@ def parts(toy):
 def test_held_out_samples_get_a_quality_of_the_same_kind(toy):
     train, holdout, held = parts(toy)
     split = Mixture()(Readout()(toy.trained, Observed(train=train), streams=Streams(0)))
-    whole, cost = extended(split, toy.trained.model, train, holdout)
+    whole, cost = extended(split, toy.trained, train, holdout)
     np.testing.assert_array_equal(whole.ids, toy.observed.train.ids)
     assert torch.equal(whole.quality[~held], split.quality)
     assert torch.equal(whole.kept[~held], split.kept)
@@ -32,5 +32,5 @@ def test_held_out_samples_get_a_quality_of_the_same_kind(toy):
 def test_where_the_split_abstained_the_held_out_are_kept_too(toy):
     train, holdout, _ = parts(toy)
     evidence = Readout()(toy.trained, Observed(train=train), streams=Streams(0))
-    whole, _ = extended(everything(evidence, "No evidence."), toy.trained.model, train, holdout)
+    whole, _ = extended(everything(evidence, "No evidence."), toy.trained, train, holdout)
     assert whole.kept.all()

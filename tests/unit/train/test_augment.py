@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
+from unchaff.data.dataset import from_dataset
 from unchaff.samples import Kind
-from unchaff.train.augment import augment, view
+from unchaff.train.augment import augment, changed, view
 
 PHOTO = Kind("image", (3, 32, 32), views=("plain", "mirror"))
 DIGIT = Kind("image", (3, 32, 32))
@@ -17,7 +20,8 @@ def batch(kind, count=40):
     return torch.rand(count, *kind.shape, generator=generator())
 
 
-KINDS = {"photo": PHOTO, "digit": DIGIT, "sound": SOUND, "row": Kind("tabular", (5,))}
+ROW = Kind("tabular", (5,))
+KINDS = {"photo": PHOTO, "digit": DIGIT, "sound": SOUND}
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
@@ -32,9 +36,26 @@ def test_shape_range_and_repeatability(kind):
     assert torch.equal(inputs, before), "the batch that came in was changed"
 
 
-def test_tabular_rows_and_tiny_pictures_stay_as_they_are():
-    for kind in (Kind("tabular", (5,)), Kind("image", (1, 8, 8))):
-        assert torch.equal(augment(batch(kind), kind, generator()), batch(kind))
+def test_tiny_pictures_stay_as_they_are():
+    kind = Kind("image", (1, 8, 8))
+    assert torch.equal(augment(batch(kind), kind, generator()), batch(kind))
+
+
+def test_columns_move_by_a_tenth_of_their_deviation():
+    inputs = batch(ROW, 1000)
+    moved = augment(inputs, ROW, generator())
+    assert torch.equal(moved, augment(inputs, ROW, generator()))
+    assert torch.allclose((moved - inputs).std(0), torch.full((5,), 0.1), atol=0.01)
+    assert (moved - inputs).mean(0).abs().max() < 0.02
+    assert torch.equal(inputs, batch(ROW, 1000)), "the batch that came in was changed"
+
+
+def test_the_user_says_how_a_batch_changes():
+    """Instead of what the kind allows, everywhere: in training, in the look for disputes, in margins."""
+    samples = from_dataset([(torch.rand(3, 32, 32), label % 2) for label in range(8)])
+    samples = replace(samples, augmentation=lambda inputs, _: inputs + 1)
+    inputs = next(samples.batches(8)).inputs
+    assert torch.equal(changed(inputs, samples, generator()), inputs + 1)
 
 
 def ramp(kind):
