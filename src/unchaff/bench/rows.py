@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType, NoneType
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from unchaff.evaluate.metrics import cleaned
 from unchaff.runs.manifest import hardware, versions
 from unchaff.whole import put
 
+Kind = Literal["method", "detector"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -29,7 +31,7 @@ class Row:
     key: str  # hash of all that decides the numbers
     setting: str
     name: str
-    kind: Literal["method", "detector"]
+    kind: Kind
     seed: int
     applies: bool = True  # False: makes no sense on this ground, such as an oracle without noise
     scores: Mapping[str, object] | None = None  # on the test set, of a method
@@ -136,7 +138,17 @@ def _parsed(line: str) -> Row | None:
         return None
     if any(not isinstance(values.get(name, unsaid), kinds) for name, (unsaid, kinds) in KINDS.items()):
         return None
-    return Row(**{**values, "notes": tuple(values.get("notes", ()))})
+    return Row(**{**values, "notes": tuple(values.get("notes", ()))}) if _fits(values) else None
+
+
+def _fits(values: Mapping[str, Any]) -> bool:
+    """Whether what is inside of the lists and objects of a line is of the right kind too."""
+    return (
+        values["kind"] in get_args(Kind)
+        and all(isinstance(note, str) for note in values.get("notes", ()))
+        and all(isinstance(each, NUMBER) for each in values.get("size", {}).values())
+        and all(isinstance(each, (*NUMBER, NoneType)) for each in values.get("share", {}).values())
+    )
 
 
 def made(device: torch.device) -> dict[str, object]:

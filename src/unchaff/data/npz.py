@@ -1,6 +1,7 @@
 """NumPy archives: x, y and, if there, ids, class_names, x_test, y_test. Nothing pickled is read."""
 
 import struct
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -15,10 +16,10 @@ from unchaff.data.options import Options
 from unchaff.errors import DataError
 
 NAMES = ("x", "y", "ids", "class_names", "x_test", "y_test")  # all that is read of an archive
-# What numpy and zipfile raise over a broken archive differs from one broken place to another.
+# What numpy and zipfile raise over a broken file differs from one broken place to another.
 BROKEN = (
     *(OSError, EOFError, ValueError, TypeError, AttributeError, KeyError, SyntaxError, RuntimeError),
-    *(MemoryError, OverflowError, zipfile.BadZipFile, zlib.error, struct.error),
+    *(MemoryError, OverflowError, zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError),
 )
 
 
