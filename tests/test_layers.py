@@ -11,7 +11,8 @@ LONGEST_FILE = 300
 
 # Each line may import the lines above it and its own folder; neighbours on a line know nothing of each other.
 LAYERS = (
-    ("errors", "streams", "progress", "whole"),
+    ("errors", "streams", "progress"),
+    ("limits", "whole"),
     ("journal",),
     ("extras", "packing"),
     ("samples", "tasks", "hub"),

@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from unchaff.attribute.readout import Readout
 from unchaff.bench.start import fitting
@@ -24,7 +25,7 @@ from unchaff.recording.matching import matched
 from unchaff.records import Observed, Partition, Trained
 from unchaff.repaired import Repaired
 from unchaff.runs.read import read
-from unchaff.runs.weights import load_into, load_weights
+from unchaff.runs.weights import check_fit, load_into, load_weights
 from unchaff.runs.write import HUB
 from unchaff.samples import Samples
 from unchaff.streams import Streams
@@ -111,13 +112,13 @@ def load(run: str | Path, *, model: nn.Module | None = None) -> nn.Module:
         ModelError: the weights do not fit.
     """
     folder = Path(run)
-    spec = read(folder).model
-    model = _rebuilt(folder, spec) if model is None else model
-    load_into(model, load_weights(folder / "model.safetensors"))
+    spec, state = read(folder).model, load_weights(folder / "model.safetensors")
+    model = _rebuilt(folder, spec, state) if model is None else model
+    load_into(model, state)
     return model.eval()
 
 
-def _rebuilt(folder: Path, spec: Mapping[str, Any]) -> nn.Module:
+def _rebuilt(folder: Path, spec: Mapping[str, Any], state: Mapping[str, Tensor]) -> nn.Module:
     if "hub" in spec:
         return rebuilt(folder / HUB)
     if spec["model"] not in NETS:
@@ -125,8 +126,21 @@ def _rebuilt(folder: Path, spec: Mapping[str, Any]) -> nn.Module:
             f"{folder} holds the network {spec['model']!r}, which is not built in. "
             "Pass the plain network: unchaff.load(run, model=network)."
         )
+    return _built_in(spec, state, folder)
+
+
+def _built_in(spec: Mapping[str, Any], state: Mapping[str, Tensor], folder: Path) -> nn.Module:
+    """Return a built-in network, of which memory is taken only if the weights are of its size."""
+    shape, classes = tuple(spec["input"]["shape"]), len(spec["class_names"])
+    try:
+        with torch.device("meta"):
+            check_fit(from_shape(spec["model"], shape, classes), state)
+    except (TypeError, IndexError, RuntimeError, ZeroDivisionError, OverflowError) as error:
+        raise RunFolderError(
+            f"{folder / 'model.json'} describes no network that can be built ({error}). Run the repair again."
+        ) from error
     with Streams(0).forked_global("load"):
-        return from_shape(spec["model"], tuple(spec["input"]["shape"]), len(spec["class_names"]))
+        return from_shape(spec["model"], shape, classes)
 
 
 def _trained(model: nn.Module | Trained | str | Path, samples: Samples) -> Trained:

@@ -25,6 +25,10 @@ class RunFolderError(UnchaffError):
     """The run folder cannot be written or read."""
 
 
+class WriteError(UnchaffError):
+    """A file cannot be written."""
+
+
 class TrainingError(UnchaffError):
     """Training cannot go on."""
 

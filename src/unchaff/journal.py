@@ -3,6 +3,7 @@
 A run is the same sequence of stages each time, so the n-th stage finds what the n-th stage left.
 """
 
+import hashlib
 import json
 import re
 import time
@@ -14,13 +15,15 @@ from pathlib import Path
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from unchaff.errors import RunFolderError
-from unchaff.whole import put
+from unchaff.whole import object_in, put
 
 EVERY = 10.0  # seconds between two writes of the same stage
-ABOUT = "about"
+ABOUT, DIGEST = "about", "sha256"  # what is said of a state
+ANEW = "Begin anew with --overwrite."
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Journal:
         if not file.is_file():
             self._noted[f"{name}.json"] = json.dumps(now, indent=1).encode()
             return
-        then = _read_json(file)
+        then = object_in(file, otherwise=ANEW)
         differing = difference(then, now)
         if differing:
             raise RunFolderError(
@@ -100,17 +103,22 @@ class Entry:
             return None
         try:
             with safetensors.safe_open(file, "pt") as opened:
-                about = json.loads((opened.metadata() or {})[ABOUT])
-                return State({name: opened.get_tensor(name) for name in opened.keys()}, about)  # noqa: SIM118
-        except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
-            raise RunFolderError(f"{file} cannot be read ({error}). Begin anew with --overwrite.") from error
+                told = opened.metadata() or {}
+                tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        except (safetensors.SafetensorError, OSError, ValueError) as error:
+            raise RunFolderError(f"{file} cannot be read ({error}). {ANEW}") from error
+        about = told.get(ABOUT, "")
+        if told.get(DIGEST) != _digest(tensors, about):
+            raise RunFolderError(f"{file} is not as it was written. {ANEW}")
+        return State(tensors, json.loads(about))
 
     def keep(self, state: State, part: int = 0) -> None:
         """Write a state: whole, or as it was."""
         if self._journal is None:
             return
         plain = {name: each.detach().cpu().contiguous().clone() for name, each in state.tensors.items()}
-        content = safetensors.torch.save(plain, {ABOUT: json.dumps(state.about)})
+        about = json.dumps(state.about)
+        content = safetensors.torch.save(plain, {ABOUT: about, DIGEST: _digest(plain, about)})
         self._journal.put(self._file_name(part), content)
         self._last = time.monotonic()
 
@@ -157,12 +165,14 @@ def is_kept() -> bool:
     return _current.get() is not None
 
 
-def _read_json(file: Path) -> dict[str, object]:
-    try:
-        content: dict[str, object] = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise RunFolderError(f"{file} cannot be read ({error}). Begin anew with --overwrite.") from error
-    return content
+def _digest(tensors: Mapping[str, Tensor], about: str) -> str:
+    """Return a hash of all that a state holds."""
+    digest = hashlib.sha256(about.encode(errors="surrogatepass"))
+    for name in sorted(tensors):
+        each = tensors[name]
+        digest.update(f"{name} {each.dtype} {tuple(each.shape)}".encode(errors="surrogatepass"))
+        digest.update(each.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _short(value: object) -> str:

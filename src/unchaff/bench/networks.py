@@ -14,10 +14,11 @@ from torch import Tensor
 import unchaff
 from unchaff.bench.cell import Cell
 from unchaff.bench.start import start
-from unchaff.nets.build import build
+from unchaff.errors import RunFolderError
+from unchaff.nets.build import build, default_net
 from unchaff.records import Cost, Recipe, Trained, TrainingRecord
 from unchaff.runs.manifest import hashes, versions
-from unchaff.runs.weights import to_bytes
+from unchaff.runs.weights import load_into, to_bytes
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 from unchaff.whole import put
@@ -33,15 +34,14 @@ def finished(cell: Cell, samples: Samples, folder: Path, *, streams: Streams) ->
     """
     file = folder / f"{_key(cell, samples)}.safetensors"
     if file.is_file():
-        return _read(file, samples, streams=streams)
+        return _read(file, cell, samples, streams=streams)
     spec, trained = start(cell, samples, streams=streams)
-    put(file, to_bytes(_packed(spec, trained)))
+    put(file, to_bytes(_packed(trained)))
     return spec, trained
 
 
-def _packed(spec: str, trained: Trained) -> dict[str, Tensor]:
+def _packed(trained: Trained) -> dict[str, Tensor]:
     about = {
-        "spec": spec,
         "recipe": None if trained.recipe is None else asdict(trained.recipe),
         "cost": asdict(trained.cost),
     }
@@ -52,14 +52,18 @@ def _packed(spec: str, trained: Trained) -> dict[str, Tensor]:
     return {**packed, "about": torch.tensor(list(json.dumps(about).encode()), dtype=torch.uint8)}
 
 
-def _read(file: Path, samples: Samples, *, streams: Streams) -> tuple[str, Trained]:
-    packed = safetensors.torch.load_file(file)
-    about = json.loads(bytes(packed["about"].tolist()))
-    model = build(about["spec"], samples, streams=streams)
-    model.load_state_dict(_under(packed, "model."))
+def _read(file: Path, cell: Cell, samples: Samples, *, streams: Streams) -> tuple[str, Trained]:
+    try:
+        packed = safetensors.torch.load_file(file)
+        about = json.loads(bytes(packed["about"].tolist()))
+    except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
+        raise RunFolderError(f"{file} cannot be read ({error}). Delete it, and it is made again.") from error
+    spec = cell.model or default_net(samples)  # not what the file says: it may name code to run
+    model = build(spec, samples, streams=streams)
+    load_into(model, _under(packed, "model."))
     margins = packed.get("margins")
     initial = {name: tensor.to(samples.device) for name, tensor in _under(packed, "initial.").items()}
-    return about["spec"], Trained(
+    return spec, Trained(
         model=model.eval(),
         recipe=None if about["recipe"] is None else Recipe(**about["recipe"]),
         initial=initial or None,

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType, NoneType
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -20,6 +21,8 @@ from unchaff.evaluate.metrics import cleaned
 from unchaff.runs.manifest import hardware, versions
 from unchaff.whole import put
 
+Kind = Literal["method", "detector"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -28,7 +31,7 @@ class Row:
     key: str  # hash of all that decides the numbers
     setting: str
     name: str
-    kind: Literal["method", "detector"]
+    kind: Kind
     seed: int
     applies: bool = True  # False: makes no sense on this ground, such as an oracle without noise
     scores: Mapping[str, object] | None = None  # on the test set, of a method
@@ -47,22 +50,46 @@ class Row:
     @property
     def accuracy(self) -> float | None:
         """Accuracy on the test set, as a fraction."""
-        value = None if self.scores is None else self.scores["accuracy"]
+        value = None if self.scores is None else self.scores.get("accuracy")
         return value if isinstance(value, float) else None
 
     @property
     def decisions(self) -> NDArray[np.bool_] | None:
-        """Which samples are kept, in canonical order."""
+        """Which samples are kept, in canonical order.
+
+        Raises:
+            DataError: what was written is broken.
+        """
         if self.kept is None:
             return None
         number, _, packed = self.kept.partition(":")
-        bits = np.frombuffer(zlib.decompress(base64.b64decode(packed)), dtype=np.uint8)
-        return np.unpackbits(bits, count=int(number)).astype(bool)
+        try:
+            unpacked = zlib.decompressobj().decompress(base64.b64decode(packed), (int(number) + 7) // 8)
+            return np.unpackbits(np.frombuffer(unpacked, dtype=np.uint8), count=int(number)).astype(bool)
+        except (ValueError, OverflowError, zlib.error) as error:
+            raise DataError(f"The decisions of {self.setting}/{self.name}/{self.seed} are broken.") from error
 
     def found(self, name: str) -> float | None:
         """Return one number of the detection."""
         value = None if self.detection is None else self.detection.get(name)
         return float(value) if isinstance(value, int | float) else None
+
+
+NUMBER = (int, float)
+# What a line must hold: by name, what stands for a value that is not there, and the types of JSON allowed.
+KINDS: Mapping[str, tuple[object, tuple[type, ...]]] = MappingProxyType(
+    dict.fromkeys(("key", "setting", "name", "kind"), (None, (str,)))
+    | {
+        "seed": (None, (int,)),
+        "applies": (True, (bool,)),
+        "kept": (None, (str, NoneType)),
+        "notes": ([], (list,)),
+    }
+    | dict.fromkeys(("scores", "detection"), (None, (dict, NoneType)))
+    | {name: ({}, (dict,)) for name in ("size", "share", "made")}
+    | dict.fromkeys(("calibration_error", "noise_rate", "kept_share"), (None, (*NUMBER, NoneType)))
+    | dict.fromkeys(("seconds", "flops"), (0.0, NUMBER))
+)
 
 
 def packed(kept: NDArray[np.bool_]) -> str:
@@ -95,18 +122,33 @@ class Results:
         put(self.file, ("\n".join([*lines, text]) + "\n").encode())
 
     def _lines(self) -> list[str]:
-        return self.file.read_text(encoding="utf-8").splitlines() if self.file.is_file() else []
+        try:
+            return self.file.read_text(encoding="utf-8").splitlines() if self.file.is_file() else []
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{self.file} cannot be read ({error}). Choose another --out.") from error
 
 
 def _parsed(line: str) -> Row | None:
     try:
         values = json.loads(line)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return None
     names = {each.name for each in fields(Row)}
-    if not isinstance(values, dict) or "key" not in values or values.keys() - names:
+    if not isinstance(values, dict) or values.keys() - names:
         return None
-    return Row(**{**values, "notes": tuple(values.get("notes", ()))})
+    if any(not isinstance(values.get(name, unsaid), kinds) for name, (unsaid, kinds) in KINDS.items()):
+        return None
+    return Row(**{**values, "notes": tuple(values.get("notes", ()))}) if _fits(values) else None
+
+
+def _fits(values: Mapping[str, Any]) -> bool:
+    """Whether what is inside of the lists and objects of a line is of the right kind too."""
+    return (
+        values["kind"] in get_args(Kind)
+        and all(isinstance(note, str) for note in values.get("notes", ()))
+        and all(isinstance(each, NUMBER) for each in values.get("size", {}).values())
+        and all(isinstance(each, (*NUMBER, NoneType)) for each in values.get("share", {}).values())
+    )
 
 
 def made(device: torch.device) -> dict[str, object]:

@@ -13,6 +13,7 @@ import typer
 from unchaff.cli import bench, doctor, export, inject, repair, score
 from unchaff.cli.command import TYPED, takes
 from unchaff.cli.installed import version
+from unchaff.cli.said import say, visible_lines
 from unchaff.errors import UnchaffError, Unfinished
 
 
@@ -41,7 +42,7 @@ for name, module in COMMANDS.items():
 
 def _print_version(wanted: bool) -> bool:
     if wanted:
-        typer.echo(f"unchaff {version('unchaff')}")
+        say(f"unchaff {version('unchaff')}")
         raise typer.Exit
     return wanted
 
@@ -71,35 +72,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         code = Exit.INTERRUPTED
     except Unfinished as error:
-        typer.echo(f"Interrupted; {error}", err=True)
+        say(f"Interrupted; {error}", err=True)
         return int(Exit.INTERRUPTED)
     except Exception as error:  # noqa: BLE001  the last place where anything can be said about it
         return _explain(error, debug="--debug" in words)
     if code == Exit.INTERRUPTED:
-        typer.echo("Interrupted; nothing was written.", err=True)
+        say("Interrupted; nothing was written.", err=True)
     return int(code or Exit.DONE)
 
 
 def _explain(error: Exception, *, debug: bool) -> Exit:
     if debug:
-        traceback.print_exception(error)
+        sys.stderr.write(_traceback(error))
     usage = getattr(error, "format_message", None)  # of the option parser, whose own code would be 2
     if usage is not None:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "unchaff"
-        typer.echo(f"{usage().rstrip('.')}. See {command} --help.", err=True)
+        say(f"{usage().rstrip('.')}. See {command} --help.", err=True)
         return Exit.WRONG_USE
     if isinstance(error, UnchaffError):
-        typer.echo(f"Error: {error}", err=True)
+        say(f"Error: {' '.join(str(error).split())}", err=True)
         return Exit.WRONG_USE
     said = " ".join(str(error).split())[:300]
-    typer.echo(f"The run failed: {type(error).__name__}: {said}", err=True)
+    say(f"The run failed: {type(error).__name__}: {said}", err=True)
     if not debug:
-        typer.echo(f"The traceback is in {_keep_traceback(error)}; --debug prints it.", err=True)
+        say(f"{_keep_traceback(error)}--debug prints it.", err=True)
     return Exit.FAILED
 
 
 def _keep_traceback(error: Exception) -> str:
-    with tempfile.NamedTemporaryFile("w", prefix="unchaff-", suffix=".log", delete=False) as file:
-        traceback.print_exception(error, file=file)
-    return file.name
+    """Write the traceback to a file and say where it is; nothing where there is no room for it."""
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="unchaff-", suffix=".log", delete=False) as file:
+            file.write(_traceback(error))
+    except OSError:
+        return "There was no room to keep the traceback; "
+    return f"The traceback is in {file.name}; "
+
+
+def _traceback(error: Exception) -> str:
+    return visible_lines("".join(traceback.format_exception(error))) + "\n"

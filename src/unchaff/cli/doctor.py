@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from unchaff.cli import options
+from unchaff.cli.said import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,5 +24,5 @@ def command(given: Options) -> int:
     from unchaff.cli import examination
 
     for line in examination.lines(given, given.data):
-        typer.echo(line)
+        say(line)
     return 0

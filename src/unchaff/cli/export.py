@@ -1,13 +1,13 @@
 """`unchaff export`: what a run found, for other tools."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-import typer
 from typer import Argument, Option
 
 from unchaff.cli import options
+from unchaff.cli.said import say
 
 Format = Literal["ids", "quality", "dataset", "cleanlab", "label-studio", "fiftyone", "hub", "torch", "onnx"]
 
@@ -19,6 +19,9 @@ class Options(options.Common):
     run: Annotated[Path, Argument(help="A run folder.")]
     format: Annotated[Format, Option(help="What to write.")]
     out: Annotated[Path, Option(help="The file to write; of hub, the folder.")]
+    data: Annotated[
+        str | None, Option(help="The data of the run, if they lie elsewhere now, or are pkg.module:factory.")
+    ] = None
     overwrite: Annotated[bool, Option("--overwrite", help="Replace it if it exists.")] = False
 
 
@@ -34,9 +37,9 @@ def command(given: Options) -> int:
     from unchaff.exports import FORMATS
     from unchaff.runs.read import read
 
-    run = read(given.run)
+    run = replace(read(given.run), data=given.data)
     if given.out.exists() and not given.overwrite:
         raise RunFolderError(f"{given.out} exists. Choose another --out, or give --overwrite.")
     FORMATS[given.format](run, given.out)
-    typer.echo(f"Written: {given.out}.")
+    say(f"Written: {given.out}.")
     return 0

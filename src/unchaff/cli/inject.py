@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import typer
 from typer import Argument, Option
 
 from unchaff.cli import options
+from unchaff.cli.said import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,5 +32,5 @@ def command(given: Options) -> int:
         given, data=given.data, kind=given.noise, out=given.out, seed=given.seed, overwrite=given.overwrite
     )
     for line in said:
-        typer.echo(line)
+        say(line)
     return 0

@@ -7,12 +7,13 @@ from datetime import datetime
 from pathlib import Path
 
 import torch
-import typer
 
 from unchaff.bench.cell import Cell, Result
 from unchaff.cli import options, show, table
 from unchaff.cli.command import TYPED
 from unchaff.cli.reading import reading
+from unchaff.cli.said import say
+from unchaff.data.workers import watched
 from unchaff.errors import ConfigError, Unfinished
 from unchaff.evaluate.accuracy import predict
 from unchaff.evaluate.metrics import metrics
@@ -53,13 +54,13 @@ def perform(given: options.Job, cell: Cell, run: Callable[[Cell], Result]) -> in
     folder = given.out or Path("runs") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
     settings = plain(asdict(cell))
     if given.resume and (measured := finished(folder, settings)):
-        typer.echo(f"The run in {folder} is finished: nothing is left to do.")
+        say(f"The run in {folder} is finished: nothing is left to do.")
         return gate(given.fail_if_noise_above, measured["noise_rate_estimate"])
     kept = unfinished(folder, overwrite=given.overwrite, resume=given.resume)
     check_writable(folder, overwrite=given.overwrite)
     kept.check("settings", {**settings, **versions(), "threads": torch.get_num_threads()})
     try:
-        with show.stages(), kept_by(kept):
+        with show.stages(), kept_by(kept), watched():
             result = run(cell)
             write(folder, run_of(result), page, overwrite=given.overwrite)
     except KeyboardInterrupt:
@@ -67,8 +68,8 @@ def perform(given: options.Job, cell: Cell, run: Callable[[Cell], Result]) -> in
     measured = metrics(result.measured, result.outcome)
     table.show(measured)
     for note in result.notes:
-        typer.echo(f"Note: {note}")
-    typer.echo(f"Run folder: {folder}; open {folder / 'report.html'}.")
+        say(f"Note: {note}")
+    say(f"Run folder: {folder}; open {folder / 'report.html'}.")
     return gate(given.fail_if_noise_above, measured["noise_rate_estimate"])
 
 
@@ -98,10 +99,10 @@ def gate(limit: float | None, rate: object) -> int:
     if limit is None:
         return 0
     if not isinstance(rate, float):
-        typer.echo("Gate not met: the method made no estimate of the noise rate.", err=True)
+        say("Gate not met: the method made no estimate of the noise rate.", err=True)
         return GATE_NOT_MET
     if rate > limit:
-        typer.echo(
+        say(
             f"Gate not met: estimated noise rate {table.percent(rate)}, allowed {table.percent(limit)}.",
             err=True,
         )

@@ -4,10 +4,10 @@ import os
 import sys
 from pathlib import Path
 
-import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table as Grid
+from rich.text import Text
 
 from unchaff.bench import suite
 from unchaff.bench.page import view
@@ -15,6 +15,7 @@ from unchaff.bench.rows import Results, Row
 from unchaff.bench.suites import SUITES
 from unchaff.bench.summary import outside
 from unchaff.cli import bench, show
+from unchaff.cli.said import say, visible
 from unchaff.errors import ConfigError
 from unchaff.report.page import render
 from unchaff.report.views import BenchView, Table
@@ -33,24 +34,24 @@ def perform(given: bench.Options) -> int:
     results = Results(folder / RESULTS)
     if given.list_rows:
         for each in todo:
-            typer.echo(f"{'measured' if each.key in results.rows else 'missing '} {each}")
+            say(f"{'measured' if each.key in results.rows else 'missing '} {each}")
         return 0
     place = suite.Place(packs=given.packs, networks=given.networks or _cache(), device=given.device)
     with show.stages():
         for row in suite.run(todo, results, place, minutes=given.minutes):
-            typer.echo(_said(row), err=True)
+            say(_said(row), err=True)
     rows = [results.rows[each.key] for each in todo if each.key in results.rows]
     page = view(given.suite, settings, rows, results.file)
     put(folder / PAGE, render(page).encode())
     _print(page)
     left = len(todo) - len(rows)
     if left:
-        typer.echo(f"{left} of {len(todo)} rows are still to be measured: run the same command again.")
-    typer.echo(f"Results: {folder / RESULTS}; page: {folder / PAGE}.")
+        say(f"{left} of {len(todo)} rows are still to be measured: run the same command again.")
+    say(f"Results: {folder / RESULTS}; page: {folder / PAGE}.")
     ranges = {setting.name: dict(setting.ranges) for setting in settings}
     failed = outside(rows, ranges)
     for sentence in failed:
-        typer.echo(f"Out of range: {sentence}", err=True)
+        say(f"Out of range: {sentence}", err=True)
     return OUT_OF_RANGE if failed else 0
 
 
@@ -62,11 +63,12 @@ def _print(page: BenchView) -> None:
 
 
 def _grid(name: str, table: Table) -> Grid:
-    grid = Grid(box=box.SIMPLE_HEAD, title=f"{name}: {table.title}", title_justify="left")
+    title = Text(visible(f"{name}: {table.title}"))
+    grid = Grid(box=box.SIMPLE_HEAD, title=title, title_justify="left")
     for place, heading in enumerate(table.headings):
-        grid.add_column(heading, justify="right" if place else "left")
+        grid.add_column(Text(visible(heading)), justify="right" if place else "left")
     for row in table.rows:
-        grid.add_row(*row, style="bold" if row[0] in table.ours else "")
+        grid.add_row(*(Text(visible(cell)) for cell in row), style="bold" if row[0] in table.ours else "")
     return grid
 
 

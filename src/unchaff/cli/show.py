@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from unchaff import progress
+from unchaff.cli.said import say, visible
 
 EVERY = 10.0  # seconds between the lines of one long stage
 
@@ -21,14 +22,18 @@ def stages() -> Iterator[None]:
         with progress.shown_by(Lines(_say)):
             yield
         return
-    columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:<28}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True)) as bars, progress.shown_by(Bars(bars)):
         yield
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
+    say(line, err=True)
 
 
 @dataclass(frozen=True)
@@ -38,14 +43,14 @@ class Bars:
     bars: Progress
 
     def begin(self, name: str, total: int) -> "Bar":
-        return Bar(self.bars, self.bars.add_task(name, total=total))
+        return Bar(self.bars, self.bars.add_task(visible(name), total=total))
 
     def end(self, stage: progress.Stage) -> None:
         if isinstance(stage, Bar):
             self.bars.stop_task(stage.task)
 
     def say(self, text: str) -> None:
-        self.bars.console.print(text, highlight=False, markup=False)
+        self.bars.console.print(visible(text), highlight=False, markup=False)
 
 
 @dataclass(frozen=True)

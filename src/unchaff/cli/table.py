@@ -7,6 +7,9 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from unchaff.cli.said import visible
 
 PLAIN_WIDTH = 100
 Metrics = Mapping[str, Any]  # the content of metrics.json
@@ -17,12 +20,16 @@ def show(metrics: Metrics) -> None:
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
     console.print(scores(metrics))
     for line in facts(metrics):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(visible(line), markup=False, soft_wrap=True)
 
 
 def scores(metrics: Metrics) -> Table:
     """Return one row for each network that was measured."""
-    table = Table(box=box.SIMPLE_HEAD, title=f"Measured on: {metrics['measured_on']}", title_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=Text(visible(f"Measured on: {metrics['measured_on']}")),
+        title_justify="left",
+    )
     table.add_column("network")
     for heading in ("accuracy", "macro F1", "cost share (FLOPs)"):
         table.add_column(heading, justify="right")
@@ -39,7 +46,7 @@ def _add(
 ) -> None:
     cost = None if share is None else share["flops"]
     cells = (percent(measured["accuracy"]), percent(measured["macro_f1"]))
-    table.add_row(name, *cells, "-" if cost is None else f"{cost:.2f}", style=style)
+    table.add_row(Text(visible(name)), *cells, "-" if cost is None else f"{cost:.2f}", style=style)
 
 
 def facts(metrics: Metrics) -> list[str]:

@@ -23,7 +23,7 @@ def medium_of(x: NDArray[np.generic], options: Options) -> str:
     Raises:
         DataError: the array is neither.
     """
-    if not (np.issubdtype(x.dtype, np.number) or x.dtype == np.bool_):
+    if x.dtype.kind not in "iufb":
         raise DataError(f"The inputs are of type {x.dtype}. Numbers are needed; convert them first.")
     if x.ndim == 2:
         return "audio" if options.rate else "tabular"

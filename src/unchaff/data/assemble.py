@@ -105,7 +105,8 @@ def _shown(skipped: list[Skipped]) -> str:
 def _check_classes(listing: Listing) -> None:
     present = np.unique(listing.labels)
     if len(present) < 2:
-        name = listing.class_names[present[0]] if present[0] < len(listing.class_names) else present[0]
+        first = int(present[0])
+        name = listing.class_names[first] if 0 <= first < len(listing.class_names) else first
         raise DataError(
             f"All {len(listing.ids)} usable samples are of one class, {name}. At least two are needed."
         )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 from torch import Tensor
 
+from unchaff import limits
 from unchaff.data.extracted import Extracted
 from unchaff.data.listing import Decoded, Encoded, Subset, good_rows
 from unchaff.data.options import Options
@@ -26,7 +27,9 @@ from unchaff.samples import Kind
 LAZY_ABOVE = 2 * 1024**3  # bytes when decoded
 HIGHEST_RATE = 16000  # chosen by itself; more has to be asked for
 FIT_ON = 256  # clips that mean and deviation are taken from
-BROKEN = (soundfile.SoundFileError, OSError, ValueError, RuntimeError)
+FIT_VALUES = 2**27  # and of fewer where they are long: 256 of 32 s at 16 kHz
+FASTEST = 768_000  # samples a second of the finest recorders; a resampling filter grows with this number
+BROKEN = (soundfile.SoundFileError, OSError, ValueError, RuntimeError, MemoryError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class AudioItems:
 
 def decode(data: bytes, rate: int) -> NDArray[np.float32]:
     """Return an audio file as one channel at this rate, in its own length."""
+    head_of(data)
     channels, own_rate = soundfile.read(BytesIO(data), dtype="float32", always_2d=True)
     return resampled(channels.mean(axis=1), own_rate, rate)
 
@@ -73,7 +77,7 @@ def decode_all(
 ) -> Decoded:
     """Decode every clip once: into memory, or when lazy only to see that it can be read."""
     heads = list(in_threads(lambda row: _head(encoded, row), len(encoded)))
-    sound = [head for head in heads if isinstance(head, _Head)]
+    sound = [head for head in heads if isinstance(head, Head)]
     if not sound:
         reason = heads[0] if heads else "there is none"
         raise DataError(f"None of the {len(heads)} audio files can be read: {reason}. Give other files.")
@@ -115,7 +119,8 @@ def _prepare(items: Items, options: Options, bands: LogMel) -> LogMel:
     if options.mean is not None or options.std is not None:
         mean, std = options.mean or (0.0,), options.std or (1.0,)
         return replace(bands, mean=mean[0], std=std[0])
-    return bands.fitted(torch.stack([items[row] for row in range(min(FIT_ON, len(items)))]))
+    count = min(FIT_ON, len(items), max(FIT_VALUES // len(items[0]), 1))
+    return bands.fitted(torch.stack([items[row] for row in range(count)]))
 
 
 def rate_of(folder: Folder) -> int:
@@ -124,7 +129,9 @@ def rate_of(folder: Folder) -> int:
 
 
 @dataclass(frozen=True)
-class _Head:
+class Head:
+    """What a file says of itself."""
+
     rate: int
     frames: int
 
@@ -133,24 +140,43 @@ class _Head:
         return self.frames / self.rate
 
 
-def _head(encoded: Encoded, row: int) -> "_Head | str":
+def head_of(data: bytes) -> Head:
+    """Return what a file says of itself, if that is no more than is allowed.
+
+    Raises:
+        DataError: it is too long or too fast.
+        SoundFileError: it is no sound.
+    """
+    info = soundfile.info(BytesIO(data))
+    if not 0 < info.samplerate <= FASTEST:
+        raise DataError(f"{info.samplerate:,} samples a second, at most {FASTEST:,} are read")
+    if info.frames > limits.SECONDS.value * info.samplerate:
+        raise DataError(f"{info.frames / info.samplerate:,.0f} seconds, {limits.SECONDS}")
+    if info.frames * info.channels > limits.SOUND_VALUES.value:
+        raise DataError(f"{info.frames * info.channels:,} values, {limits.SOUND_VALUES}")
+    return Head(info.samplerate, info.frames)
+
+
+def _head(encoded: Encoded, row: int) -> Head | str:
     try:
         data = encoded[row]
         if not data:
             return "the file is empty"
-        info = soundfile.info(BytesIO(data))
+        head = head_of(data)
     except BROKEN as error:
         return _reason(error)
-    return _Head(info.samplerate, info.frames) if info.frames else "the clip has no length"
+    return head if head.frames > 0 else "the clip has no length"
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, DataError):
+        return str(error)
     told = str(error).rpartition(":")[2].strip().rstrip(".")
     return f"not readable audio ({told or type(error).__name__})"
 
 
 def _frame(
-    heads: list[_Head], options: Options, prepare: Prepare | None, folder: Folder | None
+    heads: list[Head], options: Options, prepare: Prepare | None, folder: Folder | None
 ) -> tuple[int, float]:
     if isinstance(prepare, LogMel | Extracted):
         return prepare.rate, prepare.seconds
@@ -191,7 +217,7 @@ def _fault(clip: NDArray[np.float32]) -> str:
     return "" if clip.any() else "the clip is silent"
 
 
-def _notes(heads: list[_Head], rate: int, seconds: float) -> Iterator[str]:
+def _notes(heads: list[Head], rate: int, seconds: float) -> Iterator[str]:
     others = sum(head.rate != rate for head in heads)
     if others:
         yield f"{others} of {len(heads)} clips were resampled to {rate} Hz."

@@ -3,12 +3,11 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from typing import Any
 
 import pyarrow as pa
-from PIL import Image, UnidentifiedImageError
 
+from unchaff.data.images import BROKEN, opened
 from unchaff.data.options import Options
 from unchaff.errors import DataError
 
@@ -37,16 +36,19 @@ class Columns:
 def features_of(schema: pa.Schema) -> dict[str, Any]:
     """Return the Hugging Face description of the columns, if the file carries one."""
     carried = (schema.metadata or {}).get(b"huggingface")
-    if carried is None:
-        return {}
-    described: dict[str, Any] = json.loads(carried).get("info", {}).get("features") or {}
-    return described
+    try:
+        told = None if carried is None else json.loads(carried)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"What the file says of its columns is no JSON ({type(error).__name__}).") from error
+    for name in ("info", "features"):
+        told = told.get(name) if isinstance(told, dict) else None
+    return told if isinstance(told, dict) else {}
 
 
 def class_names_of(schema: pa.Schema, label: str) -> tuple[str, ...] | None:
     """Return the names of the classes, if the file carries them."""
     names = _feature(schema, label).get("names")
-    return None if names is None else tuple(names)
+    return tuple(map(str, names)) if isinstance(names, list) else None
 
 
 def medium_of(schema: pa.Schema, column: str, first: bytes) -> str:
@@ -55,8 +57,8 @@ def medium_of(schema: pa.Schema, column: str, first: bytes) -> str:
     if described in ("Image", "Audio"):
         return str(described).lower()
     try:
-        Image.open(BytesIO(first)).close()
-    except (UnidentifiedImageError, OSError):
+        opened(first).close()
+    except BROKEN:
         return "audio"
     return "image"
 

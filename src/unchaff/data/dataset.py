@@ -136,7 +136,7 @@ def _from_packed(
 ) -> Samples:
     """Return samples of several tensors each."""
     rows, layout = pack(given[: options.rows])
-    labels = _labels(labels)[: options.rows]
+    labels = labels_of(labels)[: options.rows]
     listing = Listing(
         medium="packed",
         ids=np.arange(len(labels)),
@@ -170,7 +170,7 @@ def list_arrays(
         counts = f"{len(x)} inputs, {len(y)} labels" + ("" if ids is None else f", {len(ids)} ids")
         raise DataError(f"The lengths differ: {counts}. Give one of each per sample.")
     cut = slice(options.rows)
-    labels = _labels(y)[cut]
+    labels = labels_of(y)[cut]
     return Listing(
         medium=medium,
         ids=_checked_ids(np.arange(len(x)) if ids is None else ids)[cut],
@@ -182,6 +182,8 @@ def list_arrays(
 
 
 def _checked_ids(ids: NDArray[Any]) -> NDArray[Any]:
+    if ids.ndim != 1:
+        raise DataError(f"The ids have shape {ids.shape}. Give one per sample.")
     if np.issubdtype(ids.dtype, np.integer):
         return ids.astype(np.int64)
     if ids.dtype.kind == "U":
@@ -189,7 +191,12 @@ def _checked_ids(ids: NDArray[Any]) -> NDArray[Any]:
     raise DataError(f"The ids are of type {ids.dtype}. Give integers or text.")
 
 
-def _labels(y: NDArray[Any]) -> NDArray[np.int64]:
+def labels_of(y: NDArray[Any]) -> NDArray[np.int64]:
+    """Return labels as whole numbers, one a sample.
+
+    Raises:
+        DataError: they are something else.
+    """
     if y.ndim != 1:
         raise DataError(
             f"The labels have shape {y.shape}: several per sample. Multi-label data is not supported."
@@ -198,7 +205,7 @@ def _labels(y: NDArray[Any]) -> NDArray[np.int64]:
         raise DataError(
             "The labels are fractions. Regression is not supported; labels must be integers from 0."
         )
-    if not (np.issubdtype(y.dtype, np.integer) or y.dtype == np.bool_):
+    if y.dtype.kind not in "iub":
         raise DataError(
             f"The labels are of type {y.dtype}. Labels must be integers from 0 ({UNLABELLED}: none)."
         )

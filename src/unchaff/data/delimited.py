@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import pyarrow as pa
 from pyarrow import csv
 
+from unchaff.data.bounded import check_names, reading
 from unchaff.data.columns import detect
 from unchaff.data.listing import Listing
 from unchaff.data.options import Options
 from unchaff.data.parquet import list_table
-from unchaff.errors import DataError
 
 
 def list_delimited(path: Path, options: Options) -> Listing:
@@ -19,13 +18,10 @@ def list_delimited(path: Path, options: Options) -> Listing:
         DataError: it cannot be parsed, or its columns do not fit.
     """
     layout = csv.ParseOptions(delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-    try:
+    with reading(path, "a table"):
         table = csv.read_csv(path, parse_options=layout)
-    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        raise DataError(
-            f"{path} cannot be read as a table: {str(error).splitlines()[0]} Give another file."
-        ) from error
-    columns = detect(table.schema, options)
-    table = table.select(columns.used).slice(0, options.rows)
-    is_id_asked = options.id_column is not None
-    return list_table(table, columns, folder=path.parent, where="a text table", is_id_asked=is_id_asked)
+        check_names(table.schema)
+        columns = detect(table.schema, options)
+        table = table.select(columns.used).slice(0, options.rows)
+        is_id_asked = options.id_column is not None
+        return list_table(table, columns, folder=path.parent, where="a text table", is_id_asked=is_id_asked)

@@ -1,10 +1,11 @@
 """Folders of class folders with images or audio; an id is the path relative to the folder."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 
-from unchaff.data.listing import Files, Listing
+from unchaff.data.listing import Files, Listing, check_number_of_classes
 from unchaff.data.options import Options
 from unchaff.errors import DataError
 
@@ -21,6 +22,8 @@ def list_folder(folder: Path, options: Options) -> Listing:
     by_class = {place.name: _files_in(place) for place in _subfolders(folder)}
     class_names = tuple(sorted(name for name, files in by_class.items() if files))
     files = [(path, label) for label, name in enumerate(class_names) for path in by_class[name]]
+    _check_names([*class_names, *(path.name for path, _ in files)], folder)
+    check_number_of_classes(len(class_names))
     if not files:
         raise DataError(
             f"{folder} holds no images or audio in class folders. Allowed are a folder per class with "
@@ -51,6 +54,14 @@ def _files_in(place: Path) -> list[Path]:
 
 def _relative(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix()
+
+
+def _check_names(names: list[str], folder: Path) -> None:
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(f"The name {os.fsencode(name)!r} in {folder} is not UTF-8. Rename it.") from error
 
 
 def _medium(paths: list[Path], folder: Path) -> str:

@@ -9,9 +9,10 @@ from io import BytesIO
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFile
 from torch import Tensor
 
+from unchaff import limits
 from unchaff.data.listing import Decoded, Encoded, Subset, good_rows
 from unchaff.data.options import Options
 from unchaff.data.prepare import Pixels, Prepare
@@ -24,7 +25,12 @@ from unchaff.samples import Kind
 
 LAZY_ABOVE = 2 * 1024**3  # bytes when decoded
 GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L"})
-BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+# Others are rare as training data, and some of them are programs: EPS would start Ghostscript.
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+BROKEN = (
+    *(OSError, SyntaxError, ValueError, EOFError, struct.error, MemoryError, OverflowError),
+    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
+)
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,8 @@ class ImageItems:
 def decode(data: bytes, shape: tuple[int, int | None, int | None]) -> NDArray[np.uint8]:
     """Return the pixels of an image file, brought to (channels, height, width); None: as they are."""
     channels, height, width = shape
-    with Image.open(BytesIO(data)) as opened:
-        image: Image.Image = opened
+    with opened(data) as file:
+        image: Image.Image = file
         if image.mode.startswith("I"):  # 16 bits, which Pillow would clip and not scale
             image = Image.fromarray((np.asarray(image) / 257).clip(0, 255).astype(np.uint8))
         image = image.convert("L" if channels == 1 else "RGB")
@@ -57,6 +63,19 @@ def decode(data: bytes, shape: tuple[int, int | None, int | None]) -> NDArray[np
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     pixels = np.array(image)
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def opened(data: bytes) -> ImageFile.ImageFile:
+    """Return an image of a known format that is not too large to decode; its pixels are not read yet.
+
+    Raises:
+        DataError: it is too large.
+        OSError: it is no image.
+    """
+    image = Image.open(BytesIO(data), formats=FORMATS)
+    if image.width * image.height > limits.PIXELS.value:
+        raise DataError(f"{image.width}x{image.height} pixels, {limits.PIXELS}")
+    return image
 
 
 def decode_all(
@@ -113,7 +132,7 @@ def _head(encoded: Encoded, row: int) -> "_Head | str":
     data = b"?"
     try:
         data = encoded[row]
-        with Image.open(BytesIO(data)) as image:
+        with opened(data) as image:
             return _Head((image.height, image.width), image.mode)
     except BROKEN as error:
         return _reason(data, error)
@@ -122,6 +141,8 @@ def _head(encoded: Encoded, row: int) -> "_Head | str":
 def _reason(data: bytes, error: Exception) -> str:
     if not data:
         return "the file is empty"
+    if isinstance(error, DataError):
+        return str(error)
     return f"not a readable image ({str(error).partition('<')[0].strip() or type(error).__name__})"
 
 

@@ -8,7 +8,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from unchaff import limits
 from unchaff.data.prepare import Prepare
+from unchaff.errors import DataError
 from unchaff.packing import Layout
 from unchaff.samples import Augmentation, Ids, Kind, Rows, Source
 
@@ -38,7 +40,7 @@ class Files:
         return len(self.paths)
 
     def __getitem__(self, row: int) -> bytes:
-        return self.paths[row].read_bytes()
+        return content_of(self.paths[row])
 
 
 @dataclass(frozen=True)
@@ -95,13 +97,44 @@ class Decoded:
     augmentation: Augmentation | None = None  # how training changes a batch; None: as the kind allows
 
 
+def content_of(file: Path) -> bytes:
+    """Return the bytes of one image or sound.
+
+    Raises:
+        DataError: it is no plain file, which might never end, or a larger one than is allowed.
+    """
+    if not file.is_file():
+        raise DataError(f"there is no file {file}")
+    size = file.stat().st_size
+    if size > limits.FILE_BYTES.value:
+        raise DataError(f"{size:,} bytes, {limits.FILE_BYTES}")
+    return file.read_bytes()
+
+
 def numbered(
     names: NDArray[np.generic] | tuple[str, ...] | None, labels: NDArray[np.int64]
 ) -> tuple[str, ...]:
-    """Return the class names, or the numbers up to the highest label as names."""
-    if names is not None:
-        return tuple(str(name) for name in names)
-    return tuple(str(number) for number in range(int(labels.max(initial=0)) + 1))
+    """Return the class names, or the numbers up to the highest label as names.
+
+    Raises:
+        DataError: there are more than a network could tell apart.
+    """
+    number = int(labels.max(initial=0)) + 1 if names is None else len(names)
+    check_number_of_classes(number)
+    return tuple(str(name) for name in (range(number) if names is None else names))
+
+
+def check_number_of_classes(number: int) -> None:
+    """Refuse more classes than are allowed.
+
+    Raises:
+        DataError: the label column is no label, most likely.
+    """
+    if number > limits.CLASSES.value:
+        raise DataError(
+            f"There would be {number:,} classes, {limits.CLASSES}. Name the column of labels with "
+            "--label-column, or number the classes from 0 without gaps."
+        )
 
 
 def good_rows(count: int, bad: Mapping[int, str]) -> Rows:

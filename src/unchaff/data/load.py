@@ -39,7 +39,7 @@ def load(spec: str, options: Options = DEFAULTS) -> Loaded:
         if options.hub is not None:
             raise DataError(f"digits are not for {options.hub}. Give a network of our own, or other data.")
         return _of_samples(*digits(), options=options, found="scikit-learn's digits (ids: positions there)")
-    if _is_factory(spec):
+    if is_factory(spec):
         return _of_samples(*call_factory(spec, options), options=options, found=f"what {spec} returned")
     train, test = _listings(_existing(spec), options)
     made = assemble(train, options)
@@ -63,7 +63,7 @@ def load_like(spec: str, loaded: Loaded, options: Options = DEFAULTS) -> Samples
     Raises:
         DataError: as `load`, or the classes or shapes differ.
     """
-    if spec == "digits" or _is_factory(spec):
+    if spec == "digits" or is_factory(spec):
         found = load(spec, options)  # of a pair, its test part: the other may be what was trained on
         samples = found.train if found.test is None else found.test
         if samples.class_names != loaded.train.class_names or samples.kind.shape != loaded.train.kind.shape:
@@ -77,7 +77,8 @@ def load_like(spec: str, loaded: Loaded, options: Options = DEFAULTS) -> Samples
     return assemble(second or first, options, like=loaded).samples
 
 
-def _is_factory(spec: str) -> bool:
+def is_factory(spec: str) -> bool:
+    """Whether a spec names code to run."""
     return bool(FACTORY.fullmatch(spec)) and not spec.startswith("hub:") and not Path(spec).exists()
 
 

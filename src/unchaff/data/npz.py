@@ -1,15 +1,26 @@
 """NumPy archives: x, y and, if there, ids, class_names, x_test, y_test. Nothing pickled is read."""
 
+import struct
+import tokenize
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unchaff.data.dataset import list_arrays
-from unchaff.data.listing import Listing
+from unchaff import limits
+from unchaff.data.dataset import labels_of, list_arrays
+from unchaff.data.listing import Listing, numbered
 from unchaff.data.options import Options
 from unchaff.errors import DataError
+
+NAMES = ("x", "y", "ids", "class_names", "x_test", "y_test")  # all that is read of an archive
+# What numpy and zipfile raise over a broken file differs from one broken place to another.
+BROKEN = (
+    *(OSError, EOFError, ValueError, TypeError, AttributeError, KeyError, SyntaxError, RuntimeError),
+    *(MemoryError, OverflowError, zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError),
+)
 
 
 def list_npz(path: Path, options: Options) -> tuple[Listing, Listing | None]:
@@ -24,10 +35,15 @@ def list_npz(path: Path, options: Options) -> tuple[Listing, Listing | None]:
         raise DataError(
             f"{path} lacks {' and '.join(missing)}; it holds {', '.join(arrays) or 'nothing'}. Save x and y."
         )
+    single = [
+        name for name, each in arrays.items() if each.ndim == 0 or (name == "class_names" and each.ndim > 1)
+    ]
+    if single:
+        raise DataError(f"{', '.join(single)} in {path} must be a list. Save one value per sample or class.")
     names = arrays.get("class_names")
-    if names is None and "y_test" in arrays and arrays["y_test"].ndim == 1:
-        highest = max(int(arrays[name].max(initial=0)) for name in ("y", "y_test"))
-        names = np.arange(highest + 1).astype(str)
+    if names is None and "y_test" in arrays:
+        both = np.concatenate([labels_of(arrays[name]) for name in ("y", "y_test")])
+        names = np.array(numbered(None, both))
     found = "a NumPy archive"
     train = list_arrays(
         arrays["x"], arrays["y"], ids=arrays.get("ids"), class_names=names, options=options, found=found
@@ -41,11 +57,21 @@ def list_npz(path: Path, options: Options) -> tuple[Listing, Listing | None]:
 
 def _read(path: Path) -> dict[str, NDArray[np.generic]]:
     try:
+        _check_unpacked(path)
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except ValueError as error:
-        raise DataError(
-            f"{path} holds Python objects, which could run code when read. Save plain numeric arrays."
-        ) from error
-    except (OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+            return {name: archive[name] for name in NAMES if name in archive.files}
+    except DataError:
+        raise
+    except BROKEN as error:
+        if "allow_pickle" in str(error):
+            raise DataError(
+                f"{path} holds Python objects, which could run code when read. Save plain numeric arrays."
+            ) from error
         raise DataError(f"{path} cannot be read as a NumPy archive: {error}. Give another file.") from error
+
+
+def _check_unpacked(path: Path) -> None:
+    with zipfile.ZipFile(path) as packed:
+        size = sum(each.file_size for each in packed.infolist())
+    if size > limits.TABLE_BYTES.value:
+        raise DataError(f"{path} unpacks to {size:,} bytes, {limits.TABLE_BYTES}. Save fewer rows.")

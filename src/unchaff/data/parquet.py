@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from unchaff import limits
+from unchaff.data.bounded import read_table, reading, schema_of
 from unchaff.data.columns import Columns, class_names_of, detect, medium_of
-from unchaff.data.listing import UNLABELLED, Encoded, Listing, numbered
+from unchaff.data.listing import UNLABELLED, Encoded, Listing, check_number_of_classes, content_of, numbered
 from unchaff.data.options import Options
 from unchaff.errors import DataError
 from unchaff.samples import Ids
@@ -29,9 +30,15 @@ class FileColumn:
     def __getitem__(self, row: int) -> bytes:
         held = self.contents[row].as_py()
         path = self.paths[row].as_py() if held is None and self.paths is not None else None
-        if path is not None:
-            return (self.folder / path).read_bytes()
-        return held or b""
+        return content_of(self._inside(path)) if path is not None else held or b""
+
+    def _inside(self, path: str) -> Path:
+        """Return a file that a table names, which must lie in the folder of the table, links followed."""
+        folder = self.folder.resolve()
+        file = (folder / path).resolve()
+        if not file.is_relative_to(folder):
+            raise DataError(f"the path {path} leads out of the folder of the table, and is not followed")
+        return file
 
 
 def split_files(folder: Path, split: str) -> list[Path]:
@@ -52,33 +59,12 @@ def list_parquet(paths: list[Path], options: Options) -> Listing:
     Raises:
         DataError: a file is not Parquet, or its columns do not fit.
     """
-    try:
-        schema = pq.read_schema(paths[0])
-        columns = detect(schema, options)
-        table = _read(paths, columns, options.rows)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
-        told = str(error).splitlines()[0]
-        raise DataError(f"{paths[0]} cannot be read as Parquet: {told} Give another file.") from error
+    columns = detect(schema_of(paths[0]), options)
+    table = read_table(paths, columns.used, rows=options.rows)
     where = "a Parquet file" if len(paths) == 1 else f"{len(paths)} Parquet files"
     is_id_asked = options.id_column is not None
-    return list_table(table, columns, folder=paths[0].parent, where=where, is_id_asked=is_id_asked)
-
-
-def _read(paths: list[Path], columns: Columns, rows: int | None) -> pa.Table:
-    pieces: list[pa.Table] = []
-    left = rows
-    for path in paths:
-        if left is None:
-            pieces.append(pq.read_table(path, columns=columns.used))
-            continue
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(columns=columns.used, batch_size=max(min(left, 8192), 1)):
-                if left <= 0:
-                    break
-                piece = pa.Table.from_batches([batch]).slice(0, left)
-                left -= piece.num_rows
-                pieces.append(piece)
-    return pa.concat_tables(pieces)
+    with reading(paths[0], "a table"):
+        return list_table(table, columns, folder=paths[0].parent, where=where, is_id_asked=is_id_asked)
 
 
 def list_table(
@@ -128,6 +114,7 @@ def _labels(table: pa.Table, name: str) -> tuple[NDArray[np.int64], tuple[str, .
         return labels, numbered(class_names_of(table.schema, name), labels)
     values = column.to_pylist()
     names = tuple(sorted({value for value in values if value is not None}))
+    check_number_of_classes(len(names))
     places = {value: place for place, value in enumerate(names)} | {None: UNLABELLED}
     return np.array([places[value] for value in values], dtype=np.int64), names
 
@@ -152,7 +139,11 @@ def _plain(column: pa.ChunkedArray, name: str) -> Ids:
         )
     if pa.types.is_integer(column.type):
         return column.cast(pa.int64()).to_numpy()
-    return np.array([str(value) for value in column.to_pylist()])
+    values = [str(value) for value in column.to_pylist()]
+    longest = max(map(len, values), default=0)
+    if longest > limits.ID_CHARACTERS.value:
+        raise DataError(f"Column {name} holds {longest:,} characters in one cell, {limits.ID_CHARACTERS}.")
+    return np.array(values)
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
@@ -178,6 +169,6 @@ def _first(files: FileColumn) -> bytes:
         try:
             if data := files[row]:
                 return data
-        except OSError:
+        except (OSError, DataError):
             continue
     return b""

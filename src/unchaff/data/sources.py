@@ -1,5 +1,6 @@
 """Where inputs come from: one tensor in memory, or files decoded on access by worker processes."""
 
+import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -8,13 +9,17 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from unchaff.data.prepare import Plain, Prepare
+from unchaff.data.workers import watched
+from unchaff.errors import DataError
 from unchaff.samples import Change, Rows, Source
 from unchaff.streams import Streams
 
 CPU = torch.device("cpu")
+# What decoders raise over a file that has changed since, or is gone.
+UNREADABLE = (OSError, ValueError, EOFError, SyntaxError, RuntimeError, MemoryError, struct.error)
 CHUNK = 512  # samples handled at once when a whole source is gone through
 
 
@@ -130,14 +135,40 @@ class Items(Protocol):
         ...
 
 
-class _Decoded(Dataset[Tensor]):
+class _Decoded(Dataset["Tensor | _Lost"]):
     """What a worker process does: decode, nothing else, so that memory and disk give equal batches."""
 
     def __init__(self, items: Items) -> None:
         self.items = items
 
-    def __getitem__(self, row: int) -> Tensor:
-        return self.items[row]
+    def __getitem__(self, row: int) -> "Tensor | _Lost":
+        try:
+            return self.items[row]
+        except UNREADABLE as error:
+            return _Lost(row, " ".join(str(error).split()) or type(error).__name__)
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """An input that could be read when the run began and cannot be read any more."""
+
+    row: int  # among the items
+    reason: str
+
+
+def _stacked(decoded: "list[Tensor | _Lost]") -> "Tensor | _Lost":
+    """Return a batch, or the first input that was lost: what a worker raises would lose its sentence."""
+    lost = next((one for one in decoded if isinstance(one, _Lost)), None)
+    return default_collate(decoded) if lost is None else lost
+
+
+def _found(raw: "Tensor | _Lost") -> Tensor:
+    if isinstance(raw, _Lost):
+        raise DataError(
+            f"Input {raw.row} could be read when the run began, and cannot be read now: {raw.reason}. "
+            "Give it back; a run that was given --out goes on with --resume."
+        )
+    return raw
 
 
 @dataclass(frozen=True)
@@ -158,20 +189,25 @@ class OnDisk:
     def read(self, batches: Iterable[Rows]) -> Iterator[Tensor]:
         """Yield the prepared inputs of each batch."""
         batches = list(batches)
-        loader: DataLoader[Tensor] = DataLoader(
+        loader: DataLoader[Tensor | _Lost] = DataLoader(
             _Decoded(self.items),
             batch_sampler=[self.rows[rows].tolist() for rows in batches],
             num_workers=min(self.workers, len(batches)),
             prefetch_factor=2 if self.workers and batches else None,
+            collate_fn=_stacked,
             generator=Streams(0)("workers"),  # or the loader would draw from the global one
         )
-        for rows, raw in zip(batches, loader, strict=True):
-            yield self.prepare(_changed(self.layers, rows, raw)).to(self.device)
+        arriving = iter(loader)
+        for rows in batches:
+            with watched():
+                raw = next(arriving)
+            yield self.prepare(_changed(self.layers, rows, _found(raw))).to(self.device)
 
     def raw(self, rows: Rows) -> Tensor:
         """Return inputs as stored, in the computer's own memory."""
-        decoded = torch.stack([self.items[row] for row in self.rows[rows].tolist()])
-        return _changed(self.layers, rows, decoded)
+        items = _Decoded(self.items)
+        decoded = _stacked([items[row] for row in self.rows[rows].tolist()])
+        return _changed(self.layers, rows, _found(decoded))
 
     def altered(self, change: Change, *, fresh: bool = False) -> "OnDisk":
         """Return a source that makes this change at every access."""

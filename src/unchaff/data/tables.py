@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from unchaff.data.bounded import read_table
 from unchaff.data.columns import Columns, detect, features_of
 from unchaff.data.encode import files_of
 from unchaff.data.options import Options
@@ -37,7 +37,7 @@ def noisy_table(
     if not files:
         return encoded(noisy, extra)
     has_new_inputs = noisy.source is not clean.source
-    table = pa.concat_tables([pq.read_table(file) for file in files]).slice(0, options.rows)
+    table = read_table(files, rows=options.rows)
     columns = detect(table.schema, options)
     ids, _ = ids_of(table, columns, is_asked=options.id_column is not None)
     order = np.argsort(ids, kind="stable")

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unchaff import limits
 from unchaff.data.listing import Decoded, good_rows
 from unchaff.data.options import Options
 from unchaff.data.prepare import Prepare
@@ -75,6 +76,12 @@ def split(text: str) -> list[str]:
     return WORD.findall(text.lower())
 
 
+def _fault(text: str | None) -> str:
+    if text and len(text) > limits.CHARACTERS.value:
+        return f"{len(text):,} characters, {limits.CHARACTERS}"
+    return "" if text and split(text) else "the text is empty"
+
+
 def settle(
     texts: NDArray[np.object_],
     options: Options,
@@ -87,7 +94,7 @@ def settle(
     Raises:
         DataError: no text has a word.
     """
-    bad = {row: "the text is empty" for row, text in enumerate(texts) if not text or not split(text)}
+    bad = {row: fault for row, text in enumerate(texts) if (fault := _fault(text))}
     rows = good_rows(len(texts), bad)
     if not len(rows):
         raise DataError(f"All {len(texts)} texts are empty. Give other data.")

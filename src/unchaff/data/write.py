@@ -4,12 +4,14 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from unchaff.data.bounded import Kind, check_columns, is_id, read_table
 from unchaff.data.load import load
 from unchaff.data.options import Loaded, Options
 from unchaff.data.tables import noisy_table
@@ -18,6 +20,9 @@ from unchaff.records import Truth
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 
+TRUTH: Mapping[str, Kind] = MappingProxyType(
+    {"id": is_id, "true_label": pa.types.is_integer, "is_noisy": pa.types.is_boolean}
+)
 Planted = Callable[..., tuple[Samples, Truth]]
 
 
@@ -85,11 +90,11 @@ def read_truth(file: Path) -> Truth:
         DataError: no such file, or other columns.
     """
     try:
-        table = pq.read_table(file, columns=["id", "true_label", "is_noisy"])
-    except (OSError, pa.ArrowException) as error:
+        table = read_table([file])
+        check_columns(table, file, TRUTH)
+    except (OSError, DataError) as error:
         raise DataError(
-            f"{file} is no truth file ({str(error).splitlines()[0]}). "
-            "Give the truth.parquet that inject wrote."
+            f"{file} is no truth file ({error}). Give the truth.parquet that inject wrote."
         ) from error
     ids = np.asarray(table["id"].to_pylist())
     order = np.argsort(ids, kind="stable")

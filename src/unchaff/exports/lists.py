@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import torch
 from pyarrow import csv
 
-from unchaff.data.load import load
+from unchaff.data.load import is_factory, load
 from unchaff.data.options import Options
 from unchaff.data.tables import noisy_table
 from unchaff.errors import RunFolderError
@@ -18,6 +18,8 @@ from unchaff.runs.read import RunFolder
 from unchaff.runs.write import HUB
 from unchaff.samples import Samples
 from unchaff.whole import put
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a formula begins with
 
 
 def judged(run: RunFolder) -> pa.Table:
@@ -43,16 +45,20 @@ def samples_of(run: RunFolder) -> tuple[str, Options, Samples]:
     """Return where the data of a run came from, how they were read, and the samples with its labels.
 
     Raises:
-        RunFolderError: the data are others now.
+        RunFolderError: the data are others now, or come from code that nobody named but the folder.
         DataError: they cannot be read any more.
     """
-    config = run.manifest["config"]
-    if "data" not in config:
+    if not run.spec:
         raise RunFolderError(
             f"{run.path} was saved from Python, so its data cannot be read again. Use --format ids, quality "
             "or cleanlab."
         )
-    spec, options = str(config["data"]), _options(config["options"], run)
+    spec, options = run.spec, _options(run)
+    if run.data is None and is_factory(spec):
+        raise RunFolderError(
+            f"The data of {run.path} come from {spec}, and no code is run because a file names it. Say "
+            f"--data {spec} if you know it."
+        )
     samples = load(spec, options).train
     table = run.quality
     if not np.array_equal(samples.ids, table.column("id").to_numpy(zero_copy_only=False)):
@@ -62,19 +68,33 @@ def samples_of(run: RunFolder) -> tuple[str, Options, Samples]:
     return spec, options, samples.relabel(torch.from_numpy(table.column("label").to_numpy().copy()))
 
 
-def _options(saved: dict[str, Any], run: RunFolder) -> Options:
-    known: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in saved.items()
-    }
-    if known.get("hub") is not None:
-        known["hub"] = run.path / HUB  # what the run kept of the model folder
-    return Options(**known)
+def _options(run: RunFolder) -> Options:
+    try:
+        saved: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in run.manifest["config"]["options"].items()
+        }
+        if saved.get("hub") is not None:
+            saved["hub"] = run.path / HUB  # what the run kept of the model folder
+        saved["augment"] = None  # a name, which is not called here: nothing is trained
+        return Options(**saved)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise RunFolderError(
+            f"{run.path} says in another way how its data are read ({error}). Run the repair again."
+        ) from error
 
 
 def ids(run: RunFolder, file: Path) -> None:
-    """Write the ids of the kept samples, one a line."""
+    """Write the ids of the kept samples, one a line.
+
+    Raises:
+        RunFolderError: an id is more than one line.
+    """
     table = judged(run)
     kept = table.filter(table.column("kept")).column("id").to_pylist()
+    broken = next((one for one in kept if len(str(one).splitlines()) != 1), None)
+    if broken is not None:
+        raise RunFolderError(f"The id {broken!r} is not one line. Use --format quality.")
     put(file, "".join(f"{one}\n" for one in kept).encode())
 
 
@@ -101,15 +121,22 @@ def cleanlab(run: RunFolder, file: Path) -> None:
     """Write the columns of cleanlab's label issues, and the ids, as CSV; low scores are worse there too."""
     table = judged(run)
     columns = {
-        "id": table.column("id"),
+        "id": _harmless(table.column("id").to_pylist()),
         "is_label_issue": pa.array([not kept for kept in table.column("kept").to_pylist()]),
         "label_score": table.column("quality"),
-        "given_label": named(run, "label"),
-        "predicted_label": named(run, "suggested_label"),
+        "given_label": _harmless(named(run, "label")),
+        "predicted_label": _harmless(named(run, "suggested_label")),
     }
     buffer = io.BytesIO()
     csv.write_csv(pa.table(columns), buffer)
     put(file, buffer.getvalue())
+
+
+def _harmless(values: list[Any]) -> pa.Array:
+    """Return a column in which no text is a formula to a spreadsheet: such a one gets a quote before it."""
+    return pa.array(
+        [f"'{one}" if isinstance(one, str) and one.startswith(FORMULA) else one for one in values]
+    )
 
 
 def parquet(table: pa.Table) -> bytes:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from unchaff.data.npz import BROKEN
 from unchaff.errors import NoiseError
 from unchaff.noise.base import Noise
 from unchaff.noise.human import Human
@@ -94,7 +95,7 @@ def realised(truth: Truth, noisy: Samples) -> Realised:
 def _matrix(file: Path) -> NDArray[np.float64]:
     try:
         if file.suffix == ".npy":
-            return np.load(file, allow_pickle=False).astype(np.float64)
+            return np.array(np.load(file, allow_pickle=False, mmap_mode="r"), dtype=np.float64)
         return np.loadtxt(file, delimiter=",", ndmin=2)
-    except (OSError, ValueError) as error:
+    except BROKEN as error:
         raise NoiseError(f"{file} is not a matrix ({error}). Give a .csv or .npy file.") from error

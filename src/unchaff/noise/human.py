@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from unchaff.errors import NoiseError
+from unchaff.data.bounded import read_table
+from unchaff.errors import DataError, NoiseError
 from unchaff.noise.base import relabelled
 from unchaff.records import Truth
 from unchaff.samples import Samples
@@ -51,8 +51,8 @@ class Human:
 
     def _table(self) -> pa.Table:
         try:
-            return pq.read_table(self.file)
-        except (OSError, pa.ArrowInvalid) as error:
+            return read_table([self.file])
+        except (OSError, DataError) as error:
             raise NoiseError(
                 f"{self.file} cannot be read as Parquet ({error}). Give human:FILE:COLUMN."
             ) from error

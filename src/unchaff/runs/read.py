@@ -1,16 +1,35 @@
 """Read a run folder back."""
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
-from unchaff.errors import RunFolderError
+from unchaff.data.bounded import Kind, check_columns, is_id, read_table
+from unchaff.data.columns import class_names_of
+from unchaff.errors import DataError, RunFolderError
+from unchaff.whole import object_in
 
+AGAIN = "Run the repair again."
+QUALITY: Mapping[str, Kind] = MappingProxyType(
+    {
+        "id": is_id,
+        "label": pa.types.is_integer,
+        "suggested_label": pa.types.is_integer,
+        "quality": pa.types.is_floating,
+        "kept": pa.types.is_boolean,
+    }
+)
+JUDGED = ("quality", "kept")  # empty where a method judged nothing
+MANIFEST: Mapping[str, type] = MappingProxyType({"config": dict, "data.kind": str})
+MODEL: Mapping[str, type] = MappingProxyType(
+    {"model": str, "class_names": list, "input.kind": str, "input.shape": list}
+)
 REQUIRED = ("metrics.json", "plan.json", "manifest.json", "quality.parquet")
 
 
@@ -22,6 +41,7 @@ class RunFolder:
     metrics: dict[str, Any]
     plan: dict[str, Any]
     manifest: dict[str, Any]
+    data: str | None = None  # where the samples lie, if the user says so
 
     @cached_property
     def quality(self) -> pa.Table:
@@ -32,15 +52,17 @@ class RunFolder:
         """
         file = self.path / "quality.parquet"
         try:
-            return pq.read_table(file)
-        except (pa.ArrowException, OSError) as error:
-            raise RunFolderError(f"{file} cannot be read ({error}). Run the repair again.") from error
+            table = read_table([file])
+            check_columns(table, file, QUALITY, sparse=JUDGED)
+            _check_labels(table, file)
+        except (DataError, OSError) as error:
+            raise RunFolderError(f"{error} {AGAIN}") from error
+        return table
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes, by label."""
-        features = json.loads(self.quality.schema.metadata[b"huggingface"])["info"]["features"]
-        return tuple(features["label"]["names"])
+        return class_names_of(self.quality.schema, "label") or ()
 
     @cached_property
     def model(self) -> dict[str, Any]:
@@ -53,7 +75,12 @@ class RunFolder:
             raise RunFolderError(
                 f"{self.path} holds no network: it was made by scoring alone. Use a folder that repair made."
             )
-        return _read_json(self.path / "model.json")
+        return _object(self.path / "model.json", MODEL)
+
+    @property
+    def spec(self) -> str:
+        """Where the samples lie: as the user says, else as they were named for the run."""
+        return self.data or str(self.manifest["config"].get("data", ""))
 
     @property
     def kind(self) -> str:
@@ -77,17 +104,27 @@ def read(folder: Path) -> RunFolder:
         )
     return RunFolder(
         path=folder,
-        metrics=_read_json(folder / "metrics.json"),
-        plan=_read_json(folder / "plan.json"),
-        manifest=_read_json(folder / "manifest.json"),
+        metrics=object_in(folder / "metrics.json", otherwise=AGAIN),
+        plan=object_in(folder / "plan.json", otherwise=AGAIN),
+        manifest=_object(folder / "manifest.json", MANIFEST),
     )
 
 
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunFolderError(f"{file} is not readable JSON ({error}). Run the repair again.") from error
-    if not isinstance(content, dict):
-        raise RunFolderError(f"{file} holds {type(content).__name__}, not an object. Run the repair again.")
+def _check_labels(table: pa.Table, file: Path) -> None:
+    names = class_names_of(table.schema, "label") or ()
+    for column in ("label", "suggested_label"):
+        ends = pc.min_max(table.column(column)).as_py()
+        if table.num_rows and not 0 <= ends["min"] <= ends["max"] < len(names):
+            raise DataError(f"Column {column} of {file} holds labels without a class name.")
+
+
+def _object(file: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
+    """Return the object of a JSON file that holds at least these values; a dot leads into an object."""
+    content = object_in(file, otherwise=AGAIN)
+    for name, kind in kinds.items():
+        value: Any = content
+        for key in name.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        if not isinstance(value, kind):
+            raise RunFolderError(f"{file} holds no {kind.__name__} under {name}. {AGAIN}")
     return content

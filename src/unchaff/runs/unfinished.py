@@ -1,17 +1,18 @@
 """A run folder that is not finished yet: it holds the journal, and nothing else."""
 
 import glob
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from unchaff.errors import RunFolderError
 from unchaff.journal import Journal, difference
+from unchaff.whole import object_in
 
 MARKS = ("manifest.json", "metrics.json")  # what a run folder of ours always holds
 JOURNAL = "unfinished"  # subfolder
 ASIDE = ".{}.{}.partial"  # the whole run folder, before it is put in place
+REPLACE = "Choose another --out, or --overwrite to replace it."
 REPLACED = ".old"  # ends the name of what it replaces, for a moment
 
 
@@ -53,13 +54,13 @@ def finished(folder: Path, settings: Mapping[str, object]) -> Mapping[str, objec
     """
     if not all((folder / name).is_file() for name in MARKS):
         return None
-    manifest, metrics = (json.loads((folder / name).read_text(encoding="utf-8")) for name in MARKS)
-    differing = difference(manifest["config"], settings)
+    manifest, metrics = (object_in(folder / name, otherwise=REPLACE) for name in MARKS)
+    config = manifest.get("config")
+    if not isinstance(config, dict) or "noise_rate_estimate" not in metrics:
+        raise RunFolderError(f"The files of the run in {folder} are not whole. {REPLACE}")
+    differing = difference(config, settings)
     if differing:
-        raise RunFolderError(
-            f"The finished run in {folder} had other settings: {differing}. Choose another --out, or "
-            "--overwrite to replace it."
-        )
+        raise RunFolderError(f"The finished run in {folder} had other settings: {differing}. {REPLACE}")
     return metrics
 
 

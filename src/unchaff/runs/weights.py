@@ -1,5 +1,6 @@
 """Weights from and to files, without ever running code named in one."""
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,6 +42,16 @@ def load_into(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     Raises:
         ModelError: if names or shapes differ; the sentence names which.
     """
+    check_fit(model, state)
+    model.load_state_dict(dict(state))
+
+
+def check_fit(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Compare names and shapes; the network may be without memory, on the device `meta`.
+
+    Raises:
+        ModelError: if they differ; the sentence names where.
+    """
     own = model.state_dict()
     differences = [
         *_listed("the file lacks", [name for name in own if name not in state]),
@@ -59,7 +70,6 @@ def load_into(model: nn.Module, state: Mapping[str, Tensor]) -> None:
             f"The weights do not fit the network: {'; '.join(differences)}. "
             "Give the weights of this network, or name the network they belong to."
         )
-    model.load_state_dict(dict(state))
 
 
 def _listed(what: str, names: list[str], most: int = 3) -> list[str]:
@@ -72,7 +82,7 @@ def _listed(what: str, names: list[str], most: int = 3) -> list[str]:
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load_file(path)
-    except (safetensors.SafetensorError, OSError) as error:
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise ModelError(
             f"{path} is not a readable safetensors file ({_first_line(error)}). It may be cut short: "
             "copy it again or save the weights again."
@@ -80,6 +90,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_state_dict(path: Path) -> object:
+    _check_unpacked(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what torch raises here differs from version to version
@@ -87,6 +98,22 @@ def _read_state_dict(path: Path) -> object:
             f"{path} is not a plain state dict, and nothing else is loaded since a pickle may run code "
             f"({_first_line(error)}). Save it with torch.save(model.state_dict(), ...) or as .safetensors."
         ) from error
+
+
+def _check_unpacked(path: Path) -> None:
+    """Refuse an archive that unpacks to more than it is; torch never packs any tighter."""
+    if not zipfile.is_zipfile(path):
+        return  # of an old version of torch, which packed nothing
+    try:
+        with zipfile.ZipFile(path) as packed:
+            size = sum(each.file_size for each in packed.infolist())
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise ModelError(f"{path} is a broken archive ({_first_line(error)}). Copy it again.") from error
+    if size > path.stat().st_size:
+        raise ModelError(
+            f"{path} would unpack to {size:,} bytes, more than it has. Save it with torch.save or as "
+            ".safetensors."
+        )
 
 
 def _tensors(loaded: object, path: Path) -> dict[str, Tensor]:

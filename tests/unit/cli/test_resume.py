@@ -75,7 +75,7 @@ def server():
         running.stdin.close()
 
 
-def killed_after(server, words, seconds):
+def killed_after(server, words, seconds, by=signal.SIGKILL):
     """Run a command, kill it after so long, and return its exit code: -9 where it was still running."""
     server.stdin.write("\t".join(words) + "\n")
     server.stdin.flush()
@@ -85,7 +85,7 @@ def killed_after(server, words, seconds):
         while time.monotonic() < until:
             os.kill(number, 0)  # is it still there?
             time.sleep(0.01)
-        os.kill(number, signal.SIGKILL)
+        os.kill(number, by)
     return int(server.stdout.readline())
 
 
@@ -110,6 +110,30 @@ def test_killed_twenty_times_at_any_moment_it_ends_with_the_same_bytes(data, und
         assert not (out / "unfinished").exists()
         runs += 1
     assert runs < 20, "it was hardly ever killed in the middle"
+
+
+def test_interrupted_at_any_moment_it_can_go_on(data, undisturbed, server, tmp_path):
+    draw = random.Random(1)  # noqa: S311
+    for attempt in range(2):  # as above
+        begun = time.monotonic()
+        assert (
+            killed_after(server, ["repair", data, *SETTINGS, "--out", str(tmp_path / f"whole{attempt}")], 60)
+            == 0
+        )
+        longest = time.monotonic() - begun
+    interrupts = runs = 0
+    while interrupts < 8:
+        out = tmp_path / f"run{runs}"
+        words = ["repair", data, *SETTINGS, "--out", str(out), "--resume"]
+        while (code := killed_after(server, words, draw.uniform(0.1, longest), signal.SIGINT)) != 0:
+            assert code == 130
+            interrupts += 1
+            assert not list(tmp_path.glob(".run*")), "nothing is half-written"
+            held = [place.name for place in out.iterdir()] if out.exists() else []
+            assert held in ([], ["unfinished"]) or hashes(out) == undisturbed
+        assert hashes(out) == undisturbed, f"after {interrupts} interrupts"
+        runs += 1
+    assert runs < 8, "it was hardly ever interrupted in the middle"
 
 
 class Stop(Exception):  # noqa: N818
