@@ -33,7 +33,7 @@ def dispute(trained: Trained, observed: Observed, *, streams: Streams, limit: in
     generator = streams("dispute/augment", samples.device)
     guesses, margins, each = [], [], 0.0
     with in_eval_mode(trained.model), torch.no_grad():
-        for batch in samples.batches(256):
+        for batch in samples.batches(samples.at_once(256)):
             changed = augment(batch.inputs, samples.kind, generator)
             if torch.equal(changed, batch.inputs):
                 return Dispute(disagreement=None, cost=Cost())
