@@ -12,6 +12,7 @@ LONGEST_FILE = 300
 # Each line may import the lines above it and its own folder; neighbours on a line know nothing of each other.
 LAYERS = (
     ("errors", "streams", "progress", "whole"),
+    ("shards",),
     ("journal",),
     ("extras", "packing"),
     ("samples", "tasks"),

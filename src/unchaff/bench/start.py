@@ -28,7 +28,7 @@ def start(cell: "Cell", samples: Samples, *, streams: Streams) -> tuple[str, Tra
         ModelError: the network cannot be built, takes other inputs, or answers with too few outputs.
     """
     spec = cell.model or default_net(samples)
-    model = build(spec, samples, streams=streams)
+    model = build(spec, samples, streams=streams, measures=cell.weights is None)
     if cell.weights is not None:
         load_into(model, load_weights(cell.weights))
     model = fitting(model, samples)

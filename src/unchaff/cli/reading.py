@@ -23,6 +23,7 @@ def reading(given: options.Reading) -> Options:
     return replace(
         columns(given),
         lazy=given.lazy,
+        workers=given.workers,
         size=options.image_size(given.size),
         rate=given.rate,
         seconds=given.seconds,

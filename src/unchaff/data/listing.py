@@ -30,15 +30,16 @@ class Encoded(Protocol):
 
 @dataclass(frozen=True)
 class Files:
-    """One file per input."""
+    """One file per input, in one folder or below it."""
 
-    paths: tuple[Path, ...]
+    folder: Path
+    names: Ids  # relative paths; an array, as there may be millions
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.names)
 
     def __getitem__(self, row: int) -> bytes:
-        return self.paths[row].read_bytes()
+        return (self.folder / str(self.names[row])).read_bytes()
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from unchaff.data.columns import Columns, class_names_of, detect, medium_of
 from unchaff.data.listing import UNLABELLED, Encoded, Listing, numbered
 from unchaff.data.options import Options
+from unchaff.data.spool import Spool, size_of, spooled
 from unchaff.errors import DataError
 from unchaff.samples import Ids
+
+SPOOLED_ABOVE = 256 * 1024**2  # bytes of the files in a table
 
 
 @dataclass(frozen=True)
@@ -55,24 +58,37 @@ def list_parquet(paths: list[Path], options: Options) -> Listing:
     try:
         schema = pq.read_schema(paths[0])
         columns = detect(schema, options)
-        table = _read(paths, columns, options.rows)
+        files: Encoded | None = _spooled(paths, columns, options)
+        others = [name for name in columns.used if files is None or name not in columns.inputs]
+        table = _read(paths, others, options.rows)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
         told = str(error).splitlines()[0]
         raise DataError(f"{paths[0]} cannot be read as Parquet: {told} Give another file.") from error
     where = "a Parquet file" if len(paths) == 1 else f"{len(paths)} Parquet files"
     is_id_asked = options.id_column is not None
-    return list_table(table, columns, folder=paths[0].parent, where=where, is_id_asked=is_id_asked)
+    if columns.is_media and files is None:
+        files = _file_column(table.column(columns.inputs[0]), paths[0].parent)
+    return list_table(table, columns, files=files, where=where, is_id_asked=is_id_asked)
 
 
-def _read(paths: list[Path], columns: Columns, rows: int | None) -> pa.Table:
+def _spooled(paths: list[Path], columns: Columns, options: Options) -> Spool | None:
+    """Return the files in the table, if they are many or decoded on access, as rows on disk."""
+    if not columns.is_media or options.lazy is False:
+        return None
+    if options.lazy is None and size_of(paths, columns.inputs[0]) <= SPOOLED_ABOVE:
+        return None
+    return spooled(paths, columns.inputs[0], options.rows)
+
+
+def _read(paths: list[Path], columns: list[str], rows: int | None) -> pa.Table:
     pieces: list[pa.Table] = []
     left = rows
     for path in paths:
         if left is None:
-            pieces.append(pq.read_table(path, columns=columns.used))
+            pieces.append(pq.read_table(path, columns=columns))
             continue
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(columns=columns.used, batch_size=max(min(left, 8192), 1)):
+            for batch in file.iter_batches(columns=columns, batch_size=max(min(left, 8192), 1)):
                 if left <= 0:
                     break
                 piece = pa.Table.from_batches([batch]).slice(0, left)
@@ -82,15 +98,20 @@ def _read(paths: list[Path], columns: Columns, rows: int | None) -> pa.Table:
 
 
 def list_table(
-    table: pa.Table, columns: Columns, *, folder: Path, where: str, is_id_asked: bool = False
+    table: pa.Table,
+    columns: Columns,
+    *,
+    where: str,
+    files: Encoded | None = None,
+    is_id_asked: bool = False,
 ) -> Listing:
     """Return the listing of a table whose columns are known.
 
     Args:
         table: the rows.
         columns: which column is what.
-        folder: where files named in the table lie.
         where: the start of the sentence that says what was found.
+        files: the inputs, where they are files.
         is_id_asked: the id column was named by the user: repeated ids are then an error.
     """
     if table.num_rows == 0:
@@ -98,8 +119,8 @@ def list_table(
     ids, id_note = ids_of(table, columns, is_asked=is_id_asked)
     labels, class_names = _labels(table, columns.label)
     inputs: Encoded | NDArray[np.generic]
-    if columns.is_media:
-        inputs = _file_column(table.column(columns.inputs[0]), folder)
+    if files is not None:
+        inputs = files
         medium = medium_of(table.schema, columns.inputs[0], _first(inputs))
     elif columns.is_text:
         inputs = np.array(table.column(columns.inputs[0]).to_pylist(), dtype=object)
@@ -173,7 +194,7 @@ def _joined(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
     return pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
 
 
-def _first(files: FileColumn) -> bytes:
+def _first(files: Encoded) -> bytes:
     for row in range(len(files)):
         try:
             if data := files[row]:

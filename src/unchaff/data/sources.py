@@ -1,18 +1,17 @@
 """Where inputs come from: one tensor in memory, or files decoded on access by worker processes."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
+from unchaff.data.loader import Items, decoded
 from unchaff.data.prepare import Prepare
 from unchaff.samples import Change, Rows
-from unchaff.streams import Streams
 
 CPU = torch.device("cpu")
 CHUNK = 512  # samples handled at once when a whole source is gone through
@@ -117,32 +116,9 @@ def in_memory(inputs: Tensor, prepare: Prepare) -> InMemory:
     return InMemory(_Held(inputs, prepare), np.arange(len(inputs)), inputs.device)
 
 
-@runtime_checkable
-class Items(Protocol):
-    """Raw inputs one by one, decoded when asked for; travels to worker processes."""
-
-    def __len__(self) -> int:
-        """Return the number of inputs."""
-        ...
-
-    def __getitem__(self, row: int) -> Tensor:
-        """Return one decoded raw input, without the batch dimension."""
-        ...
-
-
-class _Decoded(Dataset[Tensor]):
-    """What a worker process does: decode, nothing else, so that memory and disk give equal batches."""
-
-    def __init__(self, items: Items) -> None:
-        self.items = items
-
-    def __getitem__(self, row: int) -> Tensor:
-        return self.items[row]
-
-
 @dataclass(frozen=True)
 class OnDisk:
-    """Inputs decoded on access by worker processes, at most two batches ahead each.
+    """Inputs decoded on access by worker processes, one batch ahead each.
 
     Changes and preparation run here and not in the workers, with the code that serves memory.
     """
@@ -157,16 +133,15 @@ class OnDisk:
 
     def read(self, batches: Iterable[Rows]) -> Iterator[Tensor]:
         """Yield the prepared inputs of each batch."""
-        batches = list(batches)
-        loader: DataLoader[Tensor] = DataLoader(
-            _Decoded(self.items),
-            batch_sampler=[self.rows[rows].tolist() for rows in batches],
-            num_workers=min(self.workers, len(batches)),
-            prefetch_factor=2 if self.workers and batches else None,
-            generator=Streams(0)("workers"),  # or the loader would draw from the global one
-        )
-        for rows, raw in zip(batches, loader, strict=True):
-            yield self.prepare(_changed(self.layers, rows, raw)).to(self.device)
+        begun: deque[Rows] = deque()
+
+        def asked() -> Iterator[Rows]:
+            for rows in batches:
+                begun.append(rows)
+                yield self.rows[rows]
+
+        for raw in decoded(self.items, asked(), self.workers):
+            yield self.prepare(_changed(self.layers, begun.popleft(), raw)).to(self.device)
 
     def raw(self, rows: Rows) -> Tensor:
         """Return inputs as stored, in the computer's own memory."""

@@ -1,7 +1,7 @@
 """Work on many small files at once."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -18,3 +18,10 @@ def in_threads(work: Callable[[int], Result], count: int) -> Iterator[Result]:
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for results in pool.map(several, range(0, count, CHUNK)):
             yield from results
+
+
+def alike(results: Iterable[Result]) -> Iterator[Result]:
+    """Yield the results, equal ones as one object: millions of small ones take hardly any memory then."""
+    seen: dict[Result, Result] = {}
+    for result in results:
+        yield seen.setdefault(result, result)
