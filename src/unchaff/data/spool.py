@@ -1,9 +1,14 @@
 """Encoded inputs of large Parquet files, laid into one file on disk from where each can be read by itself."""
 
+import os
 import shutil
+import tempfile
+import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from multiprocessing.reduction import DupFd
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,21 +17,30 @@ from numpy.typing import NDArray
 
 from unchaff.errors import DataError
 from unchaff.samples import Ids
-from unchaff.shards import Scratch
 
 ROWS = 64  # read from a row group at once
 BUFFER = 1024**2  # bytes of a row group that are read ahead
 
 
+class Nameless:
+    """An open file without a name, closed when nothing refers to it any more."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        weakref.finalize(self, os.close, descriptor)
+
+
 @dataclass(frozen=True)
 class Spool:
-    """Inputs one after another in one file; those that the table only names lie beside it."""
+    """Inputs one after another in one file; those that the table only names lie beside it.
 
-    file: Path
+    The file has no name: it is gone with the last process that reads it, however that ends.
+    """
+
+    file: Nameless
     ends: NDArray[np.int64]  # in bytes, of each input
     names: Ids  # of files beside the table; empty where the table holds the bytes
     folder: Path  # of the table
-    keeper: Scratch = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -35,9 +49,15 @@ class Spool:
         if self.names[row]:
             return (self.folder / str(self.names[row])).read_bytes()
         start = int(self.ends[row - 1]) if row else 0
-        with self.file.open("rb") as opened:
-            opened.seek(start)
-            return opened.read(int(self.ends[row]) - start)
+        return os.pread(self.file.descriptor, int(self.ends[row]) - start, start)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let a spawned worker read the same file."""
+        return _opened, (DupFd(self.file.descriptor), self.ends, self.names, self.folder)
+
+
+def _opened(file: Any, ends: NDArray[np.int64], names: Ids, folder: Path) -> Spool:  # noqa: ANN401
+    return Spool(Nameless(file.detach()), ends, names, folder)
 
 
 def size_of(paths: list[Path], column: str) -> int:
@@ -64,22 +84,22 @@ def spooled(paths: list[Path], column: str, rows: int | None) -> Spool:
     Raises:
         DataError: there is no room for it in the folder for temporary files.
     """
-    keeper = Scratch()
-    needed, free = size_of(paths, column), shutil.disk_usage(keeper.path).free
+    place = tempfile.gettempdir()
+    needed, free = size_of(paths, column), shutil.disk_usage(place).free
     if rows is None and needed > free:
         raise DataError(
-            f"Reading column {column} sample by sample takes {needed / 1e9:.1f} GB in {keeper.path.parent}, "
-            f"where {free / 1e9:.1f} GB are free. Name another folder in TMPDIR."
+            f"Reading column {column} sample by sample takes {needed / 1e9:.1f} GB in {place}, where "
+            f"{free / 1e9:.1f} GB are free. Name another folder in TMPDIR."
         )
-    file, end, ends, names = keeper.path / "inputs", 0, [], []
-    with file.open("wb") as out:
+    end, ends, names = 0, [], []
+    with tempfile.TemporaryFile() as file:
         for held, name in _cells(paths, column, rows):
-            end += out.write(held)
+            end += file.write(held)
             ends.append(end)
             names.append(name)
-    return Spool(
-        file, np.array(ends, dtype=np.int64), np.array(names, dtype=np.str_), paths[0].parent, keeper
-    )
+        file.flush()
+        kept = Nameless(os.dup(file.fileno()))
+    return Spool(kept, np.array(ends, dtype=np.int64), np.array(names, dtype=np.str_), paths[0].parent)
 
 
 def _cells(paths: list[Path], column: str, rows: int | None) -> Iterator[tuple[bytes, str]]:

@@ -139,21 +139,19 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_workers_end_when_their_parent_is_killed():
-    source = str(Path(unchaff.__file__).parents[1])
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", KILLED],
-        check=False,
-        env={**os.environ, "PYTHONPATH": source},
-        capture_output=True,
-        text=True,
-    )
-    left = [int(word) for word in done.stdout.split()]
+    environment = {**os.environ, "PYTHONPATH": str(Path(unchaff.__file__).parents[1])}
+    words = [sys.executable, "-c", KILLED]
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as parent:  # noqa: S603
+        left = [int(word) for word in parent.stdout.readline().split()]
     assert len(left) == 2
     until = time.monotonic() + 20
-    while left and time.monotonic() < until:
-        left = [pid for pid in left if is_alive(pid)]
+    while any(map(is_alive, left)) and time.monotonic() < until:
         time.sleep(0.05)
-    assert left == []
+    try:
+        assert [pid for pid in left if is_alive(pid)] == []
+    finally:
+        for pid in filter(is_alive, left):
+            os.kill(pid, signal.SIGKILL)
 
 
 def is_alive(pid):

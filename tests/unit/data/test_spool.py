@@ -1,6 +1,9 @@
 """Files in large tables are laid out on disk once, and read from there one by one."""
 
+import multiprocessing
+import os
 import shutil
+import tempfile
 from collections import namedtuple
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from unchaff.data import parquet
+from unchaff.data import loader, parquet
 from unchaff.data.listing import Subset
 from unchaff.data.load import load
 from unchaff.data.options import Options
@@ -49,15 +52,36 @@ def test_every_input_is_found_in_any_order(tables):
 def test_only_the_first_rows_are_laid_out(tables, rows):
     spool = spooled(tables, "x", rows)
     assert len(spool) == rows
-    assert spool.file.stat().st_size == sum(map(len, CONTENTS[:rows]))
+    assert os.fstat(spool.file.descriptor).st_size == sum(map(len, CONTENTS[:rows]))
 
 
-def test_the_file_is_gone_with_the_last_who_reads_it(tables):
+def test_the_file_has_no_name_that_a_killed_run_could_leave(tables, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
     spool = spooled(tables, "x", None)
-    place = spool.keeper.path
-    assert place.is_dir()
-    del spool
-    assert not place.exists()
+    assert spool[6] == CONTENTS[6]
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+class Lengths:
+    """The length of each input."""
+
+    def __init__(self, spool):
+        self.spool = spool
+
+    def __len__(self):
+        return len(self.spool)
+
+    def __getitem__(self, row):
+        return torch.tensor([len(self.spool[row])])
+
+
+@pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+def test_workers_read_the_same_file_however_they_are_started(start, tables, monkeypatch):
+    monkeypatch.setattr(loader, "CONTEXT", multiprocessing.get_context(start))
+    items = Lengths(spooled(tables, "x", 100))
+    found = torch.cat(list(loader.decoded(items, np.arange(100).reshape(10, 10), 2)))
+    assert found[:, 0].tolist() == [len(content) for content in CONTENTS[:100]]
 
 
 def test_no_room_is_said_before_it_is_filled(tables, monkeypatch):
