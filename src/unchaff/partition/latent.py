@@ -29,6 +29,7 @@ class Latent:
     leaks: tuple[float, ...]  # how far a wrong given label raised its own score, in deviations
     clarity: float  # mean of the largest class probability, the given label not seen
     agrees: bool  # the first opinion scores given labels above others, as anything that sees classes does
+    model: "Model"  # that says so
 
     @property
     def is_identified(self) -> bool:
@@ -36,6 +37,36 @@ class Latent:
         occurs = self.posterior.sum(0) >= FEWEST
         own = self.transition.argmax(1) == torch.arange(len(self.transition))
         return bool(own[occurs].all()) and max(self.slopes) < 0.99 * LARGEST
+
+
+@dataclass(frozen=True)
+class Model:
+    """How opinions and given labels speak of true ones; says the same of samples it was not fitted to."""
+
+    deviations: tuple[float, ...]  # of each opinion
+    slopes: Float[Tensor, " k"]
+    leaks: Float[Tensor, " k"]
+    offsets: Float[Tensor, " classes"]
+    transition: Float[Tensor, "classes classes"]
+
+    def log_classes(self, scores: Tensor, own: Tensor) -> Float[Tensor, "n classes"]:
+        """Return the log probability of each class with the given label not seen."""
+        bare = scores - self.leaks[:, None, None] * own
+        return torch.log_softmax(torch.einsum("k,knc->nc", self.slopes, bare) + self.offsets, dim=1)
+
+    def log_joint(self, scores: Tensor, own: Tensor, labels: Tensor) -> Float[Tensor, "n classes"]:
+        """Return the log probability of each class and the given label."""
+        return self.log_classes(scores, own) + self.transition[:, labels].T.clamp_min(1e-12).log()
+
+    @torch.no_grad()
+    def posterior(
+        self, opinions: Sequence[Float[Tensor, "n classes"]], labels: Int[Tensor, " n"]
+    ) -> Float[Tensor, "n classes"]:
+        """Return P(true label | opinions, given label) of any samples."""
+        pairs = zip(opinions, self.deviations, strict=True)
+        scores = torch.stack([_scaled(_centred(opinion), deviation) for opinion, deviation in pairs])
+        own = functional.one_hot(labels, scores.shape[2]).double()
+        return self.log_joint(scores, own, labels).softmax(dim=1).float()
 
 
 def latent(opinions: Sequence[Float[Tensor, "n classes"]], labels: Int[Tensor, " n"]) -> Latent:
@@ -59,27 +90,33 @@ def latent(opinions: Sequence[Float[Tensor, "n classes"]], labels: Int[Tensor, "
         ModelError: an opinion holds numbers that are not finite.
     """
     with torch.inference_mode(mode=False), torch.enable_grad():
-        scores = torch.stack([_standard(opinion) for opinion in opinions])
+        centred = [_centred(opinion) for opinion in opinions]
+        deviations = tuple(float(each.std(correction=0)) for each in centred)
+        scores = torch.stack([_scaled(*each) for each in zip(centred, deviations, strict=True)])
         given = labels.cpu().long().clone()
-        plain, leaky = (_fitted(scores, given, with_leak=with_leak) for with_leak in (False, True))
+        plain, leaky = (
+            _fitted(_Fit(scores, deviations, given, with_leak=with_leak)) for with_leak in (False, True)
+        )
     return leaky if leaky.is_identified and leaky.clarity > plain.clarity else plain
 
 
-def _fitted(scores: Float[Tensor, "k n classes"], labels: Int[Tensor, " n"], *, with_leak: bool) -> Latent:
+def _fitted(fit: "_Fit") -> Latent:
     """Fit slopes and offsets, then transition and leaks, in turns until nothing moves."""
-    model = _Model(scores, labels, with_leak=with_leak)
     for _ in range(ROUNDS):
-        model.learn()
-        if model.believe() < SETTLED:
+        fit.learn()
+        if fit.believe() < SETTLED:
             break
-    return model.result()
+    return fit.result()
 
 
-class _Model:
-    """What is being fitted."""
+class _Fit:
+    """A model on its way."""
 
-    def __init__(self, scores: Tensor, labels: Tensor, *, with_leak: bool) -> None:
+    def __init__(
+        self, scores: Tensor, deviations: tuple[float, ...], labels: Tensor, *, with_leak: bool
+    ) -> None:
         number, _, classes = scores.shape
+        self._deviations = deviations
         self._scores, self._labels = scores, labels
         self._own = functional.one_hot(labels, classes).double()
         self._leaks = torch.zeros(number, dtype=torch.float64)
@@ -90,17 +127,14 @@ class _Model:
         if with_leak:
             self._leaks = self._leaked()
         self._transition = _anchored(scores[0] - self._leaks[0] * self._own, labels)
+        self._believing = self._model()
 
-    def _slopes(self) -> Tensor:
-        return self._log_slopes.clamp(-5.0, log(LARGEST)).exp()
-
-    def _log_classes(self) -> Tensor:
-        """Return the log probability of each class with the given label not seen."""
-        bare = self._scores - self._leaks[:, None, None] * self._own
-        return torch.log_softmax(torch.einsum("k,knc->nc", self._slopes(), bare) + self._offsets, dim=1)
+    def _model(self) -> Model:
+        slopes = self._log_slopes.clamp(-5.0, log(LARGEST)).exp()
+        return Model(self._deviations, slopes, self._leaks, self._offsets, self._transition)
 
     def _log_joint(self) -> Tensor:
-        return self._log_classes() + self._transition[:, self._labels].T.clamp_min(1e-12).log()
+        return self._model().log_joint(self._scores, self._own, self._labels)
 
     def learn(self) -> None:
         """Raise the likelihood of the given labels over slopes and offsets."""
@@ -118,6 +152,7 @@ class _Model:
     @torch.no_grad()
     def believe(self) -> float:
         """Renew posterior, transition and leaks; return the largest change of the latter two."""
+        self._believing = self._model()
         self._posterior = self._log_joint().softmax(dim=1)
         counts = self._posterior.T @ self._own + PSEUDO / len(self._transition)
         transition = counts / counts.sum(1, keepdim=True)
@@ -134,18 +169,20 @@ class _Model:
     @torch.no_grad()
     def result(self) -> Latent:
         """Return what was fitted."""
+        model = self._model()
         return Latent(
             posterior=self._posterior.float(),
             transition=self._transition.float(),
-            slopes=tuple(self._slopes().tolist()),
+            slopes=tuple(model.slopes.tolist()),
             leaks=tuple(self._leaks.tolist()),
-            clarity=float(self._log_classes().exp().amax(1).mean()),
+            clarity=float(model.log_classes(self._scores, self._own).exp().amax(1).mean()),
             agrees=float((self._scores[0] * self._own).sum()) > 0,
+            model=self._believing,  # that the posterior is of
         )
 
 
-def _standard(opinion: Tensor) -> Float[Tensor, "n classes"]:
-    """Return scores without the mean of each sample, in deviations over all."""
+def _centred(opinion: Tensor) -> Float[Tensor, "n classes"]:
+    """Return scores without the mean of each sample."""
     wide = opinion.detach().double().cpu().clone()
     if not bool(wide.isfinite().all()):
         broken = int((~wide.isfinite()).any(1).sum())
@@ -153,9 +190,11 @@ def _standard(opinion: Tensor) -> Float[Tensor, "n classes"]:
             f"What the network's layers say is not finite for {broken} of {len(wide)} samples. "
             "Check the inputs with `unchaff doctor`, and the weights."
         )
-    centred = wide - wide.mean(1, keepdim=True)
-    deviation = centred.std(correction=0)
-    return centred / deviation if float(deviation) > 1e-12 else torch.zeros_like(centred)
+    return wide - wide.mean(1, keepdim=True)
+
+
+def _scaled(centred: Tensor, deviation: float) -> Float[Tensor, "n classes"]:
+    return centred / deviation if deviation > 1e-12 else torch.zeros_like(centred)
 
 
 def _anchored(
