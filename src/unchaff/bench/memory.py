@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +29,7 @@ from unchaff.whole import put
 CLASSES = 10
 EVERY = 0.2  # seconds between two looks at the memory of a process
 PROC = Path("/proc")
+GROUP = 100  # pictures in a row group of a table
 GB = 10**9
 
 
@@ -168,9 +170,10 @@ def _table(place: Path, bulk: Bulk) -> Path:
     cell = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     schema = pa.schema([("image", cell), ("label", pa.int64())])
     with pq.ParquetWriter(file, schema, compression="none") as writer:
-        for label, content in _pictures(bulk):
-            cells = pa.array([{"bytes": content, "path": None}], cell)
-            writer.write_batch(pa.record_batch([cells, pa.array([label])], schema=schema), row_group_size=100)
+        pictures = _pictures(bulk)
+        while group := list(islice(pictures, GROUP)):
+            cells = pa.array([{"bytes": content, "path": None} for _, content in group], cell)
+            writer.write_table(pa.table([cells, pa.array([label for label, _ in group])], schema=schema))
     return file
 
 
@@ -213,9 +216,18 @@ def _text(file: Path) -> str:
 
 
 def known(file: Path) -> dict[str, Weighed]:
-    """Return what a results file holds, by key."""
+    """Return what a results file holds, by key.
+
+    Raises:
+        DataError: a line of it is no result.
+    """
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    return {row.key: row for row in (Weighed(**json.loads(line)) for line in lines)}
+    try:
+        return {row.key: row for row in (Weighed(**json.loads(line)) for line in lines)}
+    except (ValueError, TypeError) as error:
+        raise DataError(
+            f"{file} holds a line that is no result. Repair it, or give another --out."
+        ) from error
 
 
 def run(bulks: Sequence[Bulk], file: Path) -> Iterator[Weighed]:

@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unchaff.partition.latent import latent
+from unchaff.partition.latent import PIECE, latent
 from unchaff.records import Wide
-from unchaff.samples import Ids
+from unchaff.samples import Ids, Rows
 from unchaff.shards import whole
 from unchaff.streams import Streams
 
-FITTED_ON = 1_000_000  # samples times classes the model is fitted to; of more, a part drawn by id
-AT_ONCE = FITTED_ON // 4  # the same, of a piece the fitted model is applied to
+FITTED_ON = 4_000_000  # samples times classes the model is fitted to; of more, a part drawn by id
+OF_A_CLASS = 100  # samples of each class that part holds on average, where classes are many
+AT_MOST = 100_000_000  # samples times classes, however many classes
 
 
 @dataclass(frozen=True)
@@ -40,19 +42,17 @@ def believed(opinions: Sequence[Wide], labels: Int[Tensor, " n"], ids: Ids) -> B
     """
     size = len(labels)
     classes = opinions[0].shape[1]
-    if size * classes <= FITTED_ON:
-        found = latent([whole(each) for each in opinions], labels)
-        posterior = found.posterior
-        return Believed(_own(posterior, labels), posterior.argmax(1), found.agrees, size)
-    rows = torch.from_numpy(Streams(0).subset("latent", ids, max(1, FITTED_ON // classes)))
+    rows = torch.from_numpy(_rows(ids, classes))
     found = latent([whole(each[rows]) for each in opinions], labels[rows])
     quality, suggested = [], []
-    for piece in torch.arange(size).split(max(1, AT_ONCE // classes)):
+    for piece in torch.arange(size).split(max(1, PIECE // classes)):
         posterior = found.model.posterior([whole(each[piece]) for each in opinions], labels[piece])
-        quality.append(_own(posterior, labels[piece]))
+        quality.append(posterior.gather(1, labels[piece][:, None]).squeeze(1).clamp(0, 1))
         suggested.append(posterior.argmax(1))
     return Believed(torch.cat(quality), torch.cat(suggested), found.agrees, len(rows))
 
 
-def _own(posterior: Float[Tensor, "b classes"], labels: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
-    return posterior.gather(1, labels[:, None]).squeeze(1).clamp(0, 1)
+def _rows(ids: Ids, classes: int) -> Rows:
+    """Return the samples to fit to."""
+    limit = max(FITTED_ON // classes, min(OF_A_CLASS * classes, AT_MOST // classes))
+    return np.arange(len(ids)) if len(ids) <= limit else Streams(0).subset("latent", ids, limit)
