@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from unchaff.errors import UnchaffError
     from unchaff.estimator import RepairedClassifier
     from unchaff.methods import METHODS
+    from unchaff.recording.recorder import Recorder
     from unchaff.records import Outcome, Recipe, Trained
 
 __all__ = [
     "METHODS",
     "Outcome",
     "Recipe",
+    "Recorder",
     "RepairedClassifier",
     "Trained",
     "UnchaffError",
@@ -30,6 +32,7 @@ _HOMES = {
     "METHODS": "unchaff.methods",
     "Outcome": "unchaff.records",
     "Recipe": "unchaff.records",
+    "Recorder": "unchaff.recording.recorder",
     "RepairedClassifier": "unchaff.estimator",
     "Trained": "unchaff.records",
     "UnchaffError": "unchaff.errors",

@@ -7,79 +7,104 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
 from unchaff.attribute.readout import Readout
 from unchaff.bench.start import fitting
-from unchaff.data.dataset import from_dataset
+from unchaff.data.dataset import Data, samples_of
 from unchaff.errors import RunFolderError
+from unchaff.hub import opened
 from unchaff.interfaces import Repair
+from unchaff.methods.heed import heeding
 from unchaff.methods.unlearn import Unlearn
 from unchaff.nets.adapt import bare
 from unchaff.nets.build import NETS, from_shape
+from unchaff.nets.hub import from_folder, is_of_hub, rebuilt
+from unchaff.partition.recorded import Recorded
 from unchaff.partition.transition import Transition
-from unchaff.records import Observed, Outcome, Partition, Trained
+from unchaff.recording.matching import matched
+from unchaff.records import Observed, Partition, Trained
+from unchaff.repaired import Repaired
 from unchaff.runs.read import read
 from unchaff.runs.weights import check_fit, load_into, load_weights
+from unchaff.runs.write import HUB
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 
-Data = Samples | Dataset[tuple[Tensor, int]] | Dataset[Mapping[str, Any]] | Dataset[tuple[Any, int]]
 
-
-def repair(
-    model: nn.Module | Trained,
+def repair(  # noqa: PLR0913  what to repair, and what is known of it
+    model: nn.Module | Trained | str | Path,
     train: Data,
     *,
     method: Repair | None = None,
     holdout: Data | None = None,
+    record: str | Path | None = None,
     taps: Sequence[str] = (),
     seed: int = 0,
-) -> Outcome:
+) -> Repaired:
     """Repair a copy of a trained classifier.
 
     Args:
         model: maps a batch of inputs to logits (b, classes), or to an object, mapping or tuple that
             holds them; not modified. Pass a `Trained` to say more about it: its weights before training,
             or how it was trained, the yardstick of budgets (the default recipe is assumed without). A
-            network of the transformers library is taken for pretrained.
+            network of the transformers library is taken for pretrained. A path is that of a Hugging Face
+            model folder with a trained network.
         train: what it was trained on, with the labels as given; not modified.
         method: `Unlearn()` by default; any member of `unchaff.methods.METHODS`.
         holdout: samples the network has not seen; their labels may be as noisy.
+        record: that a `Recorder` wrote while the network, or another, was trained on these samples; it is
+            weighed in where the method splits.
         taps: names of the layers whose inputs to judge samples by; found out by default.
         seed: same seed, same machine: same result on the CPU.
 
     Returns:
-        The outcome: `model` (repaired copy), `quality` (a table of one row per sample), `cost`.
+        The outcome: `model` (repaired copy), `quality` (a table of one row per sample), `cost`, and
+        `save(run)`.
 
     Raises:
-        DataError: the data cannot be learned from.
+        ConfigError: the method makes no use of a record.
+        DataError: the data cannot be learned from; the record is of other samples.
         ModelError: the network cannot take the data, or has no layer to read.
     """
-    samples = _samples(train)
-    trained = model if isinstance(model, Trained) else Trained(model=model, pretrained=_is_of_hub(model))
+    samples, repairing = samples_of(train), method or Unlearn()
+    beside = opened(model).beside() if isinstance(model, str | Path) else {}
+    trained = _trained(model, samples)
     trained = replace(trained, taps=tuple(taps)) if taps else trained
     trained = replace(trained, model=fitting(trained.model, samples, trained.taps))
-    observed = Observed(train=samples, holdout=None if holdout is None else _samples(holdout))
-    outcome = (method or Unlearn())(trained, observed, streams=Streams(seed))
-    return replace(outcome, model=bare(outcome.model))
+    observed = Observed(train=samples, holdout=None if holdout is None else samples_of(holdout))
+    if record is not None:
+        margins = matched(record, samples).record
+        trained, repairing = replace(trained, record=margins), heeding(repairing, margins)
+    outcome = repairing(trained, observed, streams=Streams(seed))
+    known = {**vars(outcome), "model": bare(outcome.model)}
+    return Repaired(**known, trained=trained, observed=observed, method=repairing, seed=seed, beside=beside)
 
 
-def score(model: nn.Module, train: Data, *, taps: Sequence[str] = (), seed: int = 0) -> Partition:
-    """Judge every sample and leave the network alone.
+def score(
+    model: nn.Module | str | Path,
+    train: Data,
+    *,
+    record: str | Path | None = None,
+    taps: Sequence[str] = (),
+    seed: int = 0,
+) -> Partition:
+    """Judge every sample and leave the network, or that of a model folder, alone; arguments as of `repair`.
 
     Returns:
         The split: `quality` in [0, 1] per id, higher is better, and who would be kept.
     """
-    samples = _samples(train)
-    trained = Trained(model=fitting(model, samples, tuple(taps)), taps=tuple(taps))
-    return Transition()(Readout()(trained, Observed(train=samples), streams=Streams(seed)))
+    samples = samples_of(train)
+    trained = _trained(model, samples)
+    trained = replace(trained, model=fitting(trained.model, samples, tuple(taps)), taps=tuple(taps))
+    rule = Transition() if record is None else Recorded(record=matched(record, samples).record)
+    return rule(Readout()(trained, Observed(train=samples), streams=Streams(seed)))
 
 
 def load(run: str | Path, *, model: nn.Module | None = None) -> nn.Module:
     """Return the repaired network of a run folder, in evaluation mode.
 
-    Built-in networks are rebuilt; for any other one pass the plain, freshly built network as `model`.
+    Built-in networks and those of the transformers library are rebuilt; for any other one pass the plain,
+    freshly built network as `model`.
     No code named in a file is run, and no pickle is read.
 
     Raises:
@@ -88,15 +113,20 @@ def load(run: str | Path, *, model: nn.Module | None = None) -> nn.Module:
     """
     folder = Path(run)
     spec, state = read(folder).model, load_weights(folder / "model.safetensors")
-    if model is None:
-        if spec["model"] not in NETS:
-            raise RunFolderError(
-                f"{folder} holds the network {spec['model']!r}, which is not built in. "
-                "Pass the plain network: unchaff.load(run, model=network)."
-            )
-        model = _built_in(spec, state, folder)
+    model = _rebuilt(folder, spec, state) if model is None else model
     load_into(model, state)
     return model.eval()
+
+
+def _rebuilt(folder: Path, spec: Mapping[str, Any], state: Mapping[str, Tensor]) -> nn.Module:
+    if "hub" in spec:
+        return rebuilt(folder / HUB)
+    if spec["model"] not in NETS:
+        raise RunFolderError(
+            f"{folder} holds the network {spec['model']!r}, which is not built in. "
+            "Pass the plain network: unchaff.load(run, model=network)."
+        )
+    return _built_in(spec, state, folder)
 
 
 def _built_in(spec: Mapping[str, Any], state: Mapping[str, Tensor], folder: Path) -> nn.Module:
@@ -109,13 +139,13 @@ def _built_in(spec: Mapping[str, Any], state: Mapping[str, Tensor], folder: Path
         raise RunFolderError(
             f"{folder / 'model.json'} describes no network that can be built ({error}). Run the repair again."
         ) from error
-    return from_shape(spec["model"], shape, classes)
+    with Streams(0).forked_global("load"):
+        return from_shape(spec["model"], shape, classes)
 
 
-def _is_of_hub(model: nn.Module) -> bool:
-    """Whether a network is one of the transformers library, and so most likely began pretrained."""
-    return hasattr(model, "base_model_prefix")
-
-
-def _samples(data: Data) -> Samples:
-    return data if isinstance(data, Samples) else from_dataset(data)
+def _trained(model: nn.Module | Trained | str | Path, samples: Samples) -> Trained:
+    if isinstance(model, Trained):
+        return model
+    if isinstance(model, nn.Module):
+        return Trained(model=model, pretrained=is_of_hub(model))
+    return Trained(model=from_folder(Path(model), samples).to(samples.device), pretrained=True)

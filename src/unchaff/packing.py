@@ -51,6 +51,11 @@ class Layout:
             start += part.size
         return found
 
+    def bytes_of(self, tensors: Mapping[str, Tensor]) -> UInt8[Tensor, "b bytes"]:
+        """Return the rows that unpack to these tensors."""
+        flat = [tensors[part.name].reshape(len(tensors[part.name]), -1) for part in self.parts]
+        return torch.cat([each.contiguous().view(torch.uint8) for each in flat], dim=1)
+
     def mask(self, rows: UInt8[Tensor, "b bytes"]) -> Tensor | None:
         """Return which places of a sequence hold something (b, length), where the samples say so."""
         if not any(part.name == MASK for part in self.parts):
@@ -83,8 +88,8 @@ def pack(
         name: _joined(name, [column[name] for column in columns], is_masked=is_masked) for name in names
     }
     parts = tuple(Part(name, each.dtype, tuple(each.shape[1:])) for name, each in joined.items())
-    flat = [each.reshape(len(each), -1).contiguous().view(torch.uint8) for each in joined.values()]
-    return torch.cat(flat, dim=1), Layout(parts, by_name)
+    layout = Layout(parts, by_name)
+    return layout.bytes_of(joined), layout
 
 
 def _named(sample: Mapping[str, Tensor] | Sequence[Tensor]) -> dict[str, Tensor]:

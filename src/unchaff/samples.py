@@ -39,11 +39,11 @@ class Kind:
         return None if self.layout is None else self.layout.mask(inputs)
 
     def __str__(self) -> str:
-        if self.layout is not None:
+        if self.name == "packed":
             return f"{self.layout}"
-        if self.name == "text":
+        if self.name == "text" and self.layout is None:
             return f"text of up to {self.shape[0]} words"
-        size = "x".join(str(side) for side in self.shape)
+        size = "x".join(str(side) for side in self.shape) if self.layout is None else f"({self.layout})"
         return f"{self.name} {size}" + (f" from {self.rate} Hz sound" if self.rate else "")
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unchaff import journal, progress
-from unchaff.attribute.words import Frequent
+from unchaff.attribute.inputs import READ, Reader, reader_of
 from unchaff.journal import State
 from unchaff.nets import flops
 from unchaff.nets.hooks import ended_before, in_eval_mode, read_inputs
@@ -31,7 +31,7 @@ class Chunk:
 
     rows: Rows
     labels: Int[Tensor, " b"]
-    features: Float[Tensor, "b d"]  # pooled activations of all reading points, side by side; or words
+    features: Float[Tensor, "b d"]  # pooled activations of all reading points, side by side; or inputs
     moments: Float[Tensor, "b m"]  # mean and deviation per channel at the earliest reading point
     log_probs: Float[Tensor, "b classes"] | None  # of the network itself, where it was heard to the end
     has_channels: bool  # that point has places or frames; else its moments are the features themselves
@@ -52,8 +52,8 @@ class Walk:
     views: tuple[str, ...] | None = None  # None: all that leave the label right
     hears: bool = True  # what the network itself says; if not, a pass ends at the last reading point
     taps: tuple[str, ...] = ()  # layers to read, by name; none: found out
-    pretrained: bool = False  # its word vectors were not learned from these labels alone
-    frequent: Frequent | None = None  # the words that are read; None: those of these samples
+    pretrained: bool = False  # its layers were not learned from these labels alone
+    reader: Reader | None = None  # of inputs, where they are read; None: one for these samples
     batch_size: int = 256
     _spent: Cost = field(default_factory=Cost)
     _seen: list[Chunk] | None = None
@@ -64,17 +64,17 @@ class Walk:
         if not self.taps:
             self._points = thinned(self._points)
         self._views = self.views or self.samples.kind.views
-        if self.reads_words:
+        if self.reads_inputs:
             self._points = self._points[:1]
-            self.frequent = self.frequent or Frequent.of(self.samples)
+            self.reader = self.reader or reader_of(self.samples)
         self._end = None if self.hears else self._points[-1].name
         self._flops = flops.forward(self.model, example, until=self._end)
 
     @property
-    def reads_words(self) -> bool:
-        """Whether the words of a text are read instead of what layers make of vectors learned for them."""
-        is_text = self.samples.kind.pad is not None and self._points[0].is_embedded
-        return is_text and not (self.taps or self.pretrained)
+    def reads_inputs(self) -> bool:
+        """Whether the inputs are read instead of what layers make of them: texts and columns."""
+        kind = self.samples.kind
+        return kind.name in READ and kind.layout is None and not (self.taps or self.pretrained)
 
     def expected_flops(self, walks: int, per_sample: float = 0.0) -> float:
         """Return the operations so many walks will take, with `per_sample` more for what comes of them."""
@@ -161,10 +161,10 @@ class Walk:
             with read_inputs(self.model, names) as read, ended_before(self.model, self._end):
                 logits = self.model(seen_as)[:, : self.samples.num_classes]  # outputs without a class
                 log_probs.append(functional.log_softmax(logits.float(), dim=1))
-            if self.frequent is None:
+            if self.reader is None:
                 features.append(torch.cat([pooled(read[point], mask) for point in names], dim=1))
             else:
-                features.append(self.frequent.presence(inputs))
+                features.append(self.reader.read(inputs))
             moments.append(_moments(read[names[0]]))
         return Chunk(
             rows=rows,

@@ -20,7 +20,7 @@ class Readout:
     """Leave-one-out ridge read-out of the given label from pooled activations of early layers.
 
     A finished network has memorised its wrong labels in its late layers; its early layers still
-    disagree with them. Of texts the words themselves are read: word vectors have memorised like the rest.
+    disagree with them. Of texts and columns the inputs themselves are read (`attribute.inputs`).
     Costs one forward pass per view and a small solve.
 
     Source: ours. Class margin of the leave-one-out prediction (Cook, 1977, for the formula);
@@ -28,7 +28,7 @@ class Readout:
     """
 
     depth: float = 0.5  # share of the reading points, from the input on; 1: all
-    penalty: float = 0.3  # ridge, relative to the unit variance of a feature; of words it is chosen
+    penalty: float = 0.3  # ridge, relative to the unit variance of a feature; of inputs it is chosen
     own: float = 0.0  # weight of the network's own log-probability of the given label, in deviations
     units: bool = False  # also return the attribution per feature
 
@@ -59,7 +59,7 @@ class Readout:
         sums = Sums(walk.samples.num_classes)
         for chunk in walk:
             sums.add(chunk.features, chunk.labels)
-        return sums.solve(None if walk.reads_words else self.penalty)
+        return sums.solve(None if walk.reads_inputs else self.penalty)
 
     def scored(self, walk: Walk, ridge: Ridge, *, left_out: bool = True) -> Evidence:
         """Score by a fitted regression; `left_out`: the samples were in it and are taken out again."""

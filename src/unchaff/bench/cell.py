@@ -1,5 +1,6 @@
 """One experiment from a spec to what it gave: what `repair`, `score` and the suites all run."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,13 +19,18 @@ from unchaff.evaluate.accuracy import score
 from unchaff.evaluate.calibration import calibrate
 from unchaff.evaluate.detection import detect
 from unchaff.evaluate.metrics import ON_HOLDOUT, ON_TEST, Control, Measured
+from unchaff.hub import opened
 from unchaff.interfaces import Repair
 from unchaff.methods import METHODS
+from unchaff.methods.heed import heeding
 from unchaff.partition.extend import extended
 from unchaff.partition.keep import starved
+from unchaff.partition.recorded import Recorded
 from unchaff.partition.transition import Transition
+from unchaff.recording.matching import Matched, matched
 from unchaff.records import Observed, Outcome, Partition, Trained, Truth
 from unchaff.runs.manifest import hashes, sha256
+from unchaff.runs.weights import to_bytes
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
@@ -43,6 +49,7 @@ class Cell:
     model: str | None = None  # None: what suits the data
     weights: Path | None = None  # None: train first, on the labels as they are
     initial: Path | None = None
+    record: Path | None = None  # of a training on these data; weighed in where the method splits
     epochs: int = 24  # of that training
     augment: bool = False  # in that training
     method: str = "unlearn"
@@ -61,6 +68,8 @@ class Material:
     observed: Observed
     test: Samples  # clean where a test set was given, else the hold-out with its noisy labels
     truth: Truth | None
+    beside: Mapping[str, bytes] = field(default_factory=dict)  # files of the model folder, as they were read
+    recorded: Matched | None = None
 
     @property
     def measured_on(self) -> str:
@@ -115,6 +124,7 @@ def gather(cell: Cell, *, streams: Streams) -> Material:
         train, truth = planted(train, streams=streams)
     if cell.truth is not None:
         truth = _known(read_truth(cell.truth), train)
+    recorded = None if cell.record is None else matched(cell.record, train)
     train = train.to(device)
     loaded = replace(loaded, train=train)
     reference = None
@@ -125,13 +135,23 @@ def gather(cell: Cell, *, streams: Streams) -> Material:
         train, holdout = hold_out(train, cell.holdout, streams=streams)
         test = holdout
     observed = Observed(train=train, holdout=holdout, reference=reference)
-    return Material(loaded=loaded, observed=observed, test=test.to(device), truth=truth)
+    folder = cell.options.hub
+    return Material(
+        loaded=loaded,
+        observed=observed,
+        test=test.to(device),
+        truth=truth,
+        beside={} if folder is None else opened(folder).beside(),
+        recorded=recorded,
+    )
 
 
 def run(cell: Cell) -> Result:
     """Train if need be, repair, compare and measure."""
     method, streams = method_of(cell), Streams(cell.seed)
     material = gather(cell, streams=streams)
+    if material.recorded is not None:
+        method = heeding(method, material.recorded.record)
     spec, trained = _begun(cell, material, streams=streams)
     outcome = method(trained, material.observed, streams=streams)
     controls = {}
@@ -147,13 +167,17 @@ def _begun(cell: Cell, material: Material, *, streams: Streams) -> tuple[str, Tr
     Raises:
         RunFolderError: the journal was begun with something else.
     """
-    if not journal.is_kept():
-        return start(cell, material.observed.train, streams=streams)
-    journal.check("data", hashes(material.loaded.train))
+    recorded = None if material.recorded is None else material.recorded.record
+    if journal.is_kept():
+        journal.check("data", hashes(material.loaded.train))
+        if recorded is not None:
+            journal.check("record", {"sha256": sha256(to_bytes({"margins": recorded.margins}))})
     spec, trained = start(cell, material.observed.train, streams=streams)
-    if cell.weights is not None:  # they were read: the file is there, and nothing was trained yet
+    if journal.is_kept() and cell.weights is not None:  # they were read, and nothing was trained yet
         journal.check("weights", {"sha256": sha256(cell.weights.read_bytes())})
-    return spec, trained
+    if cell.options.hub is not None:
+        journal.check("folder", opened(cell.options.hub).hashes())
+    return spec, trained if recorded is None else replace(trained, record=recorded)
 
 
 def score_only(cell: Cell) -> Result:
@@ -162,7 +186,8 @@ def score_only(cell: Cell) -> Result:
     material = gather(cell, streams=streams)
     spec, trained = _begun(cell, material, streams=streams)
     evidence = Readout()(trained, material.observed, streams=streams)
-    split = Transition()(evidence)
+    recorded = material.recorded
+    split = (Transition() if recorded is None else Recorded(record=recorded.record))(evidence)
     outcome = Outcome(model=trained.model, partition=split, cost=evidence.cost, notes=(split.reason,))
     return _measured(cell, spec, material, trained, outcome, None)
 
@@ -225,13 +250,14 @@ def _starved(outcome: Outcome, material: Material) -> list[str]:
 
 
 def _notes(cell: Cell, material: Material) -> list[str]:
-    notes = []
+    notes = [] if material.recorded is None else [material.recorded.said]
     if material.truth is not None and cell.noise != "none":
         rate = noises.realised(material.truth, material.loaded.train).rate
         notes.append(
             f"Planted {cell.noise}: {rate:.2%} of the {len(material.loaded.train)} samples are noisy."
         )
-    if cell.weights is not None and material.observed.holdout is not None:
+    was_trained = cell.weights is not None or cell.options.hub is not None
+    if was_trained and material.observed.holdout is not None:
         notes.append(
             "No test data were given, and the network may have been trained on the samples held out here: "
             "its accuracy before the repair may be flattered."

@@ -1,4 +1,4 @@
-"""The network a cell starts from: weights that were given, or a training on the labels as they are."""
+"""The network a cell starts from: weights or a model folder, or a training on the labels as they are."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -28,15 +28,16 @@ def start(cell: "Cell", samples: Samples, *, streams: Streams) -> tuple[str, Tra
         ModelError: the network cannot be built, takes other inputs, or answers with too few outputs.
     """
     spec = cell.model or default_net(samples)
+    is_of_folder = cell.options.hub is not None
     model = build(spec, samples, streams=streams)
     if cell.weights is not None:
         load_into(model, load_weights(cell.weights))
     model = fitting(model, samples)
-    if cell.weights is None:
+    if cell.weights is None and not is_of_folder:
         recipe = replace(Recipe.usual(model, len(samples)), epochs=cell.epochs, augment=cell.augment)
         return spec, train_initial(model, samples, recipe, streams=streams)
     initial = None if cell.initial is None else load_weights(cell.initial)
-    return spec, Trained(model=model.eval(), initial=initial)
+    return spec, Trained(model=model.eval(), initial=initial, pretrained=is_of_folder)
 
 
 def fitting(model: nn.Module, samples: Samples, taps: tuple[str, ...] = ()) -> nn.Module:

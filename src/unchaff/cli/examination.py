@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from unchaff.bench.cell import device_of
+from unchaff.bench.start import fitting
 from unchaff.cli import options, twins
 from unchaff.cli.installed import version
 from unchaff.cli.reading import reading
@@ -37,7 +38,7 @@ def lines(given: options.Network, data: str) -> Iterator[str]:
     loaded = load(data, reading(given))
     yield from about_data(loaded)
     samples = loaded.train.to(device)
-    model = build(given.model or default_net(samples), samples, streams=Streams(given.seed))
+    model = fitting(build(given.model or default_net(samples), samples, streams=Streams(given.seed)), samples)
     yield from about_network(given, model, samples)
 
 
@@ -129,7 +130,7 @@ def about_network(given: options.Network, model: nn.Module, samples: Samples) ->
     yield f"  training {1 / timing.training:,.0f}, scoring {1 / timing.forward:,.0f} samples a second"
     yield "Estimate"
     full = timing.training * len(samples) * given.epochs
-    if given.weights is None:
+    if given.weights is None and reading(given).hub is None:
         yield f"  training first, {given.epochs} epochs: {duration(full)}"
     yield f"  repair at a budget of {BUDGET} of such a training: {duration(BUDGET * full)}"
     yield "  controls: as long again as the repair for quick, several trainings for all"

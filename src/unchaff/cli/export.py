@@ -9,7 +9,7 @@ from typer import Argument, Option
 from unchaff.cli import options
 from unchaff.cli.said import say
 
-Format = Literal["ids", "quality", "dataset", "cleanlab", "label-studio", "fiftyone", "torch", "onnx"]
+Format = Literal["ids", "quality", "dataset", "cleanlab", "label-studio", "fiftyone", "hub", "torch", "onnx"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,11 +18,11 @@ class Options(options.Common):
 
     run: Annotated[Path, Argument(help="A run folder.")]
     format: Annotated[Format, Option(help="What to write.")]
-    out: Annotated[Path, Option(help="The file to write.")]
+    out: Annotated[Path, Option(help="The file to write; of hub, the folder.")]
     data: Annotated[
         str | None, Option(help="The data of the run, if they lie elsewhere now, or are pkg.module:factory.")
     ] = None
-    overwrite: Annotated[bool, Option("--overwrite", help="Replace the file if it exists.")] = False
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace it if it exists.")] = False
 
 
 def command(given: Options) -> int:
@@ -30,7 +30,8 @@ def command(given: Options) -> int:
 
     ids: kept ids, one a line. quality: id, keep, quality (Parquet). dataset: the data with a keep column
     (Parquet, Hugging Face layout). cleanlab: its label issues (CSV). label-studio: tasks, worst first (JSON).
-    fiftyone: samples (JSON). torch: a torch.export program. onnx: an ONNX model (extra onnx).
+    fiftyone: samples (JSON). hub: a Hugging Face model folder. torch: a torch.export program. onnx: an
+    ONNX model (extra onnx).
     """
     from unchaff.errors import RunFolderError
     from unchaff.exports import FORMATS

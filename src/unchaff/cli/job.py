@@ -39,6 +39,7 @@ def cell_of(given: options.Job, data: str) -> Cell:
         model=given.model,
         weights=given.weights,
         initial=given.initial,
+        record=given.record,
         epochs=given.epochs,
         holdout=given.holdout,
         device=given.device,
@@ -85,6 +86,7 @@ def run_of(result: Result) -> Run:
         config=asdict(result.cell),
         seed=result.cell.seed,
         command=shlex.join(("unchaff", *TYPED.get())),
+        beside=result.material.beside,
         notes=(
             *(f"Left out: {one.id}: {one.reason}" for one in result.material.loaded.skipped),
             *result.notes,

@@ -67,7 +67,10 @@ class Network(Reading):
 
     model: Annotated[
         str | None,
-        Option(help="mlp, small-cnn, resnet18, audio-cnn, text-cnn or pkg.module:factory; else by the data."),
+        Option(
+            help="mlp, small-cnn, resnet18, audio-cnn, text-cnn, a Hugging Face model folder (extra hub) or "
+            "pkg.module:factory; else by the data."
+        ),
     ] = None
     weights: Annotated[
         Path | None, Option(help="safetensors, or a .pt state dict; without, it is trained first.")
@@ -84,6 +87,9 @@ class Job(Network):
     test: Annotated[str | None, Option(help="Test data; else a stratified hold-out, noisy as it is.")] = None
     reference: Annotated[str | None, Option(help="A few samples whose labels are known to be right.")] = None
     initial: Annotated[Path | None, Option(help="Weights from before the training, if you have them.")] = None
+    record: Annotated[
+        Path | None, Option(help="Folder that a Recorder wrote while a network was trained on these data.")
+    ] = None
     noise: Annotated[
         str | None, Option(help="Plant KIND:RATE in the training part first, such as symmetric:0.4.")
     ] = None

@@ -1,10 +1,13 @@
 """Given options -> how the library reads data."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from unchaff.cli import options
 from unchaff.data import Options
 from unchaff.data.factory import augmentation
+from unchaff.hub import is_folder
+from unchaff.nets.build import NETS
 
 
 def columns(given: options.Columns) -> Options:
@@ -19,8 +22,8 @@ def columns(given: options.Columns) -> Options:
     )
 
 
-def reading(given: options.Reading) -> Options:
-    """Return how data are to be read and prepared."""
+def reading(given: options.Network) -> Options:
+    """Return how data are to be read and prepared, for the network that was named."""
     return replace(
         columns(given),
         lazy=given.lazy,
@@ -31,4 +34,10 @@ def reading(given: options.Reading) -> Options:
         std=options.numbers("--std", given.std),
         mirror=given.mirror,
         augment=augmentation(given.augment),
+        hub=_folder_of(given.model),
     )
+
+
+def _folder_of(model: str | None) -> Path | None:
+    """Return the model folder that was named as the network; a built-in name comes first."""
+    return Path(model) if model is not None and model not in NETS and is_folder(model) else None

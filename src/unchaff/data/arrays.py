@@ -4,13 +4,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unchaff.data.audio import audio_kind
+from unchaff.data.audio import audio_kind, rate_of, resampled
+from unchaff.data.extracted import Extracted
 from unchaff.data.images import views_of
 from unchaff.data.listing import Decoded, good_rows
 from unchaff.data.options import Options
 from unchaff.data.prepare import LogMel, Pixels, Plain, Prepare
+from unchaff.data.processed import Processed
 from unchaff.data.sources import in_memory
 from unchaff.errors import DataError
+from unchaff.hub import Folder
 from unchaff.samples import Kind
 
 
@@ -47,6 +50,7 @@ def settle(
     *,
     kind: Kind | None = None,
     prepare: Prepare | None = None,
+    folder: Folder | None = None,
 ) -> Decoded:
     """Leave out rows that are not finite, and choose the preparation."""
     x = _channels_first(x) if medium == "image" else x
@@ -62,15 +66,52 @@ def settle(
     raw = torch.from_numpy(
         np.array(kept if kept.dtype == np.uint8 and medium == "image" else kept.astype(np.float32))
     )
+    if folder is not None and medium == "image":
+        raw, prepare = _processed(raw, Processed(folder))
+    elif folder is not None:
+        raw = _resampled(raw, options.rate, rate_of(folder))
+        prepare = prepare or Extracted.of(folder, raw.shape[1] / rate_of(folder))
     prepare = prepare or _prepare(raw, medium, options)
     kind = kind or _kind(raw, medium, options, prepare)
     _check_shape(raw, kind, medium)
-    return Decoded(source=in_memory(raw, prepare), kind=kind, prepare=prepare, rows=rows, bad=bad)
+    return Decoded(
+        source=in_memory(raw, prepare),
+        kind=kind,
+        prepare=prepare,
+        rows=rows,
+        bad=bad,
+        augmentation=prepare.changes() if isinstance(prepare, Extracted) else None,
+    )
+
+
+def _resampled(raw: torch.Tensor, own_rate: int | None, rate: int) -> torch.Tensor:
+    if own_rate in (None, rate):
+        return raw
+    return torch.from_numpy(np.stack([resampled(clip, int(own_rate or rate), rate) for clip in raw.numpy()]))
+
+
+def _processed(raw: torch.Tensor, processed: Processed) -> tuple[torch.Tensor, Prepare]:
+    """Return images as bytes in the size of a model folder; floats are taken to be in [0, 1].
+
+    Raises:
+        DataError: they have other channels than the network takes.
+    """
+    channels = processed.shape[0]
+    if raw.shape[1] == 1 and channels == 3:
+        raw = raw.expand(-1, 3, -1, -1)
+    if raw.shape[1] != channels:
+        raise DataError(
+            f"The images have {raw.shape[1]} channels, and {processed.folder.path} takes {channels}. "
+            "Give images of as many."
+        )
+    pixels = raw if raw.dtype == torch.uint8 else (raw.clamp(0, 1) * 255).round().to(torch.uint8)
+    made = [torch.from_numpy(processed(image)) for image in pixels.numpy()]
+    return torch.stack(made), processed.prepare
 
 
 def _kind(raw: torch.Tensor, medium: str, options: Options, prepare: Prepare) -> Kind:
     shape = tuple(raw.shape[1:])
-    if medium == "audio" and isinstance(prepare, LogMel):
+    if medium == "audio" and isinstance(prepare, LogMel | Extracted):
         return audio_kind(prepare, raw.shape[1], prepare.rate)
     return Kind(medium, shape, views_of(shape, options) if medium == "image" else ("plain",))
 

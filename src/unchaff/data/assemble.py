@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from unchaff.data import arrays, audio, images, packed, words
+from unchaff.data import arrays, audio, images, packed, tokens, words
+from unchaff.data.hub_classes import with_classes_of
 from unchaff.data.listing import UNLABELLED, Decoded, Listing
 from unchaff.data.options import Loaded, Options, Skipped
 from unchaff.data.prepare import Prepare
 from unchaff.errors import DataError
+from unchaff.hub import PLURAL, Folder, opened
 from unchaff.samples import Samples, canonical
 
 SHOWN = 5  # ids named in a message
@@ -31,6 +33,10 @@ def assemble(listing: Listing, options: Options, *, like: Loaded | None = None) 
     Raises:
         DataError: nothing usable, one class only, other classes than `like`; anything skipped if strict.
     """
+    folder = None if options.hub is None else _for_medium(opened(options.hub), listing.medium)
+    said: tuple[str, ...] = ()
+    if folder is not None:
+        listing, said = with_classes_of(listing, folder)
     if like is not None:
         listing = _with_classes_of(listing, like.train)
     order = np.argsort(listing.ids, kind="stable")
@@ -38,7 +44,7 @@ def assemble(listing: Listing, options: Options, *, like: Loaded | None = None) 
     labelled = listing.at(np.flatnonzero(listing.labels != UNLABELLED))
     if not len(labelled.ids):
         raise DataError(f"None of the {len(listing.ids)} rows has a label. Give labelled data.")
-    decoded = _decoded(labelled, options, like)
+    decoded = _decoded(labelled, options, like, folder)
     skipped = [Skipped(i, "no label") for i in listing.ids[listing.labels == UNLABELLED].tolist()]
     skipped += [Skipped(labelled.ids[row].item(), why) for row, why in sorted(decoded.bad.items())]
     if options.strict and skipped:
@@ -57,23 +63,38 @@ def assemble(listing: Listing, options: Options, *, like: Loaded | None = None) 
         source=decoded.source,
         groups=usable.groups,
     )
-    samples = replace(samples, texts=usable.texts, augmentation=options.augment)  # sorted by id already
-    return Assembled(samples=samples, prepare=decoded.prepare, skipped=tuple(skipped), notes=decoded.notes)
+    changes = options.augment or decoded.augmentation
+    samples = replace(samples, texts=usable.texts, augmentation=changes)  # sorted by id already
+    notes = (*said, *decoded.notes)
+    return Assembled(samples=samples, prepare=decoded.prepare, skipped=tuple(skipped), notes=notes)
 
 
-def _decoded(listing: Listing, options: Options, like: Loaded | None) -> Decoded:
+def _decoded(listing: Listing, options: Options, like: Loaded | None, folder: Folder | None) -> Decoded:
     kind = None if like is None else like.train.kind
     prepare = None if like is None else like.prepare
     if kind is not None and kind.name != listing.medium:
         raise DataError(f"This data is of kind {listing.medium}, the training data of kind {kind.name}.")
+    if listing.texts is not None and folder is not None:
+        return tokens.settle(listing.texts, options, folder, kind=kind, prepare=prepare)
     if listing.texts is not None:
         return words.settle(listing.texts, options, kind=kind, prepare=prepare)
     if listing.layout is not None and isinstance(listing.inputs, np.ndarray):
         return packed.settle(listing.inputs, listing.layout, kind=kind)
     if isinstance(listing.inputs, np.ndarray):
-        return arrays.settle(listing.inputs, listing.medium, options, kind=kind, prepare=prepare)
+        return arrays.settle(
+            listing.inputs, listing.medium, options, kind=kind, prepare=prepare, folder=folder
+        )
     read = images.decode_all if listing.medium == "image" else audio.decode_all
-    return read(listing.inputs, options, kind=kind, prepare=prepare)
+    return read(listing.inputs, options, kind=kind, prepare=prepare, folder=folder)
+
+
+def _for_medium(folder: Folder, medium: str) -> Folder:
+    if folder.task != medium:
+        raise DataError(
+            f"{folder.path} classifies {PLURAL[folder.task]}, and the data are of kind {medium}. "
+            f"Give {PLURAL[folder.task]}, or another --model."
+        )
+    return folder
 
 
 def _shown(skipped: list[Skipped]) -> str:

@@ -14,12 +14,14 @@ from scipy.signal import resample_poly
 from torch import Tensor
 
 from unchaff import limits
+from unchaff.data.extracted import Extracted
 from unchaff.data.listing import Decoded, Encoded, Subset, good_rows
 from unchaff.data.options import Options
 from unchaff.data.prepare import LogMel, Prepare
 from unchaff.data.sources import Items, in_memory, on_disk
 from unchaff.data.workers import in_threads
-from unchaff.errors import DataError
+from unchaff.errors import ConfigError, DataError
+from unchaff.hub import Folder
 from unchaff.samples import Kind
 
 LAZY_ABOVE = 2 * 1024**3  # bytes when decoded
@@ -66,7 +68,12 @@ def fitted(clip: NDArray[np.float32], time: int) -> NDArray[np.float32]:
 
 
 def decode_all(
-    encoded: Encoded, options: Options, *, kind: Kind | None = None, prepare: Prepare | None = None
+    encoded: Encoded,
+    options: Options,
+    *,
+    kind: Kind | None = None,
+    prepare: Prepare | None = None,
+    folder: Folder | None = None,
 ) -> Decoded:
     """Decode every clip once: into memory, or when lazy only to see that it can be read."""
     heads = list(in_threads(lambda row: _head(encoded, row), len(encoded)))
@@ -74,7 +81,7 @@ def decode_all(
     if not sound:
         reason = heads[0] if heads else "there is none"
         raise DataError(f"None of the {len(heads)} audio files can be read: {reason}. Give other files.")
-    rate, seconds = _frame(sound, options, prepare)
+    rate, seconds = _frame(sound, options, prepare, folder)
     items = AudioItems(encoded, rate, max(round(seconds * rate), 1))
     lazy = 4 * len(sound) * items.time > LAZY_ABOVE if options.lazy is None else options.lazy
     clips = np.zeros((0 if lazy else len(encoded), items.time), dtype=np.float32)
@@ -84,6 +91,8 @@ def decode_all(
     if not len(rows):
         raise DataError(f"None of the {len(heads)} audio files can be used: {bad[0]}. Give other files.")
     chosen: Items = replace(items, encoded=Subset(encoded, rows))
+    if prepare is None and folder is not None:
+        prepare = Extracted.of(folder, seconds)
     prepare = prepare or _prepare(chosen, options, LogMel.at(rate, seconds))
     return Decoded(
         source=on_disk(chosen, prepare, workers=options.workers)
@@ -94,11 +103,14 @@ def decode_all(
         rows=rows,
         bad=bad,
         notes=tuple(_notes(sound, rate, seconds)),
+        augmentation=prepare.changes() if isinstance(prepare, Extracted) else None,
     )
 
 
 def audio_kind(prepare: Prepare, time: int, rate: int) -> Kind:
     """Return the kind of clips of `time` samples after this preparation."""
+    if isinstance(prepare, Extracted):
+        return prepare.kind
     shape = prepare(torch.zeros(1, time)).shape[1:]
     return Kind("audio", tuple(shape), rate=rate)
 
@@ -109,6 +121,11 @@ def _prepare(items: Items, options: Options, bands: LogMel) -> LogMel:
         return replace(bands, mean=mean[0], std=std[0])
     count = min(FIT_ON, len(items), max(FIT_VALUES // len(items[0]), 1))
     return bands.fitted(torch.stack([items[row] for row in range(count)]))
+
+
+def rate_of(folder: Folder) -> int:
+    """Return the samples per second that the network of a folder hears."""
+    return int(folder.extractor.sampling_rate)
 
 
 @dataclass(frozen=True)
@@ -158,13 +175,19 @@ def _reason(error: Exception) -> str:
     return f"not readable audio ({told or type(error).__name__})"
 
 
-def _frame(heads: list[Head], options: Options, prepare: Prepare | None) -> tuple[int, float]:
-    if isinstance(prepare, LogMel):
+def _frame(
+    heads: list[Head], options: Options, prepare: Prepare | None, folder: Folder | None
+) -> tuple[int, float]:
+    if isinstance(prepare, LogMel | Extracted):
         return prepare.rate, prepare.seconds
     counts = Counter(head.rate for head in heads)
     most = max(counts.values())
     common = max(rate for rate, count in counts.items() if count == most)
     rate = options.rate or min(common, HIGHEST_RATE)
+    if folder is not None:
+        rate = rate_of(folder)
+        if options.rate not in (None, rate):
+            raise ConfigError(f"{folder.path} hears {rate} samples per second. Leave the rate out.")
     ninety_five = float(np.quantile([head.seconds for head in heads], 0.95))
     return rate, options.seconds or max(math.ceil(round(ninety_five * 10, 6)) / 10, 0.1)
 

@@ -18,6 +18,7 @@ from unchaff.packing import pack
 from unchaff.samples import Samples
 
 Array = NDArray[Any] | Tensor | Sequence[Any]
+Data = Samples | Dataset[tuple[Tensor, int]] | Dataset[Mapping[str, Any]] | Dataset[tuple[Any, int]]
 LABELS = ("labels", "label")  # keys of a mapping that hold the label
 
 
@@ -109,6 +110,11 @@ def from_dataset(
             f"The inputs have {len(shapes)} shapes, such as {sorted(shapes)[:2]}. Give all the same shape."
         )
     return from_arrays(np.stack(inputs), np.asarray(labels), class_names=names, options=options)
+
+
+def samples_of(data: Data) -> Samples:
+    """Return samples, read from a torch data set where they are none yet."""
+    return data if isinstance(data, Samples) else from_dataset(data)
 
 
 def _pair(item: Any, row: int, name: str) -> tuple[Any, Any]:  # noqa: ANN401 - what a user's data set gives

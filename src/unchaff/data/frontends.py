@@ -4,12 +4,23 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from unchaff.data.extracted import Extracted
 from unchaff.data.prepare import AsIs, LogMel, Pixels, Plain, Prepare
+from unchaff.data.tokens import Tokens
 from unchaff.data.words import Words
 from unchaff.errors import DataError
 
-PREPARES: Mapping[str, type[Pixels | Plain | LogMel | AsIs | Words]] = MappingProxyType(
-    {"pixels": Pixels, "plain": Plain, "logmel": LogMel, "as-is": AsIs, "words": Words}
+Known = Pixels | Plain | LogMel | AsIs | Words | Extracted | Tokens
+PREPARES: Mapping[str, type[Known]] = MappingProxyType(
+    {
+        "pixels": Pixels,
+        "plain": Plain,
+        "logmel": LogMel,
+        "as-is": AsIs,
+        "words": Words,
+        "extracted": Extracted,
+        "tokens": Tokens,
+    }
 )
 
 

@@ -3,7 +3,7 @@
 import struct
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 import numpy as np
@@ -16,9 +16,11 @@ from unchaff import limits
 from unchaff.data.listing import Decoded, Encoded, Subset, good_rows
 from unchaff.data.options import Options
 from unchaff.data.prepare import Pixels, Prepare
+from unchaff.data.processed import Processed
 from unchaff.data.sources import in_memory, on_disk
 from unchaff.data.workers import in_threads
 from unchaff.errors import DataError
+from unchaff.hub import Folder
 from unchaff.samples import Kind
 
 LAZY_ABOVE = 2 * 1024**3  # bytes when decoded
@@ -37,23 +39,27 @@ class ImageItems:
 
     encoded: Encoded
     shape: tuple[int, int, int]
+    processed: Processed | None = None  # how a model folder brings images to this shape
 
     def __len__(self) -> int:
         return len(self.encoded)
 
     def __getitem__(self, row: int) -> Tensor:
-        return torch.from_numpy(decode(self.encoded[row], self.shape))
+        if self.processed is None:
+            return torch.from_numpy(decode(self.encoded[row], self.shape))
+        channels = self.processed.channels
+        return torch.from_numpy(self.processed(decode(self.encoded[row], (channels, None, None))))
 
 
-def decode(data: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Return the pixels of an image file, brought to (channels, height, width)."""
+def decode(data: bytes, shape: tuple[int, int | None, int | None]) -> NDArray[np.uint8]:
+    """Return the pixels of an image file, brought to (channels, height, width); None: as they are."""
     channels, height, width = shape
     with opened(data) as file:
         image: Image.Image = file
         if image.mode.startswith("I"):  # 16 bits, which Pillow would clip and not scale
             image = Image.fromarray((np.asarray(image) / 257).clip(0, 255).astype(np.uint8))
         image = image.convert("L" if channels == 1 else "RGB")
-    if image.size != (width, height):
+    if height is not None and width is not None and image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     pixels = np.array(image)
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
@@ -73,7 +79,12 @@ def opened(data: bytes) -> ImageFile.ImageFile:
 
 
 def decode_all(
-    encoded: Encoded, options: Options, *, kind: Kind | None = None, prepare: Prepare | None = None
+    encoded: Encoded,
+    options: Options,
+    *,
+    kind: Kind | None = None,
+    prepare: Prepare | None = None,
+    folder: Folder | None = None,
 ) -> Decoded:
     """Decode every image once: into memory, or when lazy only to see that it can be read."""
     heads = list(in_threads(lambda row: _head(encoded, row), len(encoded)))
@@ -81,8 +92,10 @@ def decode_all(
     if not sound:
         reason = heads[0] if heads else "there is none"
         raise DataError(f"None of the {len(heads)} images can be read: {reason}. Give other files.")
-    shape = _shape(sound, options) if kind is None else (kind.shape[0], kind.shape[1], kind.shape[2])
-    items = ImageItems(encoded, shape)
+    processed = None if folder is None else Processed(folder)
+    shape = _shape(sound, options) if processed is None else processed.shape
+    shape = shape if kind is None else (kind.shape[0], kind.shape[1], kind.shape[2])
+    items = ImageItems(encoded, shape, processed)
     lazy = len(sound) * int(np.prod(shape)) > LAZY_ABOVE if options.lazy is None else options.lazy
     pixels = np.zeros((0 if lazy else len(encoded), *shape), dtype=np.uint8)
     bad = {row: head for row, head in enumerate(heads) if isinstance(head, str)}
@@ -90,9 +103,9 @@ def decode_all(
     rows = good_rows(len(encoded), bad)
     if not len(rows):
         raise DataError(f"None of the {len(heads)} images can be read: {bad[0]}. Give other files.")
-    prepare = prepare or Pixels(options.mean, options.std)
+    prepare = prepare or (Pixels(options.mean, options.std) if processed is None else processed.prepare)
     return Decoded(
-        source=on_disk(ImageItems(Subset(encoded, rows), shape), prepare, workers=options.workers)
+        source=on_disk(replace(items, encoded=Subset(encoded, rows)), prepare, workers=options.workers)
         if lazy
         else in_memory(torch.from_numpy(pixels[rows] if bad else pixels), prepare),
         kind=kind or Kind("image", shape, views_of(shape, options)),
@@ -140,7 +153,7 @@ def _decoded_into(
         if row in bad:
             return ""
         try:
-            image = decode(items.encoded[row], items.shape)
+            image = items[row].numpy()
         except BROKEN as error:
             return _reason(b"?", error)
         if len(pixels):

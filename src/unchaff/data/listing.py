@@ -12,7 +12,7 @@ from unchaff import limits
 from unchaff.data.prepare import Prepare
 from unchaff.errors import DataError
 from unchaff.packing import Layout
-from unchaff.samples import Ids, Kind, Rows, Source
+from unchaff.samples import Augmentation, Ids, Kind, Rows, Source
 
 UNLABELLED = -1
 
@@ -94,6 +94,7 @@ class Decoded:
     rows: Rows  # the readable rows, in order
     bad: Mapping[int, str] = field(default_factory=dict)  # reason by row
     notes: tuple[str, ...] = ()
+    augmentation: Augmentation | None = None  # how training changes a batch; None: as the kind allows
 
 
 def content_of(file: Path) -> bytes:

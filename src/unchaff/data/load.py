@@ -13,8 +13,7 @@ from unchaff.data.listing import Listing
 from unchaff.data.npz import list_npz
 from unchaff.data.options import Loaded, Options
 from unchaff.data.parquet import list_parquet, split_files
-from unchaff.data.prepare import Plain, Prepare
-from unchaff.data.sources import InMemory, OnDisk
+from unchaff.data.sources import prepare_of
 from unchaff.errors import DataError
 from unchaff.samples import Samples
 
@@ -37,6 +36,8 @@ def load(spec: str, options: Options = DEFAULTS) -> Loaded:
         DataError: nothing there, nothing readable, or nothing to learn from.
     """
     if spec == "digits":
+        if options.hub is not None:
+            raise DataError(f"digits are not for {options.hub}. Give a network of our own, or other data.")
         return _of_samples(*digits(), options=options, found="scikit-learn's digits (ids: positions there)")
     if is_factory(spec):
         return _of_samples(*call_factory(spec, options), options=options, found=f"what {spec} returned")
@@ -149,11 +150,6 @@ def _with_test(loaded: Loaded, test: Assembled) -> Loaded:
 def _of_samples(train: Samples, test: Samples | None, *, options: Options, found: str) -> Loaded:
     if options.rows is not None:
         train = train.select(train.ids[: options.rows])
-    source = train.source
-    prepare: Prepare = Plain()
-    if isinstance(source, InMemory):
-        prepare = source.held.prepare
-    elif isinstance(source, OnDisk):
-        prepare = source.prepare
+    prepare = prepare_of(train.source)
     parts = "" if test is None else f"; a test part of {len(test)}"
     return Loaded(train=train, test=test, prepare=prepare, found=f"{_summary(train)} from {found}{parts}.")

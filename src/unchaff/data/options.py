@@ -1,6 +1,7 @@
 """How to read data, and what reading it gave."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from unchaff.data.prepare import Prepare
 from unchaff.errors import ConfigError
@@ -27,6 +28,7 @@ class Options:
     mean: tuple[float, ...] | None = None  # taken off prepared inputs, per channel or column
     std: tuple[float, ...] | None = None  # divided by
     mirror: bool | None = None  # a mirror image keeps its label; None: for colour images only
+    hub: Path | None = None  # Hugging Face model folder that says how its network takes inputs
 
     def __post_init__(self) -> None:
         given = {"rows": self.rows, "rate": self.rate, "seconds": self.seconds, "length": self.length}
@@ -34,6 +36,13 @@ class Options:
         for name, value in given.items():
             if value is not None and not value > 0:
                 raise ConfigError(f"{name} must be above 0, got {value}. Leave it out to have it found out.")
+        if self.hub is not None:
+            own = {"size": self.size, "mean": self.mean, "std": self.std}
+            given_too = [name for name, value in own.items() if value is not None]
+            if given_too:
+                raise ConfigError(
+                    f"{given_too[0]} was given, but {self.hub} says how inputs are prepared. Leave it out."
+                )
         if self.workers < 0:
             raise ConfigError(f"workers must be 0 or more, got {self.workers}. 0 decodes in this process.")
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from unchaff.data.prepare import Prepare
+from unchaff.data.prepare import Plain, Prepare
 from unchaff.data.workers import watched
 from unchaff.errors import DataError
-from unchaff.samples import Change, Rows
+from unchaff.samples import Change, Rows, Source
 from unchaff.streams import Streams
 
 CPU = torch.device("cpu")
@@ -221,6 +221,13 @@ class OnDisk:
     def to(self, device: torch.device | str) -> "OnDisk":
         """Return the source with its batches arriving on this device."""
         return replace(self, device=torch.device(device))
+
+
+def prepare_of(source: Source) -> Prepare:
+    """Return how a source prepares its inputs; one that is not ours gives them as it does."""
+    if isinstance(source, InMemory):
+        return source.held.prepare
+    return source.prepare if isinstance(source, OnDisk) else Plain()
 
 
 def on_disk(items: Items, prepare: Prepare, *, workers: int = 2) -> OnDisk:

@@ -12,6 +12,7 @@ from unchaff.records import Cost, Outcome
 
 ON_TEST = "test"
 ON_HOLDOUT = "holdout with its noisy labels"
+ON_NOTHING = "nothing: no test data were given"
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Control:
 class Measured:
     """All that was measured about one outcome."""
 
-    before: Scores
-    after: Scores | None  # None: the samples were scored, the network was left as it was
+    before: Scores | None  # None: nothing to measure on
+    after: Scores | None  # None too: the samples were scored, the network was left as it was
     measured_on: str = ON_TEST
     controls: Mapping[str, Control] = field(default_factory=dict)  # by method name
     detection: Detection | None = None  # None: the truth is not known
@@ -36,6 +37,11 @@ class Measured:
     full: Cost | None = None  # one full training of the same recipe; None: unknown
     full_is_estimated: bool = False
 
+    @property
+    def is_of_repair(self) -> bool:
+        """Whether there is a repaired network, measured or not."""
+        return self.after is not None or self.before is None
+
 
 def metrics(measured: Measured, outcome: Outcome) -> dict[str, object]:
     """Return the content of `metrics.json`; accuracies are fractions, what is unknown is None."""
@@ -43,7 +49,7 @@ def metrics(measured: Measured, outcome: Outcome) -> dict[str, object]:
     return cleaned(
         {
             "measured_on": measured.measured_on,
-            "before": _scores(measured.before),
+            "before": None if measured.before is None else _scores(measured.before),
             "after": None if measured.after is None else _scores(measured.after),
             "controls": {name: _control(each, measured.full) for name, each in measured.controls.items()},
             "gap_recovered": _gap(measured),
@@ -102,6 +108,6 @@ def _share(cost: Cost, full: Cost | None) -> dict[str, float | None] | None:
 
 def _gap(measured: Measured) -> float | None:
     oracle = measured.controls.get("oracle")
-    if oracle is None or measured.after is None:
+    if oracle is None or measured.before is None or measured.after is None:
         return None
     return gap_recovered(measured.before.accuracy, measured.after.accuracy, oracle.scores.accuracy)

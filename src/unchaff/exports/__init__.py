@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from unchaff.exports import annotation, lists, programs
+from unchaff.exports import annotation, lists, model_folder, programs
 from unchaff.runs.read import RunFolder
 
 Export = Callable[[RunFolder, Path], None]
@@ -17,6 +17,7 @@ FORMATS: Mapping[str, Export] = MappingProxyType(
         "cleanlab": lists.cleanlab,
         "label-studio": annotation.label_studio,
         "fiftyone": annotation.fiftyone,
+        "hub": model_folder.model_folder,
         "torch": programs.torch_program,
         "onnx": programs.onnx_program,
     }

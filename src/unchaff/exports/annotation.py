@@ -113,8 +113,8 @@ def _data(run: RunFolder) -> _Data:
 
 def _paths(run: RunFolder) -> list[str] | None:
     """Return the files of the samples, where each has one."""
-    data = Path(run.spec).expanduser()
-    if not data.is_dir() or run.quality.schema.field("id").type != "string":
+    data = Path(run.spec).expanduser()  # "" of a run that was saved from Python
+    if not run.spec or not data.is_dir() or run.quality.schema.field("id").type != "string":
         return None
     folder = data / "train" if (data / "train").is_dir() else data
     files = [(folder / one).resolve() for one in run.quality.column("id").to_pylist()]

@@ -15,6 +15,7 @@ from unchaff.data.options import Options
 from unchaff.data.tables import noisy_table
 from unchaff.errors import RunFolderError
 from unchaff.runs.read import RunFolder
+from unchaff.runs.write import HUB
 from unchaff.samples import Samples
 from unchaff.whole import put
 
@@ -47,6 +48,11 @@ def samples_of(run: RunFolder) -> tuple[str, Options, Samples]:
         RunFolderError: the data are others now, or come from code that nobody named but the folder.
         DataError: they cannot be read any more.
     """
+    if not run.spec:
+        raise RunFolderError(
+            f"{run.path} was saved from Python, so its data cannot be read again. Use --format ids, quality "
+            "or cleanlab."
+        )
     spec, options = run.spec, _options(run)
     if run.data is None and is_factory(spec):
         raise RunFolderError(
@@ -68,6 +74,9 @@ def _options(run: RunFolder) -> Options:
             name: tuple(value) if isinstance(value, list) else value
             for name, value in run.manifest["config"]["options"].items()
         }
+        if saved.get("hub") is not None:
+            saved["hub"] = run.path / HUB  # what the run kept of the model folder
+        saved["augment"] = None  # a name, which is not called here: nothing is trained
         return Options(**saved)
     except (TypeError, KeyError, AttributeError) as error:
         raise RunFolderError(

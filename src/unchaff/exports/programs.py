@@ -69,6 +69,8 @@ def _converted(program: torch.export.ExportedProgram) -> bytes:
 
 def _loaded(run: RunFolder) -> tuple[nn.Module, Tensor]:
     """Return the network and a prepared batch of the kind it takes."""
+    if "hub" in run.model:
+        raise ModelError(f"{run.path} holds a network of the transformers library. Use --format hub.")
     model = load(run.path)
     shape = (BATCH, *run.model["input"]["shape"])
     generator = Streams(0)("example")

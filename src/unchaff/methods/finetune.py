@@ -51,7 +51,7 @@ class FineTune:
         return replace(self, shrink=1.0)
 
     def anew(self, lr: float) -> "FineTune":
-        """Return the same from new weights: vectors of words hold little but what they memorised."""
+        """Return the same from new weights: the old ones hold little but what they memorised."""
         return replace(self, shrink=0.0, lr=self.lr or FASTER * lr)
 
     def start(self, trained: Trained, *, streams: Streams) -> nn.Module:

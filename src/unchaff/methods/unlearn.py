@@ -144,7 +144,9 @@ class Unlearn:
         sound = posterior(typical.total) if inputs.acts else None
         split = self.partition(evidence) if sound is None else by_both(evidence, sound, self.partition)
         evidence = replace(evidence, cost=evidence.cost + _since(started))
-        return FirstLook(evidence, split, sound, is_of_words=walk.reads_words)
+        return FirstLook(
+            evidence, split, sound, is_of_words=walk.reads_inputs and observed.train.kind.name == "text"
+        )
 
     def _again(self, now: Trained, observed: Observed, first: Evidence) -> Evidence:
         """Score with the network as it is now: all layers, its own opinion, and the first scoring."""

@@ -2,12 +2,15 @@
 
 import importlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 from torch import nn
 
 from unchaff.errors import ModelError
+from unchaff.hub import is_folder
 from unchaff.nets.cnn import audio_cnn, small_cnn
+from unchaff.nets.hub import from_folder
 from unchaff.nets.mlp import mlp
 from unchaff.nets.resnet import resnet18
 from unchaff.nets.standardize import Standardize
@@ -46,22 +49,44 @@ def default_net(samples: Samples) -> str:
 def from_shape(spec: str, shape: tuple[int, ...], classes: int) -> nn.Module:
     """Return a built-in network without measured scale or chosen seed; used to load weights."""
     if spec not in NETS:
-        raise ModelError(f"There is no network {spec!r}. Allowed: {', '.join(NETS)}, or pkg.module:factory.")
+        raise ModelError(
+            f"There is no network {spec!r}. Allowed: {', '.join(NETS)}, a Hugging Face model folder, or "
+            "pkg.module:factory. Nothing is fetched."
+        )
     return NETS[spec](shape, classes)
+
+
+def built_in(model: nn.Module, samples: Samples) -> str | None:
+    """Return the name of the built-in network that this is, by its modules and shapes; None: none."""
+    for name, kinds in KINDS.items():
+        if samples.kind.name in kinds and samples.kind.layout is None:
+            with Streams(0).forked_global("compare"):
+                plain = from_shape(name, samples.kind.shape, samples.num_classes)
+            if _built_of(plain) == _built_of(model):
+                return name
+    return None
+
+
+def _built_of(model: nn.Module) -> tuple[object, ...]:
+    shapes = {name: tuple(each.shape) for name, each in model.state_dict().items()}
+    return [type(each) for each in model.modules()], str(model), shapes
 
 
 def build(spec: str, samples: Samples, *, streams: Streams) -> nn.Module:
     """Return a freshly initialised network that fits these samples.
 
     Args:
-        spec: a name in `NETS`, or `pkg.module:factory`; a factory is called with
-            `num_classes` and `input_shape`, or with nothing if it takes nothing.
+        spec: a name in `NETS`; or `pkg.module:factory`, which is called with `num_classes` and
+            `input_shape`, or with nothing if it takes nothing; or a Hugging Face model folder, whose
+            weights come with it.
         samples: give the input shape, the classes and, for built-in networks, the input scale.
         streams: seeds the initial weights; the global RNG is restored.
 
     Raises:
         ModelError: unknown name, a network of the wrong kind, a factory that fails.
     """
+    if spec not in NETS and is_folder(spec):
+        return from_folder(Path(spec), samples).to(samples.device)
     with streams.forked_global("init"):
         if ":" in spec:
             return _from_factory(spec, samples)

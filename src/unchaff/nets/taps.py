@@ -88,7 +88,7 @@ def find_layers(model: nn.Module, example: Tensor) -> tuple[Layer, ...]:
     trace = _Trace()
     handles = []
     for name, module in model.named_modules():
-        if isinstance(module, WHOLE) or not any(True for _ in module.children()):
+        if isinstance(module, WHOLE + LAYERS) or not any(True for _ in module.children()):
             hook = lambda module, inputs, output, name=name: trace.see(name, module, inputs, output)  # noqa: E731
             handles.append(module.register_forward_hook(hook))
     try:
@@ -147,17 +147,23 @@ def _batch_first(module: nn.Module) -> bool:
 def prunable(layers: tuple[Layer, ...], model: nn.Module) -> list[Layer]:
     """Return the layers whose units can be silenced for good: not the output, norm with its own weights.
 
-    Left alone: attention and recurrence as a whole, a weight that another module shares, frozen
-    weights, and what does not keep samples apart.
+    Left alone: attention and recurrence as a whole, a weight that another module shares or that is made
+    of others, frozen weights, and what does not keep samples apart.
     """
     return [
         layer
         for layer in layers
         if not (layer.is_output or layer.is_whole or layer.is_tied)
         and layer.by_sample
-        and model.get_parameter(f"{layer.name}.weight").requires_grad
+        and _has_own_weight(model.get_submodule(layer.name))
         and (layer.norm is None or _scales_units(model, layer.norm, layer.units))
     ]
+
+
+def _has_own_weight(module: nn.Module) -> bool:
+    """Whether its weight is one that learns; one made of others, as by weight normalisation, is not."""
+    weight = dict(module.named_parameters(recurse=False)).get("weight")
+    return weight is not None and weight.requires_grad
 
 
 def _scales_units(model: nn.Module, norm: str, units: int) -> bool:

@@ -45,6 +45,8 @@ def view_of(run: Run, manifest: Mapping[str, object]) -> PageView:
 def rungs(run: Run) -> tuple[Rung, ...]:
     """Return the networks to compare: before, repaired, then the controls in their order."""
     measured = run.measured
+    if measured.before is None:
+        return ()
     found = [_rung("network" if measured.after is None else "before", "before", measured.before, None, None)]
     if measured.after is not None:
         found.append(_rung("repaired", "after", measured.after, run.outcome.cost, measured.full))
@@ -58,12 +60,13 @@ def rungs(run: Run) -> tuple[Rung, ...]:
 def facts(run: Run) -> tuple[Fact, ...]:
     """Return the few numbers to see first."""
     measured, split = run.measured, run.outcome.partition
-    before, after = measured.before.accuracy, measured.after
-    if after is None:
-        found = [Fact("Accuracy", percent(before))]
-    else:
-        change = f"{points(after.accuracy - before)} points, was {percent(before)}"
-        found = [Fact("Accuracy after repair", percent(after.accuracy), change)]
+    before, after = measured.before, measured.after
+    found = []
+    if before is not None and after is None:
+        found.append(Fact("Accuracy", percent(before.accuracy)))
+    elif before is not None and after is not None:
+        change = f"{points(after.accuracy - before.accuracy)} points, was {percent(before.accuracy)}"
+        found.append(Fact("Accuracy after repair", percent(after.accuracy), change))
     if split is not None:
         found.append(Fact("Estimated noise", percent(split.noise_rate), "of the labels or inputs"))
         set_aside = int((~split.kept).sum())
@@ -95,6 +98,8 @@ def _rung(name: str, role: str, scores: Scores, cost: Cost | None, full: Cost | 
 
 
 def _rungs_note(measured: Measured) -> str:
+    if measured.before is None:
+        return "No test data were given, so nothing was measured."
     estimated = (
         " Shares are estimated: the training recipe is not known." if measured.full_is_estimated else ""
     )

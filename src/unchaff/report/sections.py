@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from unchaff.evaluate.cost import share
-from unchaff.evaluate.metrics import ON_TEST, Measured
+from unchaff.evaluate.metrics import ON_HOLDOUT, Measured
 from unchaff.records import Cost, PrunePlan
 from unchaff.report.views import Fact, PrunedLayer, StageRow
 from unchaff.report.words import MINUS, count, flops, percent, seconds
@@ -107,10 +107,12 @@ def cost_sentence(run: Run) -> str:
 
 def notes(run: Run) -> tuple[str, ...]:
     """Return what limits these numbers, then what the stages noted."""
-    found = [
-        "Intervals are Wilson's, at 95 %, of this test alone: they do not hold the spread between seeds."
-    ]
-    if run.measured.measured_on != ON_TEST:
+    found = []
+    if run.measured.before is not None:
+        found.append(
+            "Intervals are Wilson's, at 95 %, of this test alone: they do not hold the spread between seeds."
+        )
+    if run.measured.measured_on == ON_HOLDOUT:
         found.append("The labels measured against are noisy themselves, for every row alike.")
     if run.measured.detection is None and run.outcome.partition is not None:
         found.append(

@@ -26,7 +26,7 @@ Array = NDArray[np.float32]
 
 def media(raw: Tensor, kind: Kind, label: str) -> Media:
     """Return one raw sample as a picture, a sound with its spectrogram, or a short table."""
-    if kind.layout is not None:
+    if kind.name == "packed":
         return Media(note=f"{kind.layout}")
     values = raw.detach().cpu()
     if kind.name == "image" and values.ndim == 3:

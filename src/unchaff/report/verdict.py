@@ -16,14 +16,20 @@ Tone = Literal["good", "plain", "bad"]
 
 def verdict(measured: Measured, outcome: Outcome) -> Verdict:
     """Return the answer in one sentence, the comparison behind it, and what limits it."""
-    split, after = outcome.partition, measured.after
+    split, before, after = outcome.partition, measured.before, measured.after
+    if before is None:
+        return Verdict("plain", _unmeasured(split), ("Save it with test= to see what the repair is worth.",))
     if after is None:
-        return Verdict("plain", _scored(split), _where(measured))
+        return Verdict("plain", _scored(split), _where(measured, before))
     if split is not None and split.abstained:
-        tone, sentence = _abstained(measured.before, after)
+        tone, sentence = _abstained(before, after)
     else:
-        tone, sentence = _judged(measured, after)
-    details = (*_rivals(measured, after), *_price(measured, outcome, after), *_where(measured))
+        tone, sentence = _judged(measured, before, after)
+    details = (
+        *_rivals(measured, after),
+        *_price(measured, outcome, before, after),
+        *_where(measured, before),
+    )
     return Verdict(tone, sentence, details)
 
 
@@ -49,6 +55,17 @@ def _scored(split: Partition | None) -> str:
     )
 
 
+def _unmeasured(split: Partition | None) -> str:
+    if split is None:
+        return "The network was repaired, and nothing was measured."
+    if split.abstained:
+        return "There is nothing to repair: no evidence of noise was found, and every sample is kept."
+    return (
+        f"About {percent(split.noise_rate, 0)} of the samples look unfit to learn from; the network was "
+        "repaired, and nothing was measured."
+    )
+
+
 def _abstained(before: Scores, after: Scores) -> tuple[Tone, str]:
     sentence = "There is nothing to repair: no evidence of noise was found, and every sample is kept."
     if after.accuracy < before.accuracy:
@@ -56,8 +73,8 @@ def _abstained(before: Scores, after: Scores) -> tuple[Tone, str]:
     return "plain", sentence
 
 
-def _judged(measured: Measured, after: Scores) -> tuple[Tone, str]:
-    before, rival = measured.before, best_rival(measured)
+def _judged(measured: Measured, before: Scores, after: Scores) -> tuple[Tone, str]:
+    rival = best_rival(measured)
     change = _from_to(before, after)
     if after.accuracy < before.accuracy:
         doubt = ", which may be chance" if overlap(before, after) else ""
@@ -93,7 +110,7 @@ def _rivals(measured: Measured, after: Scores) -> tuple[str, ...]:
     return (f"{difference} ({percent(scores.accuracy)}){doubt}.",)
 
 
-def _price(measured: Measured, outcome: Outcome, after: Scores) -> tuple[str, ...]:
+def _price(measured: Measured, outcome: Outcome, before: Scores, after: Scores) -> tuple[str, ...]:
     found = []
     if measured.full is not None and (part := share(outcome.cost, measured.full)["flops"]) is not None:
         about = "an estimated " if measured.full_is_estimated else ""
@@ -102,14 +119,14 @@ def _price(measured: Measured, outcome: Outcome, after: Scores) -> tuple[str, ..
         )
     oracle = measured.controls.get(YARDSTICK)
     if oracle is not None:
-        gap = gap_recovered(measured.before.accuracy, after.accuracy, oracle.scores.accuracy)
+        gap = gap_recovered(before.accuracy, after.accuracy, oracle.scores.accuracy)
         if gap is not None and gap > 0:  # a loss is the verdict itself
             found.append(f"It made {percent(gap, 0)} of the way to the oracle, which knows the true labels.")
     return tuple(found)
 
 
-def _where(measured: Measured) -> tuple[str, ...]:
-    n = count(measured.before.n)
+def _where(measured: Measured, before: Scores) -> tuple[str, ...]:
+    n = count(before.n)
     if measured.measured_on == ON_TEST:
         return (f"Measured on {n} test samples.",)
     told = (

@@ -34,7 +34,7 @@ def manifest(run: Run) -> dict[str, object]:
             "weights": {
                 "before_sha256": sha256(to_bytes(run.trained.model.state_dict())),
                 "after_sha256": None
-                if run.measured.after is None
+                if not run.measured.is_of_repair
                 else sha256(to_bytes(run.outcome.model.state_dict())),
             },
             "recipe": None if run.trained.recipe is None else asdict(run.trained.recipe),

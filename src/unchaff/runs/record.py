@@ -13,7 +13,7 @@ from unchaff.samples import Samples
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One finished repair, or one scoring where `measured.after` is None."""
+    """One finished repair, or one scoring."""
 
     samples: Samples  # every row, with its label as given; the split covers the same ids
     trained: Trained  # the network before
@@ -25,4 +25,5 @@ class Run:
     config: Mapping[str, object] = field(default_factory=dict)  # every setting, plain values, paths as typed
     seed: int = 0
     command: str = ""  # what to type to run it again
+    beside: Mapping[str, bytes] = field(default_factory=dict)  # files of the model folder of the network
     notes: tuple[str, ...] = ()  # what a reader has to know: limits, warnings, what was left out

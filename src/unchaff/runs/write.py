@@ -13,12 +13,14 @@ from pathlib import Path
 from unchaff import progress
 from unchaff.errors import RunFolderError
 from unchaff.evaluate.metrics import cleaned, metrics
+from unchaff.nets.hub import described
 from unchaff.runs.manifest import manifest
 from unchaff.runs.quality import quality_bytes
 from unchaff.runs.record import Run
 from unchaff.runs.unfinished import ASIDE, MARKS, REPLACED, is_unfinished
 from unchaff.runs.weights import to_bytes
 
+HUB = "hub"  # subfolder: how to build a network of the transformers library, tokenizer and processor
 Page = Callable[[Run, Mapping[str, object]], str]  # (run, manifest) -> HTML
 
 
@@ -62,6 +64,7 @@ def write(folder: Path, run: Run, page: Page, *, overwrite: bool = False) -> Pat
         target.parent.mkdir(parents=True, exist_ok=True)
         aside.mkdir()
         for name, content in contents(run, page).items():
+            (aside / name).parent.mkdir(exist_ok=True)
             (aside / name).write_bytes(content)
         _put_in_place(aside, target)
     except OSError as error:
@@ -86,8 +89,9 @@ def contents(run: Run, page: Page) -> dict[str, bytes]:
         "metrics.json": _json(metrics(run.measured, run.outcome)),
         "manifest.json": _json(replay),
         "report.html": _drawn(page, run, replay).encode(),
+        **{f"{HUB}/{name}": content for name, content in run.beside.items()},
     }
-    return files if run.measured.after is None else {**_model_files(run), **files}
+    return {**_model_files(run), **files} if run.measured.is_of_repair else files
 
 
 def _drawn(page: Page, run: Run, replay: Mapping[str, object]) -> str:
@@ -103,6 +107,7 @@ def _drawn(page: Page, run: Run, replay: Mapping[str, object]) -> str:
 def _model_files(run: Run) -> dict[str, bytes]:
     filtering = run.outcome.preprocess
     files = {"model.safetensors": to_bytes(run.outcome.model.state_dict()), "model.json": _json(rebuild(run))}
+    files |= {f"{HUB}/{name}": content for name, content in described(run.outcome.model).items()}
     if filtering is not None:
         files["preprocess.safetensors"] = to_bytes(filtering.state_dict())
     return files
@@ -110,7 +115,7 @@ def _model_files(run: Run) -> dict[str, bytes]:
 
 def rebuild(run: Run) -> dict[str, object]:
     """Return the content of `model.json`: how to build the network again."""
-    plan, kind = run.outcome.plan, run.samples.kind
+    plan, kind, model = run.outcome.plan, run.samples.kind, run.outcome.model
     return {
         "format": 1,
         "model": run.model,
@@ -120,6 +125,7 @@ def rebuild(run: Run) -> dict[str, object]:
         "preprocess": None if run.outcome.preprocess is None else repr(run.outcome.preprocess),
         "pruned_units": {} if plan is None else plan.by_layer(),
         "modifications": list(run.outcome.modifications),
+        **({"hub": type(model).__name__} if described(model) else {}),
     }
 
 

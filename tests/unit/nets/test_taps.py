@@ -201,3 +201,11 @@ def test_of_a_layer_that_runs_again_the_first_reading_counts():
     with read_inputs(model, ["again"]) as seen:
         model(torch.ones(2, 5))
     torch.testing.assert_close(seen["again"], model.into(torch.ones(2, 5)))
+
+
+def test_a_weight_made_of_others_is_read_and_not_pruned():
+    normed = nn.utils.parametrizations.weight_norm(nn.Linear(4, 6))
+    model = nn.Sequential(normed, nn.ReLU(), nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2))
+    layers = find_layers(model, torch.randn(2, 4))
+    assert [layer.name for layer in layers] == ["0", "2", "4"]
+    assert [layer.name for layer in prunable(layers, model)] == ["2"]

@@ -1,0 +1,29 @@
+"""A method -> the same method, which weighs a record of the training in where it splits."""
+
+from dataclasses import fields, replace
+
+from unchaff.errors import ConfigError
+from unchaff.interfaces import Repair
+from unchaff.partition.recorded import Recorded
+from unchaff.partition.transition import Transition
+from unchaff.records import TrainingRecord
+
+
+def heeding(method: Repair, record: TrainingRecord) -> Repair:
+    """Return the method with the record in each of its splits.
+
+    Raises:
+        ConfigError: it makes no split that a record could change.
+    """
+    rules = {name: _heeding(rule, record) for name, rule in vars(method).items() if type(rule) is Transition}
+    if not rules:
+        raise ConfigError(
+            f"The method {type(method).__name__} makes no use of a record. "
+            "Leave the record out, or take unlearn."
+        )
+    return replace(method, **rules)  # type: ignore[type-var]
+
+
+def _heeding(rule: Transition, record: TrainingRecord) -> Recorded:
+    settings = {field.name: getattr(rule, field.name) for field in fields(Transition)}
+    return Recorded(record=record, **settings)
