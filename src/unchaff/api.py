@@ -120,6 +120,8 @@ def load(run: str | Path, *, model: nn.Module | None = None) -> nn.Module:
 
 def _rebuilt(folder: Path, spec: Mapping[str, Any], state: Mapping[str, Tensor]) -> nn.Module:
     if "hub" in spec:
+        with torch.device("meta"):  # without memory: it is taken only if the weights are of its size
+            check_fit(rebuilt(folder / HUB), state)
         return rebuilt(folder / HUB)
     if spec["model"] not in NETS:
         raise RunFolderError(

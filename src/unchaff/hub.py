@@ -255,7 +255,7 @@ def loading(path: Path, what: str) -> Iterator[ModuleType]:
 def _read_json(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{file} is not readable JSON ({error}). Save the folder again.") from error
     if not isinstance(content, dict):
         raise ModelError(f"{file} holds {type(content).__name__}, not an object. Save the folder again.")

@@ -17,6 +17,7 @@ from unchaff.data import Options, from_arrays, load
 from unchaff.data.write import read_truth
 from unchaff.exports import FORMATS
 from unchaff.journal import Journal, State
+from unchaff.recording.shards import read as read_record
 from unchaff.runs.read import read
 from unchaff.runs.unfinished import finished
 from unchaff.runs.weights import load_weights
@@ -122,6 +123,11 @@ def planted(kind: str) -> Read:
     return plant
 
 
+def record(content: bytes, folder: Path) -> object:
+    (folder / "epoch-00000.rank-000.parquet").write_bytes(content)
+    return list(read_record(folder))
+
+
 def results(content: bytes, folder: Path) -> object:
     (folder / "results.jsonl").write_bytes(content)
     found = Results(folder / "results.jsonl").rows.values()
@@ -149,6 +155,7 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "safetensors": Reader(seeds.safe, weights("w.safetensors")),
         "pt": Reader(seeds.states, weights("w.pt")),
         "truth": Reader(seeds.truths, truth),
+        "record": Reader(seeds.records, record),
         "human labels": Reader(seeds.truths, planted("human:table.parquet:true_label")),
         "transition.npy": Reader(seeds.matrices, planted("transition:matrix.npy")),
         "transition.csv": Reader(lambda: (b"0.9,0.1\n0.2,0.8\n",), planted("transition:matrix.csv")),

@@ -110,3 +110,9 @@ TEXTS = (
 def truths() -> tuple[bytes, ...]:
     table = pa.table({"id": [0, 1, 2, 3], "true_label": [0, 1, 1, 0], "is_noisy": [False, False, True, True]})
     return (parquet(table, {}),)
+
+
+@cache
+def records() -> tuple[bytes, ...]:
+    columns = {"epoch": [0, 0, 1], "id": ["a", "b", "a"], "label": [0, 1, 0], "margin": [0.5, -1.0, 2.0]}
+    return (parquet(pa.table(columns), {}),)

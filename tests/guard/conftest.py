@@ -26,7 +26,7 @@ def _no_hang():
     signal.signal(signal.SIGALRM, before)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def rows(tmp_path_factory) -> Path:
     """Return a file of rows of numbers in two classes."""
     labels = np.arange(60) % 2
@@ -34,6 +34,14 @@ def rows(tmp_path_factory) -> Path:
     file = tmp_path_factory.mktemp("rows") / "data.npz"
     np.savez(file, x=x.astype(np.float32), y=labels)
     return file
+
+
+@pytest.fixture(scope="session")
+def run(rows, tmp_path_factory):
+    """Return a run folder, to be looked at only."""
+    out = tmp_path_factory.mktemp("made") / "run"
+    assert app.main(["repair", str(rows), *QUICK, "--controls", "none", "--out", str(out)]) == 0
+    return out
 
 
 def picture(shade=0) -> bytes:

@@ -118,14 +118,6 @@ def test_noise_is_read_from_numbers(make, noise, rows, mark, score):
     score(rows, "--noise", noise.format(mark.parent))
 
 
-@pytest.fixture(scope="module")
-def run(rows, tmp_path_factory):
-    out = tmp_path_factory.mktemp("made") / "run"
-    words = ["--model", "mlp", "--epochs", "1", "--device", "cpu", "--controls", "none", "--out", str(out)]
-    assert app.main(["repair", str(rows), *words]) == 0
-    return out
-
-
 def read_all(folder):
     unchaff.load(folder)
     return read(folder).quality

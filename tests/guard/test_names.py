@@ -53,7 +53,7 @@ def hostile(tmp_path_factory):
             f'"{(ESCAPE, TITLE, SCRIPT, FORMULA, TURNED)[row % 5]} {row}","word{row % 4} {SCRIPT}","{name}"'
         )
     (folder / "data.csv").write_text("\n".join(lines))
-    words = ["--epochs", "1", "--device", "cpu", "--noise", "symmetric:0.3", "--controls", "quick"]
+    words = ["--epochs", "1", "--device", "cpu", "--noise", "symmetric:0.3", "--controls", "none"]
     assert app.main(["repair", str(folder / "data.csv"), *words, "--out", str(folder / "run")]) == 0
     return folder / "run"
 

@@ -11,15 +11,12 @@ import pyarrow.parquet as pq
 from unchaff import limits
 from unchaff.errors import DataError
 
-MANY_ROWS, SOME_ROWS = (
-    2**20,
-    65_536,
-)  # between two looks at the sum: of places in lists, of the cells themselves
+MANY_ROWS = 2**20  # of places in lists, between two looks at the sum
+SOME_ROWS = 65_536  # of the cells themselves
 BUFFER = 2**20  # bytes read at once while only looking
 
 # What pyarrow raises over a broken file differs from one broken place to another.
 BROKEN = (pa.ArrowException, OSError, UnicodeError, OverflowError, MemoryError)
-
 
 Kind = Callable[[pa.DataType], bool]
 

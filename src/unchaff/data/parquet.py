@@ -115,7 +115,7 @@ def list_table(
         inputs = np.stack([_numbers(table.column(name)) for name in columns.inputs], axis=1)
         medium = "tabular"
     shown = ", ".join(columns.inputs[:6]) + (", ..." if len(columns.inputs) > 6 else "")
-    groups = None if columns.group is None else _plain(table.column(columns.group), columns.group)
+    groups = None if columns.group is None else plain_ids(table.column(columns.group), columns.group)
     return Listing(
         medium=medium,
         ids=ids,
@@ -147,13 +147,18 @@ def ids_of(table: pa.Table, columns: Columns, *, is_asked: bool) -> tuple[Ids, s
         return numbers, "ids: row numbers"
     column = table.column(columns.id)
     if is_asked:
-        return _plain(column, columns.id), f"ids: column {columns.id}"
+        return plain_ids(column, columns.id), f"ids: column {columns.id}"
     if column.null_count or len(column.unique()) < len(column):
         return numbers, f"ids: row numbers, as column {columns.id} is not unique"
-    return _plain(column, columns.id), f"ids: column {columns.id}, by its name"
+    return plain_ids(column, columns.id), f"ids: column {columns.id}, by its name"
 
 
-def _plain(column: pa.ChunkedArray, name: str) -> Ids:
+def plain_ids(column: pa.ChunkedArray, name: str) -> Ids:
+    """Return the values of a column of ids or groups: whole numbers, or texts.
+
+    Raises:
+        DataError: a cell is empty, or far too long.
+    """
     if column.null_count:
         raise DataError(
             f"Column {name} has {column.null_count} empty values. Fill them, or name another column."

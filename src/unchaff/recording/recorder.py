@@ -118,7 +118,7 @@ class Recorder:
         Raises:
             ConfigError: the number is negative.
             DataError: integers and texts were both given as ids.
-            RunFolderError: the file cannot be written; what was seen is still held.
+            WriteError: the file cannot be written; what was seen is still held.
         """
         if not self._seen:
             return

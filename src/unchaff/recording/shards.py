@@ -11,7 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from unchaff.errors import DataError, RunFolderError
+from unchaff.data.bounded import read_table
+from unchaff.data.parquet import plain_ids
+from unchaff.errors import DataError
 from unchaff.samples import Ids
 from unchaff.whole import put
 
@@ -47,7 +49,7 @@ def write(folder: Path, shard: Shard, losses: NDArray[np.float32], *, rank: int)
     """Write an epoch: whole, or not at all; one that is there is replaced.
 
     Raises:
-        RunFolderError: it cannot be written.
+        WriteError: it cannot be written.
     """
     ids, first = np.unique(shard.ids, return_index=True)
     margins = shard.margins[first]
@@ -63,13 +65,7 @@ def write(folder: Path, shard: Shard, losses: NDArray[np.float32], *, rank: int)
     )
     buffer = io.BytesIO()
     pq.write_table(table, buffer)
-    file = place(folder, shard.epoch, rank)
-    try:
-        put(file, buffer.getvalue())
-    except OSError as error:
-        raise RunFolderError(
-            f"{file} could not be written ({error}). Free the place, or name another."
-        ) from error
+    put(place(folder, shard.epoch, rank), buffer.getvalue())
 
 
 def read(path: Path) -> Iterator[Shard]:
@@ -86,30 +82,23 @@ def read(path: Path) -> Iterator[Shard]:
 
 def _of(file: Path) -> Iterator[Shard]:
     try:
-        held = [name for name in COLUMNS if name in pq.read_schema(file).names]
-        table = pq.read_table(file, columns=held, partitioning=None)
-    except (pa.ArrowException, OSError) as error:
-        raise _no_record(file, str(error).splitlines()[0]) from error
+        table = read_table([file])
+    except (DataError, OSError) as error:
+        raise _no_record(file, str(error)) from error
     for name in COLUMNS:
-        if name not in table.column_names:
+        if table.column_names.count(name) != 1:
             raise _no_record(file, f"column {name} is missing")
         if name != "margin" and table.column(name).null_count:
             raise _no_record(file, f"column {name} has {table.column(name).null_count} empty values")
     try:
         epochs, labels = (table.column(name).cast(pa.int64()).to_numpy() for name in ("epoch", "label"))
         margins = table.column("margin").cast(pa.float32()).to_numpy()
-    except pa.ArrowException as error:
+        ids = plain_ids(table.column("id"), "id")
+    except (pa.ArrowException, DataError) as error:
         raise _no_record(file, str(error).splitlines()[0]) from error
-    ids = _ids(table.column("id"))
     for epoch in np.unique(epochs):
         rows = epochs == epoch
         yield Shard(epoch=int(epoch), ids=ids[rows], labels=labels[rows], margins=margins[rows])
-
-
-def _ids(column: pa.ChunkedArray) -> Ids:
-    if pa.types.is_integer(column.type):
-        return column.cast(pa.int64()).to_numpy()
-    return np.array([str(value) for value in column.to_pylist()])
 
 
 def _no_record(file: Path, why: str) -> DataError:

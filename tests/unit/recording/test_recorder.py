@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from unchaff import Recorder
-from unchaff.errors import ConfigError, DataError, ModelError, RunFolderError
+from unchaff.errors import ConfigError, DataError, ModelError, WriteError
 from unchaff.recording.shards import read
 
 LOGITS = torch.tensor([[1.0, 4.0, 2.0], [5.0, 2.0, 0.5]])
@@ -173,7 +173,7 @@ def test_a_file_that_cannot_be_written_loses_nothing(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr("pathlib.Path.write_bytes", full)
-        with pytest.raises(RunFolderError, match="No space left"):
+        with pytest.raises(WriteError, match="No space left"):
             recorder.end_epoch()
     recorder.end_epoch()
     assert [len(margins) for _, margins in rows_of(tmp_path / "r")] == [2]
