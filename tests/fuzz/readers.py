@@ -1,5 +1,6 @@
 """What is read, and how: from the bytes of one file, in a folder of its own."""
 
+import importlib.util
 import json
 import shutil
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from fuzz import seeds
-from unchaff import noise
+from unchaff import hub, noise
 from unchaff.api import load as load_network
 from unchaff.bench.rows import Results, packed
 from unchaff.data import Options, from_arrays, load
@@ -128,6 +129,12 @@ def record(content: bytes, folder: Path) -> object:
     return list(read_record(folder))
 
 
+def model_folder(content: bytes, folder: Path) -> object:
+    (folder / "config.json").write_bytes(content)
+    opened = hub.opened(folder)
+    return opened.num_labels, opened.class_names
+
+
 def results(content: bytes, folder: Path) -> object:
     (folder / "results.jsonl").write_bytes(content)
     found = Results(folder / "results.jsonl").rows.values()
@@ -164,4 +171,6 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "finished": Reader(lambda: (b'{"config": {"seed": 0}}',), finished_again, is_json=True),
     }
 )
+if importlib.util.find_spec("transformers"):
+    READERS = {**READERS, "config.json": Reader(lambda: seeds.CONFIGS, model_folder, is_json=True)}
 IN_RUN = ("manifest.json", "metrics.json", "plan.json", "model.json", "quality.parquet", "model.safetensors")
