@@ -1,6 +1,7 @@
 """What every test runs under."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from unchaff import progress
 from unchaff.data.prepare import Pixels
 from unchaff.data.sources import in_memory
 from unchaff.records import Observed, Recipe, Trained, Truth
@@ -105,3 +107,41 @@ def toy() -> Toy:
 def clean_toy(toy: Toy) -> Toy:
     """The same without wrong labels, and trained for fewer epochs."""
     return replace(toy, trained=toy_trained(toy.clean, epochs=6), observed=Observed(train=toy.clean))
+
+
+class Cramped(nn.Module):
+    """A network whose device holds so many samples at once, and no more."""
+
+    def __init__(self, inner: nn.Module, room: int) -> None:
+        super().__init__()
+        self.inner, self.room, self.seen = inner, room, []
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        self.seen.append(len(inputs))
+        for layer in self.inner:
+            inputs = layer(inputs)
+            if layer is self.inner[1] and len(inputs) > self.room:  # some layers have run already
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return inputs
+
+
+@pytest.fixture
+def cramped() -> type[Cramped]:
+    return Cramped
+
+
+class Heard(progress.Silent):
+    """What was said while something ran."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.sentences.append(text)
+
+
+@pytest.fixture
+def heard() -> Iterator[list[str]]:
+    listener = Heard()
+    with progress.shown_by(listener):
+        yield listener.sentences

@@ -13,6 +13,7 @@ LONGEST_FILE = 300
 LAYERS = (
     ("errors", "streams", "progress"),
     ("limits", "whole"),
+    ("shards",),
     ("journal",),
     ("extras", "packing"),
     ("samples", "tasks", "hub"),

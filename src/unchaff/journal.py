@@ -18,6 +18,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from unchaff import shards
 from unchaff.errors import RunFolderError
 from unchaff.whole import object_in, put
 
@@ -75,7 +76,7 @@ class Journal:
 
 
 class Entry:
-    """One stage: its last state, or several parts of it."""
+    """One stage: its last state, or the shards of what it said of each sample."""
 
     def __init__(self, journal: Journal | None, name: str) -> None:
         self._journal = journal
@@ -92,13 +93,13 @@ class Entry:
         """Whether anything is kept at all."""
         return self._journal is not None
 
-    def found(self, part: int = 0) -> State | None:
-        """Return what was kept, None where nothing was.
+    def found(self) -> State | None:
+        """Return the last state, None where nothing was.
 
         Raises:
             RunFolderError: the file cannot be read.
         """
-        file = None if self._journal is None else self._journal.folder / self._file_name(part)
+        file = None if self._journal is None else self._journal.folder / self._file_name
         if file is None or not file.is_file():
             return None
         try:
@@ -112,18 +113,44 @@ class Entry:
             raise RunFolderError(f"{file} is not as it was written. {ANEW}")
         return State(tensors, json.loads(about))
 
-    def keep(self, state: State, part: int = 0) -> None:
+    def keep(self, state: State) -> None:
         """Write a state: whole, or as it was."""
         if self._journal is None:
             return
         plain = {name: each.detach().cpu().contiguous().clone() for name, each in state.tensors.items()}
         about = json.dumps(state.about)
         content = safetensors.torch.save(plain, {ABOUT: about, DIGEST: _digest(plain, about)})
-        self._journal.put(self._file_name(part), content)
+        self._journal.put(self._file_name, content)
         self._last = time.monotonic()
 
-    def _file_name(self, part: int) -> str:
-        return f"{self._name}-{part}.safetensors"
+    def shard(self, part: int) -> tuple[Path, dict[str, Tensor]] | None:
+        """Return a shard of numbers per sample and the file it lies in, None where there is none.
+
+        Raises:
+            RunFolderError: the file cannot be read.
+        """
+        file = None if self._journal is None else self._journal.folder / self._shard_name(part)
+        if file is None or not file.is_file():
+            return None
+        try:
+            return file, shards.unpacked(file)
+        except (OSError, ValueError) as error:
+            raise RunFolderError(f"{file} cannot be read ({error}). Begin anew with --overwrite.") from error
+
+    def keep_shard(self, columns: shards.Columns, part: int) -> Path | None:
+        """Write a shard, and return its file; None where nothing is kept."""
+        if self._journal is None:
+            return None
+        self._journal.put(self._shard_name(part), shards.packed(columns))
+        self._last = time.monotonic()
+        return self._journal.folder / self._shard_name(part)
+
+    @property
+    def _file_name(self) -> str:
+        return f"{self._name}.safetensors"
+
+    def _shard_name(self, part: int) -> str:
+        return f"{self._name}-{part:05d}.parquet"
 
 
 _current: ContextVar[Journal | None] = ContextVar("journal", default=None)

@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from unchaff.samples import Ids, Samples
+from unchaff.shards import Shelved
 from unchaff.tasks import CLASSIFICATION, Task
+
+Wide = Float[Tensor, "n _"] | Shelved  # several numbers per sample: in memory, or left in files
 
 
 @dataclass(frozen=True)
@@ -124,13 +127,13 @@ class Evidence:
     labels: Int[Tensor, " n"]  # given
     total: Float[Tensor, " n"]
     columns: Mapping[str, Float[Tensor, " n"]] = field(default_factory=dict)
-    opinions: Mapping[str, Float[Tensor, "n classes"]] = field(default_factory=dict)  # scores of each class
+    opinions: Mapping[str, Wide] = field(default_factory=dict)  # (n, classes): scores of each class
     suggested: Int[Tensor, " n"] | None = None  # the label the evidence speaks for
     confidence: Float[Tensor, " n"] | None = None  # how clearly it does: best score minus the second
     disagreement: float | None = (
         None  # share of wrong given labels among the clearer half; None: not measured
     )
-    units: Mapping[str, Float[Tensor, "n units"]] = field(default_factory=dict)  # per layer, if asked for
+    units: Mapping[str, Wide] = field(default_factory=dict)  # (n, units), per layer, if asked for
     cost: Cost = field(default_factory=Cost)
 
 

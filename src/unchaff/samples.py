@@ -1,5 +1,6 @@
 """What a method may see of the data: ids, inputs and given labels, in canonical order."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
@@ -13,6 +14,7 @@ from torch import Tensor
 from unchaff.errors import DataError
 from unchaff.packing import Layout
 
+AT_ONCE = 32 * 1024**2  # bytes of a batch of inputs that are decoded on access, once prepared
 Ids = NDArray[np.generic]  # int64 or unicode, unique
 Rows = NDArray[np.int64]  # positions in a Samples, never shown to a user
 Augmentation = Callable[
@@ -114,6 +116,15 @@ class Samples:
         """Where batches arrive."""
         return self.labels.device
 
+    def at_once(self, size: int) -> int:
+        """Return how many samples to look at at once: `size`, or fewer large ones of those decoded on access.
+
+        So that a batch stays small whatever its samples are: a network needs room for it many times over.
+        """
+        if self.source.in_memory:
+            return size
+        return max(1, min(size, AT_ONCE // (4 * math.prod(self.kind.shape))))
+
     def batches(self, size: int, order: Int[Tensor, " m"] | None = None) -> Iterator[Batch]:
         """Yield prepared batches of at most `size` samples.
 
@@ -122,8 +133,11 @@ class Samples:
             order: rows to read, in this order; all rows in canonical order by default.
         """
         rows = np.arange(len(self)) if order is None else order.cpu().numpy()
-        chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
-        for chunk, inputs in zip(chunks, self.source.read(iter(chunks)), strict=True):
+
+        def chunks() -> Iterator[Rows]:
+            return (rows[start : start + size] for start in range(0, len(rows), size))
+
+        for chunk, inputs in zip(chunks(), self.source.read(chunks()), strict=True):
             labels = self.labels[torch.from_numpy(chunk).to(self.device)]
             yield Batch(ids=self.ids[chunk], rows=chunk, inputs=inputs, labels=labels)
 

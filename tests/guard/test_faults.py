@@ -268,7 +268,9 @@ class Deadly:
 
 def test_a_process_that_dies_while_it_decodes_is_named():
     source = on_disk(Deadly(os.getpid()), Plain(), workers=2)
-    with pytest.raises(DataError, match=r"A process that decodes the data was killed.*memory"):
+    with pytest.raises(
+        DataError, match=r"A worker process that decodes inputs died \(killed by SIGKILL\).*memory"
+    ):
         list(source.read([np.arange(start, start + 4) for start in range(0, 40, 4)]))
 
 
@@ -282,7 +284,7 @@ def test_a_command_whose_process_dies_ends_with_a_sentence(pictures, quick, tmp_
 
     monkeypatch.setattr(images, "decode", deadly)
     said = refused("score", pictures, *quick, "--lazy", "--out", tmp_path / "run")
-    assert "A process that decodes the data was killed" in said
+    assert "A worker process that decodes inputs died (killed by SIGKILL)" in said
 
 
 def whole_table() -> bytes:

@@ -33,7 +33,7 @@ def dispute(trained: Trained, observed: Observed, *, streams: Streams, limit: in
     generator = streams("dispute/augment", samples.device)
     guesses, margins, each = [], [], 0.0
     with in_eval_mode(trained.model), torch.no_grad():
-        for batch in samples.batches(256):
+        for batch in samples.batches(samples.at_once(256)):
             seen = changed(batch.inputs, samples, generator)
             if samples.kind.name == "tabular" or torch.equal(seen, batch.inputs):  # too small a change
                 return Dispute(disagreement=None, cost=Cost())

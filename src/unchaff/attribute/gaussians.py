@@ -8,15 +8,29 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
+FITTED_ON = 1_000_000  # numbers
+
 
 def posterior(total: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-    """Return the probability of the upper component, never falling as the evidence rises."""
-    values = total.double().numpy()
+    """Return the probability of the upper component, never falling as the evidence rises.
+
+    Of more than `FITTED_ON` numbers, as many that are evenly spaced in their order are fitted to.
+    """
+    every = total.double().numpy()
+    values = thinned(every)
     mixture = _two_components(values, floor=1e-6 * float(values.var()))
     upper = int(mixture.means_[:, 0].argmax())
     raw = mixture.predict_proba(values[:, None])[:, upper]
-    rising = IsotonicRegression(y_min=0, y_max=1).fit_transform(values, raw)
-    return torch.from_numpy(rising).float()
+    curve = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(values, raw)
+    return torch.from_numpy(curve.predict(every)).float()
+
+
+def thinned(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the numbers, or `FITTED_ON` of them that lie evenly in their order, the ends among them."""
+    if len(values) <= FITTED_ON:
+        return values
+    places = np.linspace(0, len(values) - 1, FITTED_ON).round().astype(np.int64)
+    return np.sort(values)[places]
 
 
 def ashman(total: Float[Tensor, " n"]) -> float:
@@ -24,7 +38,7 @@ def ashman(total: Float[Tensor, " n"]) -> float:
 
     Source: Ashman, Bird and Zepf, AJ 108 (1994), equation 1.
     """
-    mixture = _two_components(total.double().numpy(), floor=1e-6)
+    mixture = _two_components(thinned(total.double().numpy()), floor=1e-6)
     means, variances = mixture.means_[:, 0], mixture.covariances_[:, 0, 0]
     return float(np.sqrt(2) * abs(means[0] - means[1]) / np.sqrt(variances.sum()))
 

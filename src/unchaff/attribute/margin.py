@@ -9,6 +9,7 @@ from torch import Tensor
 from unchaff import progress
 from unchaff.nets.flops import count
 from unchaff.nets.hooks import in_eval_mode
+from unchaff.nets.looking import looked_at
 from unchaff.records import Cost, Evidence, Observed, Trained
 from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams
@@ -31,18 +32,26 @@ class Margin:
         started = time.perf_counter()
         samples = observed.train
         generator = streams("margin", samples.device)
-        total, suggested, flops, passes = [], [], 0.0, 0
+        total, suggested = [], []
         model = trained.model
-        with progress.stage("score", len(samples)) as shown, in_eval_mode(model), torch.no_grad():
-            for batch in samples.batches(256):
-                flops = flops or count(model, batch.inputs).forward
+
+        def answered(batch: Batch) -> tuple[Tensor, Tensor]:
+            drawn = generator.get_state()
+            try:
                 seen = self._inputs(batch, samples, generator)
-                passes = len(seen)
                 logits = torch.stack([model(inputs).float() for inputs in seen]).mean(0)
-                total.append(margin(logits, batch.labels).cpu())
-                suggested.append(trained.task.predict(logits).cpu())
-                shown.advance(len(batch.rows))
-        forward = len(samples) * passes
+            except RuntimeError:
+                generator.set_state(drawn)  # it may be called again, with smaller batches
+                raise
+            return margin(logits, batch.labels).cpu(), trained.task.predict(logits).cpu()
+
+        with progress.stage("score", len(samples)) as shown, in_eval_mode(model), torch.no_grad():
+            for margins, guesses in looked_at(samples, answered, size=256, name="score"):
+                total.append(margins)
+                suggested.append(guesses)
+                shown.advance(len(margins))
+        flops = count(model, next(samples.batches(2)).inputs).forward
+        forward = len(samples) * (self.draws or len(samples.kind.views))
         margins = torch.cat(total)
         return Evidence(
             ids=samples.ids,

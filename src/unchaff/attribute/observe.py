@@ -3,24 +3,25 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unchaff import journal, progress
+from unchaff import progress
 from unchaff.attribute.inputs import READ, Reader, reader_of
-from unchaff.journal import State
 from unchaff.nets import flops
 from unchaff.nets.hooks import ended_before, in_eval_mode, read_inputs
+from unchaff.nets.looking import looked_at
 from unchaff.nets.taps import Layer, points_of
 from unchaff.records import Cost
-from unchaff.samples import Rows, Samples
+from unchaff.samples import Batch, Rows, Samples
 from unchaff.streams import Streams
 from unchaff.train.augment import view
 
+REMEMBERED = 2 * 1024**3  # bytes of what layers read that are kept from one walk to the next
 MAX_FEATURES = 512  # per reading point, after pooling
 MAX_POINTS = 10  # of deep networks every second, third ... point is read
 
@@ -41,8 +42,8 @@ class Chunk:
 class Walk:
     """Yields chunks in canonical order, as often as asked.
 
-    What lies in memory is walked once and remembered; what is decoded from files is walked anew each
-    time, so that nothing of the size of the data is ever held.
+    What was seen of samples in memory is remembered, if it is not too much; what is decoded from files is
+    walked anew each time, so that nothing of the size of the data is ever held.
     """
 
     model: nn.Module
@@ -78,7 +79,7 @@ class Walk:
 
     def expected_flops(self, walks: int, per_sample: float = 0.0) -> float:
         """Return the operations so many walks will take, with `per_sample` more for what comes of them."""
-        passes = len(self._views) * (1 if self.samples.source.in_memory else walks)
+        passes = len(self._views) * (1 if self.remembers else walks)
         return len(self.samples) * (passes * self._flops + per_sample)
 
     def bill(self) -> Cost:
@@ -86,71 +87,53 @@ class Walk:
         spent, self._spent = self._spent, Cost()
         return spent
 
+    def charge(self, rows: int, seconds: float = 0.0) -> None:
+        """Put the looks at so many samples on the bill."""
+        seen = rows * len(self._views)
+        self._spent = self._spent + Cost(seconds, seen, seen * self._flops).as_stage(self.name)
+
+    @cached_property
     def width(self) -> int:
-        """Return how many features a chunk has, from a look at two samples."""
+        """How many features a chunk has, from a look at two samples."""
         batch = next(self.samples.batches(2))
         with in_eval_mode(self.model), torch.no_grad():
-            return self._chunk(batch.inputs, batch.rows, batch.labels).features.shape[1]
+            return self._chunk(batch).features.shape[1]
+
+    @cached_property
+    def remembers(self) -> bool:
+        """Whether one pass serves all walks."""
+        return self.samples.source.in_memory and 4 * self.width * len(self.samples) <= REMEMBERED
 
     def __iter__(self) -> Iterator[Chunk]:
+        return self.since(0)
+
+    def since(self, first: int) -> Iterator[Chunk]:
+        """Yield the chunks from the row `first` on, which begins one."""
         if self._seen is not None:
-            yield from self._seen
-        elif self.samples.source.in_memory:
-            self._seen = list(self._walk())
-            yield from self._seen
-        else:
-            yield from self._walk()
-
-    def _walk(self) -> Iterator[Chunk]:
-        """Yield chunk after chunk; what a journal holds of this pass is read from there."""
-        entry = journal.entry(self.name)
-        fresh: list[Chunk] = []
-        part = rows = 0
+            yield from (chunk for chunk in self._seen if chunk.rows[0] >= first)
+            return
+        seen: list[Chunk] = []
         with progress.stage(self.name, len(self.samples)) as shown:
-            while (found := entry.found(part)) is not None:
-                for chunk in self._unpacked(found):
-                    rows += len(chunk.rows)
-                    shown.advance(len(chunk.rows))
-                    yield chunk
-                part += 1
-            for chunk in self._seen_from(rows):
+            shown.advance(first)
+            for chunk in looked_at(
+                self.samples, self._timed, size=self.batch_size, name=self.name, first=first
+            ):
                 shown.advance(len(chunk.rows))
+                if self.remembers:
+                    seen.append(chunk)
                 yield chunk
-                if entry.is_kept:
-                    fresh.append(chunk)
-                    if entry.is_due:
-                        entry.keep(_packed(fresh), part)
-                        part, fresh = part + 1, []
+        if self.remembers and first == 0:
+            self._seen = seen
 
-    def _seen_from(self, first: int) -> Iterator[Chunk]:
-        order = torch.arange(first, len(self.samples))
-        if len(order):
-            for batch in self.samples.batches(self.batch_size, order):
-                started = time.perf_counter()
-                with in_eval_mode(self.model), torch.no_grad():
-                    chunk = self._chunk(batch.inputs, batch.rows, batch.labels)
-                seen = len(batch.rows) * len(self._views)
-                spent = Cost(time.perf_counter() - started, seen, seen * self._flops)
-                self._spent = self._spent + spent.as_stage(self.name)
-                yield chunk
+    def _timed(self, batch: Batch) -> Chunk:
+        started = time.perf_counter()
+        with in_eval_mode(self.model), torch.no_grad():
+            chunk = self._chunk(batch)
+        self.charge(len(batch.rows), time.perf_counter() - started)
+        return chunk
 
-    def _unpacked(self, state: State) -> Iterator[Chunk]:
-        """Yield the chunks of a part, as they were, and bill for them."""
-        tensors, device = state.tensors, self.samples.device
-        seen = len(tensors["rows"]) * len(self._views)
-        self._spent = self._spent + Cost(0.0, seen, seen * self._flops).as_stage(self.name)
-        splits = {name: each.to(device).split(self.batch_size) for name, each in tensors.items()}
-        for place, rows in enumerate(splits["rows"]):
-            yield Chunk(
-                rows=rows.cpu().numpy(),
-                labels=self.samples.labels[rows],
-                features=splits["features"][place],
-                moments=splits["moments"][place],
-                log_probs=splits["log_probs"][place] if "log_probs" in splits else None,
-                has_channels=bool(state.about["has_channels"]),
-            )
-
-    def _chunk(self, inputs: Tensor, rows: Rows, labels: Tensor) -> Chunk:
+    def _chunk(self, batch: Batch) -> Chunk:
+        inputs = batch.inputs
         names = [point.name for point in self._points]
         mask = self.samples.kind.mask(inputs)
         features, moments, log_probs = [], [], []
@@ -167,25 +150,13 @@ class Walk:
                 features.append(self.reader.read(inputs))
             moments.append(_moments(read[names[0]]))
         return Chunk(
-            rows=rows,
-            labels=labels,
+            rows=batch.rows,
+            labels=batch.labels,
             features=torch.stack(features).mean(0),
             moments=torch.stack(moments).mean(0),
             log_probs=torch.stack(log_probs).mean(0) if log_probs else None,
             has_channels=read[names[0]].dim() > 2,
         )
-
-
-def _packed(chunks: list[Chunk]) -> State:
-    tensors = {
-        "rows": torch.cat([torch.from_numpy(chunk.rows) for chunk in chunks]),
-        "features": torch.cat([chunk.features for chunk in chunks]),
-        "moments": torch.cat([chunk.moments for chunk in chunks]),
-    }
-    heard = [chunk.log_probs for chunk in chunks if chunk.log_probs is not None]
-    if heard:
-        tensors["log_probs"] = torch.cat(heard)
-    return State(tensors, {"has_channels": chunks[0].has_channels})
 
 
 def thinned(points: list[Layer]) -> list[Layer]:

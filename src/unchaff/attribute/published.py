@@ -14,9 +14,10 @@ from unchaff import progress
 from unchaff.errors import ConfigError, ModelError
 from unchaff.nets.flops import count
 from unchaff.nets.hooks import in_eval_mode
+from unchaff.nets.looking import looked_at
 from unchaff.nets.taps import Layer, find_layers, prunable
 from unchaff.records import Cost, Evidence, Observed, Trained
-from unchaff.samples import Samples
+from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams
 
 Jacobian = Float[Tensor, "classes b units"]  # of the logits by the layer's output
@@ -55,13 +56,17 @@ class Published:
         samples, model = observed.train, trained.model
         layer = target_layer(trained, samples)
         flops = count(model, next(samples.batches(2)).inputs).forward
+
+        def attribution(batch: Batch) -> Tensor:
+            jacobian, output, logits = head_jacobian(model, layer.name, batch.inputs)
+            gradient = AGGREGATES[self.aggregate](jacobian, logits, batch.labels)
+            return (gradient * output).abs().cpu()
+
         parts = []
         with progress.stage("score", len(samples)) as shown, in_eval_mode(model):
-            for batch in samples.batches(256):
-                jacobian, output, logits = head_jacobian(model, layer.name, batch.inputs)
-                gradient = AGGREGATES[self.aggregate](jacobian, logits, batch.labels)
-                parts.append((gradient * output).abs().cpu())
-                shown.advance(len(batch.rows))
+            for part in looked_at(samples, attribution, size=256, name="score"):
+                parts.append(part)
+                shown.advance(len(part))
         units = torch.cat(parts)
         total = units.sum(1) * (-1 if self.aggregate == "loss" else 1)
         cost = Cost(time.perf_counter() - started, len(samples), flops * len(samples))

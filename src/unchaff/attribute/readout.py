@@ -1,16 +1,19 @@
 """What layers say of the given label when the sample itself is left out."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from unchaff.attribute.observe import Walk
+from unchaff.attribute.observe import Chunk, Walk
+from unchaff.attribute.passes import added, noted
 from unchaff.attribute.ridge import Ridge, Sums, flops_per_sample
 from unchaff.records import Cost, Evidence, Observed, Trained
 from unchaff.streams import Streams
 from unchaff.tasks import margin
 
+OPINION = "opinion_"  # begins the names of columns with one number per class
 WALKS = 2  # to fit, and to score
 UNDISPUTED = 0.1  # clear disagreement under which there is no evidence of wrong labels
 
@@ -57,55 +60,56 @@ class Readout:
     def fitted(self, walk: Walk) -> Ridge:
         """Return the regression of the given labels on what the layers read."""
         sums = Sums(walk.samples.num_classes)
-        for chunk in walk:
-            sums.add(chunk.features, chunk.labels)
+        added(walk, sums, lambda chunk: sums.add(chunk.features, chunk.labels))
         return sums.solve(None if walk.reads_inputs else self.penalty)
 
     def scored(self, walk: Walk, ridge: Ridge, *, left_out: bool = True) -> Evidence:
         """Score by a fitted regression; `left_out`: the samples were in it and are taken out again."""
         samples = walk.samples
-        own: list[Tensor] = []
-        read, suggested, confidence, units = [], [], [], []
-        opinions: dict[str, list[Tensor]] = {
-            name: [] for name in ("readout", *(["network"] if self.own else []))
-        }
-        floor = 0.5 / samples.num_classes
-        for chunk in walk:
-            labels = chunk.labels.cpu()
-            said = ridge.leave_one_out(chunk.features, labels) if left_out else ridge.predict(chunk.features)
-            read.append(margin(said, labels))
-            opinions["readout"].append(said.float())
-            together = said.clamp(floor, 1).log()
-            if self.own and chunk.log_probs is not None:
-                log_probs = chunk.log_probs.double().cpu()
-                opinions["network"].append(log_probs.float())
-                own.append(log_probs.gather(1, labels[:, None]).squeeze(1).float())
-                together = together + self.own * log_probs
-            top = together.topk(2, dim=1)
-            suggested.append(top.indices[:, 0])
-            confidence.append((top.values[:, 0] - top.values[:, 1]).float())
-            if self.units:
-                units.append(ridge.attribution(chunk.features, labels).float())
-        columns = {"readout": torch.cat(read)}
+        said = noted(walk, partial(self._said, ridge, left_out=left_out))
+        numbers = said.numbers
+        columns = {"readout": numbers["readout"]}
         total = z_score(columns["readout"])
-        if own:
-            columns["own_log_probability"] = torch.cat(own)
+        if self.own:
+            columns["own_log_probability"] = numbers["own_log_probability"]
             total = total + self.own * z_score(columns["own_log_probability"])
         labels = samples.labels.cpu()
-        guess, clear = torch.cat(suggested), torch.cat(confidence)
+        guess, clear = numbers["suggested"], numbers["confidence"]
         spent = Cost(flops=flops_per_sample(*ridge.weights.shape) * len(samples)).as_stage(walk.name)
         return Evidence(
             ids=samples.ids,
             labels=labels,
             total=total,
             columns=columns,
-            opinions={name: torch.cat(parts) for name, parts in opinions.items()},
+            opinions={name: said.rows[f"{OPINION}{name}"] for name in self._opinions},
             suggested=guess,
             confidence=clear,
             disagreement=clear_disagreement(guess, clear, labels) if self.own else None,
-            units={"read": torch.cat(units)} if units else {},
+            units={"read": said.rows["units"]} if self.units else {},
             cost=walk.bill() + spent,
         )
+
+    @property
+    def _opinions(self) -> tuple[str, ...]:
+        return ("readout", "network") if self.own else ("readout",)
+
+    def _said(self, ridge: Ridge, chunk: Chunk, *, left_out: bool) -> dict[str, Tensor]:
+        """Return all that is noted of each sample of a chunk."""
+        labels = chunk.labels.cpu()
+        said = ridge.leave_one_out(chunk.features, labels) if left_out else ridge.predict(chunk.features)
+        columns = {"readout": margin(said, labels), f"{OPINION}readout": said.float()}
+        together = said.clamp(0.5 / said.shape[1], 1).log()
+        if self.own and chunk.log_probs is not None:
+            log_probs = chunk.log_probs.double().cpu()
+            columns[f"{OPINION}network"] = log_probs.float()
+            columns["own_log_probability"] = log_probs.gather(1, labels[:, None]).squeeze(1).float()
+            together = together + self.own * log_probs
+        top = together.topk(2, dim=1)
+        columns["suggested"] = top.indices[:, 0]
+        columns["confidence"] = (top.values[:, 0] - top.values[:, 1]).float()
+        if self.units:
+            columns["units"] = ridge.attribution(chunk.features, labels).float()
+        return columns
 
 
 def z_score(values: Tensor) -> Tensor:

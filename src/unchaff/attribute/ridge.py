@@ -37,6 +37,24 @@ class Sums:
         self._cross.addmm_(features.T, targets)
         self._targets += targets.sum(0)
 
+    def state(self) -> dict[str, Tensor]:
+        """Return the sums, to go on from them."""
+        if self._first is None:
+            return {}
+        return {
+            "count": torch.tensor(self.count),
+            "first": self._first,
+            "second": self._second,
+            "cross": self._cross,
+            "targets": self._targets,
+        }
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from such sums."""
+        self.count = int(state["count"])
+        self._first, self._second = state["first"], state["second"]
+        self._cross, self._targets = state["cross"], state["targets"]
+
     def solve(self, penalty: float | None) -> "Ridge":
         """Return the regression.
 

@@ -1,8 +1,8 @@
 """Is the input itself like the others? Channel statistics of an early layer."""
 
 import warnings
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from unchaff.attribute.gaussians import ashman, posterior
 from unchaff.attribute.observe import Chunk, Walk
+from unchaff.attribute.passes import added, noted
 from unchaff.attribute.readout import Readout
 from unchaff.records import Evidence, Observed, Trained
 from unchaff.streams import Streams
@@ -46,7 +47,9 @@ class Typicality:
 
     def judge(self, walk: Walk, labels: Evidence) -> "Judged":
         """Score from a shared walk; `labels` is the evidence that names the worse group."""
-        distance, along = Statistics.of(walk).differences(walk)
+        statistics = Statistics.of(walk)
+        found = noted(walk, partial(statistics.differences, direction=statistics.direction())).numbers
+        distance, along = found["distance"], found.get("along")
         difference, acts = distance, ashman(distance) > self.apart
         if along is not None and ashman(along) > self.apart_along:
             difference, acts = along, True
@@ -85,48 +88,30 @@ class Statistics:
     @classmethod
     def of(cls, walk: Walk) -> "Statistics":
         """Walk once and add up."""
-        classes, size = walk.samples.num_classes, len(walk.samples)
-        every = -(-size // LIMIT)
-        count, first, second = 0, torch.zeros(()), torch.zeros(())
-        sums, counts = torch.zeros(()), torch.zeros(classes, dtype=torch.float64)
-        some, given, has_channels = [], [], False
-        for chunk in walk:
-            moments, labels = chunk.moments.double().cpu(), chunk.labels.cpu()
-            count += len(moments)
-            first = first + moments.sum(0)
-            second = second + moments.T @ moments
-            one_hot = torch.nn.functional.one_hot(labels, classes).double()
-            sums, counts = sums + one_hot.T @ moments, counts + one_hot.sum(0)
-            chosen = torch.from_numpy(chunk.rows % every == 0)
-            some.append(moments[chosen])
-            given.append(labels[chosen])
-            has_channels = chunk.has_channels
-        mean = first / count
-        covariance = second / count - mean[:, None] * mean
-        ridge = 1e-6 * covariance.diagonal().mean().clamp_min(1e-12)
-        precision = torch.linalg.inv(covariance + ridge * torch.eye(len(mean), dtype=torch.float64))
-        class_means = sums / counts.clamp_min(1)[:, None]
-        centred = torch.cat(some) - class_means[torch.cat(given)]
-        return cls(mean, precision, class_means, centred, has_channels)
+        sums = _Moments(walk.samples.num_classes, every=-(-len(walk.samples) // LIMIT))
+        added(walk, sums, sums.add)
+        return sums.result()
 
-    def differences(self, walk: Iterable[Chunk]) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"] | None]:
-        """Walk once more and return the distance of each sample, and its place along the best direction.
+    def differences(self, chunk: Chunk, direction: Float[Tensor, " m"] | None) -> dict[str, Tensor]:
+        """Return the distance of each sample, and its place along a direction.
 
-        The distance is the log of the Mahalanobis form. There is no direction where the features
-        themselves are read, or where too few samples are there to find one.
+        The distance is the log of the Mahalanobis form.
         """
-        direction = self._direction() if self.has_channels else None
-        distances, places = [], []
-        for chunk in walk:
-            moments, labels = chunk.moments.double().cpu(), chunk.labels.cpu()
-            centred = moments - self.mean
-            distances.append(((centred @ self.precision) * centred).sum(1).clamp_min(1e-12).log().float())
-            if direction is not None:
-                places.append(((moments - self.class_means[labels]) @ direction).float())
-        return torch.cat(distances), torch.cat(places) if places else None
+        moments, labels = chunk.moments.double().cpu(), chunk.labels.cpu()
+        centred = moments - self.mean
+        form = ((centred @ self.precision) * centred).sum(1)
+        found = {"distance": form.clamp_min(1e-12).log().float()}
+        if direction is not None:
+            found["along"] = ((moments - self.class_means[labels]) @ direction).float()
+        return found
 
-    def _direction(self) -> Float[Tensor, " m"] | None:
-        """Find independent directions on a sample, and return the one with the two clearest groups."""
+    def direction(self) -> Float[Tensor, " m"] | None:
+        """Find independent directions on a sample, and return the one with the two clearest groups.
+
+        None where the features themselves are read, or where too few samples are there to find one.
+        """
+        if not self.has_channels:
+            return None
         centred = self.some - self.some.mean(0)
         _, deviations, axes = torch.linalg.svd(centred, full_matrices=False)
         live = deviations.square() > 1e-6 * deviations.square().sum()
@@ -141,3 +126,58 @@ class Statistics:
         directions = scaled @ torch.from_numpy(np.asarray(search.components_, dtype=np.float64)).T
         clearness = [ashman((centred @ each).float()) for each in directions.T]
         return directions[:, int(np.argmax(clearness))]
+
+
+class _Moments:
+    """Sums over the samples so far, and the statistics of every so-manieth."""
+
+    def __init__(self, classes: int, *, every: int) -> None:
+        self._classes, self._every = classes, every
+        self._sums: dict[str, Tensor] = {}
+        self._some: list[Tensor] = []
+        self._given: list[Tensor] = []
+        self._has_channels = False
+
+    def add(self, chunk: Chunk) -> None:
+        """Take in some samples."""
+        moments, labels = chunk.moments.double().cpu(), chunk.labels.cpu()
+        one_hot = torch.nn.functional.one_hot(labels, self._classes).double()
+        here = {
+            "count": torch.tensor(len(moments)),
+            "first": moments.sum(0),
+            "second": moments.T @ moments,
+            "sums": one_hot.T @ moments,
+            "counts": one_hot.sum(0),
+        }
+        self._sums = {name: self._sums[name] + each if self._sums else each for name, each in here.items()}
+        chosen = torch.from_numpy(chunk.rows % self._every == 0)
+        self._some.append(moments[chosen])
+        self._given.append(labels[chosen])
+        self._has_channels = chunk.has_channels
+
+    def state(self) -> dict[str, Tensor]:
+        """Return all that was taken in."""
+        return {
+            **self._sums,
+            "some": torch.cat(self._some),
+            "given": torch.cat(self._given),
+            "has_channels": torch.tensor(self._has_channels),
+        }
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from such a state."""
+        apart = ("some", "given", "has_channels")
+        self._some, self._given = [state["some"]], [state["given"]]
+        self._has_channels = bool(state["has_channels"])
+        self._sums = {name: each for name, each in state.items() if name not in apart}
+
+    def result(self) -> Statistics:
+        """Return the statistics of all samples."""
+        sums, count = self._sums, int(self._sums["count"])
+        mean = sums["first"] / count
+        covariance = sums["second"] / count - mean[:, None] * mean
+        ridge = 1e-6 * covariance.diagonal().mean().clamp_min(1e-12)
+        precision = torch.linalg.inv(covariance + ridge * torch.eye(len(mean), dtype=torch.float64))
+        class_means = sums["sums"] / sums["counts"].clamp_min(1)[:, None]
+        centred = torch.cat(self._some) - class_means[torch.cat(self._given)]
+        return Statistics(mean, precision, class_means, centred, self._has_channels)

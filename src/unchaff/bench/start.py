@@ -29,7 +29,7 @@ def start(cell: "Cell", samples: Samples, *, streams: Streams) -> tuple[str, Tra
     """
     spec = cell.model or default_net(samples)
     is_of_folder = cell.options.hub is not None
-    model = build(spec, samples, streams=streams)
+    model = build(spec, samples, streams=streams, measures=cell.weights is None)
     if cell.weights is not None:
         load_into(model, load_weights(cell.weights))
     model = fitting(model, samples)

@@ -8,14 +8,14 @@ from typer import Argument, Option
 
 from unchaff.cli import options
 
-Suite = Literal["smoke", "cpu", "gpu", "ablations"]
+Suite = Literal["smoke", "cpu", "gpu", "ablations", "memory"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(options.Common):
     """What `bench` takes."""
 
-    suite: Annotated[Suite, Argument(help="smoke (digits, minutes), cpu, gpu or ablations (hours).")]
+    suite: Annotated[Suite, Argument(help="smoke or memory (minutes), cpu, gpu or ablations (hours).")]
     only: Annotated[
         str, Option(help="Only rows SETTING/NAME/SEED in which this regular expression is found.")
     ] = ""
@@ -36,6 +36,8 @@ class Options(options.Common):
 
 def command(given: Options) -> int:
     """Run the published comparisons; what was measured before is not run again."""
-    from unchaff.cli import measuring
+    from unchaff.cli import measuring, weighing
 
+    if given.suite == "memory":
+        return weighing.perform(given)
     return measuring.perform(given)

@@ -13,7 +13,6 @@ from unchaff.cli import options, show, table
 from unchaff.cli.command import TYPED
 from unchaff.cli.reading import reading
 from unchaff.cli.said import say
-from unchaff.data.workers import watched
 from unchaff.errors import ConfigError, Unfinished
 from unchaff.evaluate.accuracy import predict
 from unchaff.evaluate.metrics import metrics
@@ -60,7 +59,7 @@ def perform(given: options.Job, cell: Cell, run: Callable[[Cell], Result]) -> in
     check_writable(folder, overwrite=given.overwrite)
     kept.check("settings", {**settings, **versions(), "threads": torch.get_num_threads()})
     try:
-        with show.stages(), kept_by(kept), watched():
+        with show.stages(), kept_by(kept):
             result = run(cell)
             write(folder, run_of(result), page, overwrite=given.overwrite)
     except KeyboardInterrupt:

@@ -46,6 +46,7 @@ class Reading(Columns):
     lazy: Annotated[
         bool | None, Option("--lazy/--in-memory", help="Decode on access, or hold all in memory.")
     ] = None
+    workers: Annotated[int, Option(min=0, help="Processes that decode on access; 0: none.")] = 2
     size: Annotated[str | None, Option(help="Height and width of images, such as 32 or 32x48.")] = None
     rate: Annotated[int | None, Option(min=1, help="Sound is resampled to so many samples per second.")] = (
         None

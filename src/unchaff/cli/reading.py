@@ -27,6 +27,7 @@ def reading(given: options.Network) -> Options:
     return replace(
         columns(given),
         lazy=given.lazy,
+        workers=given.workers,
         size=options.image_size(given.size),
         rate=given.rate,
         seconds=given.seconds,

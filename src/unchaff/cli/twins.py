@@ -37,7 +37,7 @@ def find(samples: Samples) -> Found:
     """Return groups of identical, and pairs of nearly identical samples with different labels."""
     groups: dict[bytes, list[int]] = defaultdict(list)
     pooled: list[Tensor] = []
-    for batch in samples.batches(256):
+    for batch in samples.batches(samples.at_once(256)):
         inputs = batch.inputs.detach().float().cpu()
         for row, one in zip(batch.rows.tolist(), inputs.numpy(), strict=True):
             groups[hashlib.blake2b(np.ascontiguousarray(one).tobytes(), digest_size=16).digest()].append(row)

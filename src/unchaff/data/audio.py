@@ -16,10 +16,11 @@ from torch import Tensor
 from unchaff import limits
 from unchaff.data.extracted import Extracted
 from unchaff.data.listing import Decoded, Encoded, Subset, good_rows
+from unchaff.data.loader import Items
 from unchaff.data.options import Options
 from unchaff.data.prepare import LogMel, Prepare
-from unchaff.data.sources import Items, in_memory, on_disk
-from unchaff.data.workers import in_threads
+from unchaff.data.sources import in_memory, on_disk
+from unchaff.data.workers import alike, in_threads
 from unchaff.errors import ConfigError, DataError
 from unchaff.hub import Folder
 from unchaff.samples import Kind
@@ -76,7 +77,7 @@ def decode_all(
     folder: Folder | None = None,
 ) -> Decoded:
     """Decode every clip once: into memory, or when lazy only to see that it can be read."""
-    heads = list(in_threads(lambda row: _head(encoded, row), len(encoded)))
+    heads = list(alike(in_threads(lambda row: _head(encoded, row), len(encoded))))
     sound = [head for head in heads if isinstance(head, Head)]
     if not sound:
         reason = heads[0] if heads else "there is none"

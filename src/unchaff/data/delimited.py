@@ -24,4 +24,4 @@ def list_delimited(path: Path, options: Options) -> Listing:
         columns = detect(table.schema, options)
         table = table.select(columns.used).slice(0, options.rows)
         is_id_asked = options.id_column is not None
-        return list_table(table, columns, folder=path.parent, where="a text table", is_id_asked=is_id_asked)
+        return list_table(table, columns, where="a text table", is_id_asked=is_id_asked)

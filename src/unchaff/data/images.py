@@ -18,7 +18,7 @@ from unchaff.data.options import Options
 from unchaff.data.prepare import Pixels, Prepare
 from unchaff.data.processed import Processed
 from unchaff.data.sources import in_memory, on_disk
-from unchaff.data.workers import in_threads
+from unchaff.data.workers import alike, in_threads
 from unchaff.errors import DataError
 from unchaff.hub import Folder
 from unchaff.samples import Kind
@@ -87,7 +87,7 @@ def decode_all(
     folder: Folder | None = None,
 ) -> Decoded:
     """Decode every image once: into memory, or when lazy only to see that it can be read."""
-    heads = list(in_threads(lambda row: _head(encoded, row), len(encoded)))
+    heads = list(alike(in_threads(lambda row: _head(encoded, row), len(encoded))))
     sound = [head for head in heads if isinstance(head, _Head)]
     if not sound:
         reason = heads[0] if heads else "there is none"

@@ -32,15 +32,16 @@ class Encoded(Protocol):
 
 @dataclass(frozen=True)
 class Files:
-    """One file per input."""
+    """One file per input, in one folder or below it."""
 
-    paths: tuple[Path, ...]
+    folder: Path
+    names: Ids  # relative paths; an array, as there may be millions
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.names)
 
     def __getitem__(self, row: int) -> bytes:
-        return content_of(self.paths[row])
+        return content_of(self.folder / str(self.names[row]))
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,18 @@ def content_of(file: Path) -> bytes:
     if size > limits.FILE_BYTES.value:
         raise DataError(f"{size:,} bytes, {limits.FILE_BYTES}")
     return file.read_bytes()
+
+
+def inside(folder: Path, path: str) -> Path:
+    """Return a file that a table names, which must lie in the folder of the table, links followed.
+
+    Raises:
+        DataError: it lies elsewhere.
+    """
+    file = (folder / path).resolve()
+    if not file.is_relative_to(folder.resolve()):
+        raise DataError(f"the path {path} leads out of the folder of the table, and is not followed")
+    return file
 
 
 def numbered(

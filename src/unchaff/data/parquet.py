@@ -10,10 +10,21 @@ from numpy.typing import NDArray
 from unchaff import limits
 from unchaff.data.bounded import read_table, reading, schema_of
 from unchaff.data.columns import Columns, class_names_of, detect, medium_of
-from unchaff.data.listing import UNLABELLED, Encoded, Listing, check_number_of_classes, content_of, numbered
+from unchaff.data.listing import (
+    UNLABELLED,
+    Encoded,
+    Listing,
+    check_number_of_classes,
+    content_of,
+    inside,
+    numbered,
+)
 from unchaff.data.options import Options
+from unchaff.data.spool import Spool, size_of, spooled
 from unchaff.errors import DataError
 from unchaff.samples import Ids
+
+SPOOLED_ABOVE = 256 * 1024**2  # bytes of the files in a table
 
 
 @dataclass(frozen=True)
@@ -30,15 +41,7 @@ class FileColumn:
     def __getitem__(self, row: int) -> bytes:
         held = self.contents[row].as_py()
         path = self.paths[row].as_py() if held is None and self.paths is not None else None
-        return content_of(self._inside(path)) if path is not None else held or b""
-
-    def _inside(self, path: str) -> Path:
-        """Return a file that a table names, which must lie in the folder of the table, links followed."""
-        folder = self.folder.resolve()
-        file = (folder / path).resolve()
-        if not file.is_relative_to(folder):
-            raise DataError(f"the path {path} leads out of the folder of the table, and is not followed")
-        return file
+        return content_of(inside(self.folder, path)) if path is not None else held or b""
 
 
 def split_files(folder: Path, split: str) -> list[Path]:
@@ -60,23 +63,41 @@ def list_parquet(paths: list[Path], options: Options) -> Listing:
         DataError: a file is not Parquet, or its columns do not fit.
     """
     columns = detect(schema_of(paths[0]), options)
-    table = read_table(paths, columns.used, rows=options.rows)
     where = "a Parquet file" if len(paths) == 1 else f"{len(paths)} Parquet files"
     is_id_asked = options.id_column is not None
     with reading(paths[0], "a table"):
-        return list_table(table, columns, folder=paths[0].parent, where=where, is_id_asked=is_id_asked)
+        files: Encoded | None = _spooled(paths, columns, options)
+        others = [name for name in columns.used if files is None or name not in columns.inputs]
+        table = read_table(paths, others, rows=options.rows)
+        if columns.is_media and files is None:
+            files = _file_column(table.column(columns.inputs[0]), paths[0].parent)
+        return list_table(table, columns, files=files, where=where, is_id_asked=is_id_asked)
+
+
+def _spooled(paths: list[Path], columns: Columns, options: Options) -> Spool | None:
+    """Return the files in the table, if they are many or decoded on access, as rows on disk."""
+    if not columns.is_media or options.lazy is False:
+        return None
+    if options.lazy is None and size_of(paths, columns.inputs[0]) <= SPOOLED_ABOVE:
+        return None
+    return spooled(paths, columns.inputs[0], options.rows)
 
 
 def list_table(
-    table: pa.Table, columns: Columns, *, folder: Path, where: str, is_id_asked: bool = False
+    table: pa.Table,
+    columns: Columns,
+    *,
+    where: str,
+    files: Encoded | None = None,
+    is_id_asked: bool = False,
 ) -> Listing:
     """Return the listing of a table whose columns are known.
 
     Args:
         table: the rows.
         columns: which column is what.
-        folder: where files named in the table lie.
         where: the start of the sentence that says what was found.
+        files: the inputs, where they are files.
         is_id_asked: the id column was named by the user: repeated ids are then an error.
     """
     if table.num_rows == 0:
@@ -84,8 +105,8 @@ def list_table(
     ids, id_note = ids_of(table, columns, is_asked=is_id_asked)
     labels, class_names = _labels(table, columns.label)
     inputs: Encoded | NDArray[np.generic]
-    if columns.is_media:
-        inputs = _file_column(table.column(columns.inputs[0]), folder)
+    if files is not None:
+        inputs = files
         medium = medium_of(table.schema, columns.inputs[0], _first(inputs))
     elif columns.is_text:
         inputs = np.array(table.column(columns.inputs[0]).to_pylist(), dtype=object)
@@ -169,7 +190,7 @@ def _joined(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
     return pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
 
 
-def _first(files: FileColumn) -> bytes:
+def _first(files: Encoded) -> bytes:
     for row in range(len(files)):
         try:
             if data := files[row]:

@@ -1,25 +1,19 @@
 """Where inputs come from: one tensor in memory, or files decoded on access by worker processes."""
 
-import struct
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate
 
+from unchaff.data.loader import Items, decoded, stacked
 from unchaff.data.prepare import Plain, Prepare
-from unchaff.data.workers import watched
-from unchaff.errors import DataError
 from unchaff.samples import Change, Rows, Source
-from unchaff.streams import Streams
 
 CPU = torch.device("cpu")
-# What decoders raise over a file that has changed since, or is gone.
-UNREADABLE = (OSError, ValueError, EOFError, SyntaxError, RuntimeError, MemoryError, struct.error)
 CHUNK = 512  # samples handled at once when a whole source is gone through
 
 
@@ -122,58 +116,9 @@ def in_memory(inputs: Tensor, prepare: Prepare) -> InMemory:
     return InMemory(_Held(inputs, prepare), np.arange(len(inputs)), inputs.device)
 
 
-@runtime_checkable
-class Items(Protocol):
-    """Raw inputs one by one, decoded when asked for; travels to worker processes."""
-
-    def __len__(self) -> int:
-        """Return the number of inputs."""
-        ...
-
-    def __getitem__(self, row: int) -> Tensor:
-        """Return one decoded raw input, without the batch dimension."""
-        ...
-
-
-class _Decoded(Dataset["Tensor | _Lost"]):
-    """What a worker process does: decode, nothing else, so that memory and disk give equal batches."""
-
-    def __init__(self, items: Items) -> None:
-        self.items = items
-
-    def __getitem__(self, row: int) -> "Tensor | _Lost":
-        try:
-            return self.items[row]
-        except UNREADABLE as error:
-            return _Lost(row, " ".join(str(error).split()) or type(error).__name__)
-
-
-@dataclass(frozen=True)
-class _Lost:
-    """An input that could be read when the run began and cannot be read any more."""
-
-    row: int  # among the items
-    reason: str
-
-
-def _stacked(decoded: "list[Tensor | _Lost]") -> "Tensor | _Lost":
-    """Return a batch, or the first input that was lost: what a worker raises would lose its sentence."""
-    lost = next((one for one in decoded if isinstance(one, _Lost)), None)
-    return default_collate(decoded) if lost is None else lost
-
-
-def _found(raw: "Tensor | _Lost") -> Tensor:
-    if isinstance(raw, _Lost):
-        raise DataError(
-            f"Input {raw.row} could be read when the run began, and cannot be read now: {raw.reason}. "
-            "Give it back; a run that was given --out goes on with --resume."
-        )
-    return raw
-
-
 @dataclass(frozen=True)
 class OnDisk:
-    """Inputs decoded on access by worker processes, at most two batches ahead each.
+    """Inputs decoded on access by worker processes, one batch ahead each.
 
     Changes and preparation run here and not in the workers, with the code that serves memory.
     """
@@ -188,26 +133,19 @@ class OnDisk:
 
     def read(self, batches: Iterable[Rows]) -> Iterator[Tensor]:
         """Yield the prepared inputs of each batch."""
-        batches = list(batches)
-        loader: DataLoader[Tensor | _Lost] = DataLoader(
-            _Decoded(self.items),
-            batch_sampler=[self.rows[rows].tolist() for rows in batches],
-            num_workers=min(self.workers, len(batches)),
-            prefetch_factor=2 if self.workers and batches else None,
-            collate_fn=_stacked,
-            generator=Streams(0)("workers"),  # or the loader would draw from the global one
-        )
-        arriving = iter(loader)
-        for rows in batches:
-            with watched():
-                raw = next(arriving)
-            yield self.prepare(_changed(self.layers, rows, _found(raw))).to(self.device)
+        begun: deque[Rows] = deque()
+
+        def asked() -> Iterator[Rows]:
+            for rows in batches:
+                begun.append(rows)
+                yield self.rows[rows]
+
+        for raw in decoded(self.items, asked(), self.workers):
+            yield self.prepare(_changed(self.layers, begun.popleft(), raw)).to(self.device)
 
     def raw(self, rows: Rows) -> Tensor:
         """Return inputs as stored, in the computer's own memory."""
-        items = _Decoded(self.items)
-        decoded = _stacked([items[row] for row in self.rows[rows].tolist()])
-        return _changed(self.layers, rows, _found(decoded))
+        return _changed(self.layers, rows, torch.from_numpy(stacked(self.items, self.rows[rows])))
 
     def altered(self, change: Change, *, fresh: bool = False) -> "OnDisk":
         """Return a source that makes this change at every access."""

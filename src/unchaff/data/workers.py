@@ -1,12 +1,9 @@
 """Work on many small files at once."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TypeVar
-
-from unchaff.errors import DataError
 
 Result = TypeVar("Result")
 CHUNK = 64  # rows a thread takes at once: one task a row would cost more than it gains
@@ -23,19 +20,8 @@ def in_threads(work: Callable[[int], Result], count: int) -> Iterator[Result]:
             yield from results
 
 
-@contextmanager
-def watched() -> Iterator[None]:
-    """Turn the end of a decoding process, which torch reports wherever we are, into a sentence.
-
-    Raises:
-        DataError: such a process was killed.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker"):
-            raise
-        raise DataError(
-            "A process that decodes the data was killed, most likely because memory ran out. Make room, or "
-            "decode in the run itself (Options(workers=0)). A run that was given --out goes on with --resume."
-        ) from error
+def alike(results: Iterable[Result]) -> Iterator[Result]:
+    """Yield the results, equal ones as one object: millions of small ones take hardly any memory then."""
+    seen: dict[Result, Result] = {}
+    for result in results:
+        yield seen.setdefault(result, result)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import sqrt
 
 import numpy as np
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 
 from unchaff.errors import ModelError
 from unchaff.nets.hooks import in_eval_mode
-from unchaff.samples import Samples
+from unchaff.nets.looking import looked_at
+from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams
 
 Z_95 = 1.959963984540054  # two-sided 95 % of the normal distribution
@@ -105,11 +107,14 @@ def wilson(correct: int, n: int, z: float = Z_95) -> tuple[float, float]:
 
 def _outputs(model: nn.Module, samples: Samples, batch_size: int) -> Iterator[Float[Tensor, "b classes"]]:
     with in_eval_mode(model), Streams(0).forked_global("evaluate"), torch.inference_mode():
-        for batch in samples.batches(batch_size):
-            inputs = batch.inputs
-            if inputs.ndim == 4:
-                inputs = inputs.contiguous(memory_format=torch.channels_last)
-            yield _checked(model(inputs), len(batch.rows), samples.num_classes).float()
+        yield from looked_at(samples, partial(_answer, model, samples), size=batch_size, name="evaluate")
+
+
+def _answer(model: nn.Module, samples: Samples, batch: Batch) -> Float[Tensor, "b classes"]:
+    inputs = batch.inputs
+    if inputs.ndim == 4:
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+    return _checked(model(inputs), len(batch.rows), samples.num_classes).float()
 
 
 def _class_score(name: str, confusion: NDArray[np.int64], index: int) -> ClassScore:

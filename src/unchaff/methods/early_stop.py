@@ -95,7 +95,7 @@ class Best:
         self.epochs += 1
         right, forward = 0, 0.0
         with in_eval_mode(model), torch.no_grad():
-            for batch in self._samples.batches(512):
+            for batch in self._samples.batches(self._samples.at_once(512)):
                 forward = forward or count(model, batch.inputs).forward
                 right += int((self._task.predict(model(batch.inputs)) == batch.labels).sum())
         accuracy = right / len(self._samples)

@@ -11,10 +11,11 @@ from unchaff.attribute.published import target_layer
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Attributor, Partitioner
 from unchaff.nets.hooks import in_eval_mode, read_outputs
+from unchaff.nets.looking import looked_at
 from unchaff.nets.taps import find_layers
 from unchaff.partition.clusters import Clusters
 from unchaff.records import Observed, Outcome, Partition, PrunedUnit, PrunePlan, Trained
-from unchaff.samples import Samples
+from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams
 from unchaff.train.initial import steps_of
 from unchaff.train.loop import fit
@@ -72,12 +73,13 @@ class Published:
         )
 
     def _plan(self, layer: str, model: nn.Module, samples: Samples, split: Partition) -> PrunePlan:
-        readings = []
+        def read_layer(batch: Batch) -> Tensor:
+            with read_outputs(model, [layer]) as read:
+                model(batch.inputs)
+            return read[layer].double().cpu()
+
         with in_eval_mode(model), torch.no_grad():
-            for batch in samples.batches(256):
-                with read_outputs(model, [layer]) as read:
-                    model(batch.inputs)
-                readings.append(read[layer].double().cpu())
+            readings = list(looked_at(samples, read_layer, size=256, name="prune"))
         rejected = (~split.kept).double()
         target = rejected[samples.labels.cpu().clamp(max=len(rejected) - 1)]  # by class label: the fault
         weights = least_squares(torch.cat(readings), target)

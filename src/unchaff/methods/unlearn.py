@@ -195,7 +195,7 @@ class Unlearn:
     def _look_again(self, trained: Trained, observed: Observed) -> float:
         """Return the operations of a later look."""
         walk = replace(self.readout, depth=1.0, own=1.0).walk(trained, observed, views=self.later_views)
-        return walk.expected_flops(WALKS, flops_per_sample(walk.width(), observed.train.num_classes))
+        return walk.expected_flops(WALKS, flops_per_sample(walk.width, observed.train.num_classes))
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def _built_of(model: nn.Module) -> tuple[object, ...]:
     return [type(each) for each in model.modules()], str(model), shapes
 
 
-def build(spec: str, samples: Samples, *, streams: Streams) -> nn.Module:
+def build(spec: str, samples: Samples, *, streams: Streams, measures: bool = True) -> nn.Module:
     """Return a freshly initialised network that fits these samples.
 
     Args:
@@ -81,6 +81,7 @@ def build(spec: str, samples: Samples, *, streams: Streams) -> nn.Module:
             weights come with it.
         samples: give the input shape, the classes and, for built-in networks, the input scale.
         streams: seeds the initial weights; the global RNG is restored.
+        measures: the scale of the inputs, which takes a pass over them; weights that are loaded bring theirs.
 
     Raises:
         ModelError: unknown name, a network of the wrong kind, a factory that fails.
@@ -97,7 +98,7 @@ def build(spec: str, samples: Samples, *, streams: Streams) -> nn.Module:
             )
         model = from_shape(spec, samples.kind.shape, samples.num_classes)
     for module in model.modules():
-        if isinstance(module, Standardize):
+        if measures and isinstance(module, Standardize):
             module.measure(samples)
     return model.to(samples.device)
 

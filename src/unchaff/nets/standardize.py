@@ -29,7 +29,7 @@ class Standardize(nn.Module):
         """Set mean and deviation from the inputs (not the labels) of these samples."""
         rest = tuple(i for i in range(1, self.mean.dim() + 1) if i != 1)
         total, square, count = torch.zeros(()), torch.zeros(()), 0
-        for batch in samples.batches(batch_size):
+        for batch in samples.batches(samples.at_once(batch_size)):
             inputs = batch.inputs.double()
             total = total.to(inputs) + inputs.sum((0, *rest))
             square = square.to(inputs) + inputs.square().sum((0, *rest))

@@ -55,7 +55,7 @@ class InstanceDependent:
         rng = streams("instance/projection")
         projection = torch.randn(clean.num_classes, size, clean.num_classes, generator=rng)
         parts = []
-        for batch in clean.batches(256):
+        for batch in clean.batches(clean.at_once(256)):
             flat = batch.inputs.flatten(1).float().cpu()
             flat = (flat - flat.mean(1, keepdim=True)) / flat.std(
                 1, keepdim=True, correction=min(1, size - 1)

@@ -9,6 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from unchaff.errors import ConfigError
 from unchaff.partition.keep import spare_classes
 from unchaff.records import Evidence, Partition
+from unchaff.shards import whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,7 @@ class Clusters:
         """
         if not evidence.units:
             raise ConfigError("Clusters need per-unit attributions. Use the published attributor.")
-        units = torch.cat(list(evidence.units.values()), dim=1).double().numpy()
+        units = torch.cat([whole(units) for units in evidence.units.values()], dim=1).double().numpy()
         scaled = StandardScaler().fit_transform(units)
         posterior = GaussianMixture(2, random_state=self.seed).fit(scaled).predict_proba(scaled)
         quality = torch.from_numpy(posterior[:, self._chosen(posterior.argmax(1), evidence)]).float()

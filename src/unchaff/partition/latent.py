@@ -1,8 +1,8 @@
 """The true label as a hidden variable: what classes say, how labels were changed, what leaked."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import log
+from math import log, sqrt
 
 import torch
 from jaxtyping import Float, Int
@@ -17,13 +17,15 @@ PSEUDO = 1.0  # counts added to each row of the transition, spread evenly
 DOUBT = 0.01  # samples added to the wrong ones when a leak is measured, as a share of all
 ROUNDS, SETTLED = 40, 2e-3
 LARGEST = 20.0  # slope of an opinion, in logits per deviation
+PIECE = 500_000  # samples times classes that are worked on at once
 
 
 @dataclass(frozen=True)
 class Latent:
     """What is believed of the true labels, and the model of the noise that belief rests on."""
 
-    posterior: Float[Tensor, "n classes"]  # P(true label | opinions, given label)
+    model: "Model"
+    mass: Float[Tensor, " classes"]  # samples believed to be of each class
     transition: Float[Tensor, "classes classes"]  # row: true label; column: P(given label | true label)
     slopes: tuple[float, ...]  # of each opinion: logits per deviation
     leaks: tuple[float, ...]  # how far a wrong given label raised its own score, in deviations
@@ -33,7 +35,7 @@ class Latent:
     @property
     def is_identified(self) -> bool:
         """Each class that occurs is mostly given its own label, and no slope ran to its limit."""
-        occurs = self.posterior.sum(0) >= FEWEST
+        occurs = self.mass >= FEWEST
         own = self.transition.argmax(1) == torch.arange(len(self.transition))
         return bool(own[occurs].all()) and max(self.slopes) < 0.99 * LARGEST
 
@@ -50,6 +52,7 @@ def latent(opinions: Sequence[Float[Tensor, "n classes"]], labels: Int[Tensor, "
 
     Args:
         opinions: scores per class, on any scale; the first should be the one the label leaked into least.
+            More than `PIECE` numbers are worked on piece by piece.
         labels: as given.
 
     Source: ours; a transition fitted by expectation maximisation is Dawid and Skene (1979) with one
@@ -59,48 +62,109 @@ def latent(opinions: Sequence[Float[Tensor, "n classes"]], labels: Int[Tensor, "
         ModelError: an opinion holds numbers that are not finite.
     """
     with torch.inference_mode(mode=False), torch.enable_grad():
-        scores = torch.stack([_standard(opinion) for opinion in opinions])
-        given = labels.cpu().long().clone()
-        plain, leaky = (_fitted(scores, given, with_leak=with_leak) for with_leak in (False, True))
+        data = _Data(opinions, labels.cpu().long().clone())
+        plain, leaky = (_fitted(_Fit(data, with_leak=with_leak)) for with_leak in (False, True))
     return leaky if leaky.is_identified and leaky.clarity > plain.clarity else plain
 
 
-def _fitted(scores: Float[Tensor, "k n classes"], labels: Int[Tensor, " n"], *, with_leak: bool) -> Latent:
+def _fitted(fit: "_Fit") -> Latent:
     """Fit slopes and offsets, then transition and leaks, in turns until nothing moves."""
-    model = _Model(scores, labels, with_leak=with_leak)
     for _ in range(ROUNDS):
-        model.learn()
-        if model.believe() < SETTLED:
+        fit.learn()
+        if fit.believe() < SETTLED:
             break
-    return model.result()
+    return fit.result()
 
 
-class _Model:
-    """What is being fitted."""
+@dataclass(frozen=True)
+class Model:
+    """How opinions and given labels speak of true ones; says the same of samples it was not fitted to."""
 
-    def __init__(self, scores: Tensor, labels: Tensor, *, with_leak: bool) -> None:
-        number, _, classes = scores.shape
-        self._scores, self._labels = scores, labels
-        self._own = functional.one_hot(labels, classes).double()
+    deviations: tuple[float, ...]  # of each opinion
+    slopes: Float[Tensor, " k"]
+    leaks: Float[Tensor, " k"]
+    offsets: Float[Tensor, " classes"]
+    transition: Float[Tensor, "classes classes"]
+
+    def log_classes(self, piece: "_Piece") -> Float[Tensor, "n classes"]:
+        """Return the log probability of each class with the given label not seen."""
+        bare = piece.scores - self.leaks[:, None, None] * piece.own
+        return torch.log_softmax(torch.einsum("k,knc->nc", self.slopes, bare) + self.offsets, dim=1)
+
+    def log_joint(self, piece: "_Piece") -> Float[Tensor, "n classes"]:
+        """Return the log probability of each class and the given label."""
+        return self.log_classes(piece) + self.transition[:, piece.labels].T.clamp_min(1e-12).log()
+
+    @torch.no_grad()
+    def posterior(
+        self, opinions: Sequence[Float[Tensor, "n classes"]], labels: Int[Tensor, " n"]
+    ) -> Float[Tensor, "n classes"]:
+        """Return P(true label | opinions, given label) of any samples."""
+        return self.log_joint(_piece(opinions, self.deviations, labels)).softmax(dim=1).float()
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Some samples, as they are worked on."""
+
+    scores: Float[Tensor, "k n classes"]  # standardised
+    own: Float[Tensor, "n classes"]  # one where the given label is
+    labels: Int[Tensor, " n"]
+
+
+def _piece(opinions: Sequence[Tensor], deviations: tuple[float, ...], labels: Tensor) -> _Piece:
+    pairs = zip(opinions, deviations, strict=True)
+    scores = torch.stack([_scaled(_centred(opinion), deviation) for opinion, deviation in pairs])
+    return _Piece(scores, functional.one_hot(labels, scores.shape[2]).double(), labels)
+
+
+class _Data:
+    """Opinions and labels, in pieces; where they are one piece, it is made once."""
+
+    def __init__(self, opinions: Sequence[Tensor], labels: Tensor) -> None:
+        self.size, self.classes = opinions[0].shape
+        self.number = len(opinions)
+        self._opinions, self._labels = opinions, labels
+        rows = max(1, PIECE // self.classes)
+        self._parts = [slice(start, start + rows) for start in range(0, self.size, rows)]
+        self.deviations = tuple(map(self._deviation, opinions))
+        self._only = self._made(self._parts[0]) if len(self._parts) == 1 else None
+
+    def __iter__(self) -> Iterator[_Piece]:
+        return map(self._made, self._parts) if self._only is None else iter((self._only,))
+
+    def _made(self, part: slice) -> _Piece:
+        return _piece([each[part] for each in self._opinions], self.deviations, self._labels[part])
+
+    def _deviation(self, opinion: Tensor) -> float:
+        if len(self._parts) == 1:
+            return float(_centred(opinion).std(correction=0))
+        # The mean is nought, for each sample has had its own taken off.
+        squares = sum(float(_centred(opinion[part]).square().sum()) for part in self._parts)
+        return sqrt(squares / opinion.numel())
+
+
+class _Fit:
+    """A model on its way."""
+
+    def __init__(self, data: _Data, *, with_leak: bool) -> None:
+        number, classes = data.number, data.classes
+        self._data, self._with_leak = data, with_leak
         self._leaks = torch.zeros(number, dtype=torch.float64)
         self._log_slopes = torch.full((number,), log(1.5 / number), dtype=torch.float64, requires_grad=True)
         self._offsets = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
-        self._posterior = functional.one_hot(scores[0].argmax(1), classes).double()
-        self._with_leak = with_leak
         if with_leak:
-            self._leaks = self._leaked()
-        self._transition = _anchored(scores[0] - self._leaks[0] * self._own, labels)
+            sums = _Rises(number, classes)
+            for piece in data:
+                sums.add(piece, functional.one_hot(piece.scores[0].argmax(1), classes).double())
+            self._leaks = sums.leaks(data.size)
+        self._transition = _anchored(data, self._leaks[0])
+        self._mass = torch.zeros(classes)
+        self._believing = self._model()
 
-    def _slopes(self) -> Tensor:
-        return self._log_slopes.clamp(-5.0, log(LARGEST)).exp()
-
-    def _log_classes(self) -> Tensor:
-        """Return the log probability of each class with the given label not seen."""
-        bare = self._scores - self._leaks[:, None, None] * self._own
-        return torch.log_softmax(torch.einsum("k,knc->nc", self._slopes(), bare) + self._offsets, dim=1)
-
-    def _log_joint(self) -> Tensor:
-        return self._log_classes() + self._transition[:, self._labels].T.clamp_min(1e-12).log()
+    def _model(self) -> Model:
+        slopes = self._log_slopes.clamp(-5.0, log(LARGEST)).exp()
+        return Model(self._data.deviations, slopes, self._leaks, self._offsets, self._transition)
 
     def learn(self) -> None:
         """Raise the likelihood of the given labels over slopes and offsets."""
@@ -109,43 +173,57 @@ class _Model:
 
         def loss() -> Tensor:
             search.zero_grad()
-            value = 1e-3 * self._offsets.square().mean() - self._log_joint().logsumexp(dim=1).mean()
+            value = 1e-3 * self._offsets.square().mean()
             value.backward()
-            return value
+            for piece in self._data:
+                part = self._model().log_joint(piece).logsumexp(dim=1).sum() / self._data.size
+                (-part).backward()
+                value = value - part
+            return value.detach()
 
         search.step(loss)
 
     @torch.no_grad()
     def believe(self) -> float:
-        """Renew posterior, transition and leaks; return the largest change of the latter two."""
-        self._posterior = self._log_joint().softmax(dim=1)
-        counts = self._posterior.T @ self._own + PSEUDO / len(self._transition)
+        """Renew transition and leaks by what is believed now; return their largest change."""
+        self._believing = self._model()
+        self._mass = torch.zeros_like(self._mass)
+        counts, sums = torch.zeros_like(self._transition), _Rises(self._data.number, self._data.classes)
+        for piece in self._data:
+            posterior = self._believing.log_joint(piece).softmax(dim=1)
+            counts += posterior.T @ piece.own
+            self._mass += posterior.float().sum(0)
+            if self._with_leak:
+                sums.add(piece, posterior)
+        counts += PSEUDO / len(counts)
         transition = counts / counts.sum(1, keepdim=True)
-        leaks = self._leaked() if self._with_leak else self._leaks
+        leaks = sums.leaks(self._data.size) if self._with_leak else self._leaks
         change = max(
             float((transition - self._transition).abs().max()), float((leaks - self._leaks).abs().max())
         )
         self._transition, self._leaks = transition, leaks
         return change
 
-    def _leaked(self) -> Tensor:
-        return torch.stack([_leak(score, self._own, self._posterior) for score in self._scores])
-
     @torch.no_grad()
     def result(self) -> Latent:
         """Return what was fitted."""
+        model, clarity, agreement = self._model(), 0.0, 0.0
+        for piece in self._data:
+            clarity += float(model.log_classes(piece).exp().amax(1).sum())
+            agreement += float((piece.scores[0] * piece.own).sum())
         return Latent(
-            posterior=self._posterior.float(),
+            model=self._believing,
+            mass=self._mass,
             transition=self._transition.float(),
-            slopes=tuple(self._slopes().tolist()),
+            slopes=tuple(model.slopes.tolist()),
             leaks=tuple(self._leaks.tolist()),
-            clarity=float(self._log_classes().exp().amax(1).mean()),
-            agrees=float((self._scores[0] * self._own).sum()) > 0,
+            clarity=clarity / self._data.size,
+            agrees=agreement > 0,
         )
 
 
-def _standard(opinion: Tensor) -> Float[Tensor, "n classes"]:
-    """Return scores without the mean of each sample, in deviations over all."""
+def _centred(opinion: Tensor) -> Float[Tensor, "n classes"]:
+    """Return scores without the mean of each sample."""
     wide = opinion.detach().double().cpu().clone()
     if not bool(wide.isfinite().all()):
         broken = int((~wide.isfinite()).any(1).sum())
@@ -153,34 +231,54 @@ def _standard(opinion: Tensor) -> Float[Tensor, "n classes"]:
             f"What the network's layers say is not finite for {broken} of {len(wide)} samples. "
             "Check the inputs with `unchaff doctor`, and the weights."
         )
-    centred = wide - wide.mean(1, keepdim=True)
-    deviation = centred.std(correction=0)
-    return centred / deviation if float(deviation) > 1e-12 else torch.zeros_like(centred)
+    return wide - wide.mean(1, keepdim=True)
 
 
-def _anchored(
-    scores: Float[Tensor, "n classes"], labels: Int[Tensor, " n"]
-) -> Float[Tensor, "classes classes"]:
+def _scaled(centred: Tensor, deviation: float) -> Float[Tensor, "n classes"]:
+    return centred / deviation if deviation > 1e-12 else torch.zeros_like(centred)
+
+
+def _anchored(data: _Data, leak: Tensor) -> Float[Tensor, "classes classes"]:
     """Return the labels given to the samples that show each class most clearly, as shares."""
-    size, classes = scores.shape
-    wanted = min(size, max(FEWEST, round(ANCHORS * size / classes)))
-    top, first = scores.topk(2, dim=1)
-    rows = []
-    for label in range(classes):
-        best_other = torch.where(first[:, 0] == label, top[:, 1], top[:, 0])
-        clearest = (scores[:, label] - best_other).topk(wanted).indices
-        rows.append(torch.bincount(labels[clearest], minlength=classes).double() + PSEUDO / classes)
-    counts = torch.stack(rows)
+    wanted = min(data.size, max(FEWEST, round(ANCHORS * data.size / data.classes)))
+    nobody = torch.zeros(0, dtype=torch.float64), torch.zeros(0, dtype=torch.int64)
+    clearest = [nobody] * data.classes  # of each class: how clearly it is shown, and the given label
+    for piece in data:
+        scores = piece.scores[0] - leak * piece.own
+        top, first = scores.topk(2, dim=1)
+        for label, (before, given) in enumerate(clearest):
+            best_other = torch.where(first[:, 0] == label, top[:, 1], top[:, 0])
+            clear = torch.cat([before, scores[:, label] - best_other])
+            chosen = clear.topk(min(wanted, len(clear))).indices
+            clearest[label] = clear[chosen], torch.cat([given, piece.labels])[chosen]
+    rows = [torch.bincount(given, minlength=data.classes) for _, given in clearest]
+    counts = torch.stack(rows).double() + PSEUDO / data.classes
     return counts / counts.sum(1, keepdim=True)
 
 
-def _leak(score: Tensor, own: Tensor, posterior: Tensor) -> Tensor:
-    """Return by how much wrong labels raise their own score over that of the same class not given.
+class _Rises:
+    """By how much wrong labels raise their own score over that of the same class not given, from sums."""
 
-    A few samples without any rise are counted in, so that nothing is inferred from hardly any wrong label.
-    """
-    usual = (posterior.T @ (score * (1 - own))) / (posterior.T @ (1 - own)).clamp_min(1e-6)
-    weight = posterior.T @ own
-    wrong = 1 - torch.eye(len(weight), dtype=weight.dtype)
-    rise = ((posterior.T @ (score * own)) - weight * usual) * wrong
-    return (rise.sum() / ((weight * wrong).sum() + DOUBT * len(score))).clamp_min(0)
+    def __init__(self, number: int, classes: int) -> None:
+        self._given, self._missing = torch.zeros(2, classes, classes, dtype=torch.float64)
+        self._shown, self._usual = torch.zeros(2, number, classes, classes, dtype=torch.float64)
+
+    def add(self, piece: _Piece, posterior: Float[Tensor, "n classes"]) -> None:
+        """Take in what is believed of some samples."""
+        believed, missing = posterior.T, 1 - piece.own
+        self._given += believed @ piece.own
+        self._missing += believed @ missing
+        for place, score in enumerate(piece.scores):
+            self._shown[place] += believed @ (score * piece.own)
+            self._usual[place] += believed @ (score * missing)
+
+    def leaks(self, size: int) -> Float[Tensor, " k"]:
+        """Return the mean rise for each opinion.
+
+        A few samples without any are counted in, so that nothing is inferred from hardly any wrong label.
+        """
+        wrong = 1 - torch.eye(len(self._given), dtype=torch.float64)
+        some = (self._given * wrong).sum() + DOUBT * size
+        usual = self._usual / self._missing.clamp_min(1e-6)
+        rises = ((self._shown - self._given * usual) * wrong).flatten(1).sum(1)
+        return (rises / some).clamp_min(0)

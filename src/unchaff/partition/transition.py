@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from unchaff.errors import ConfigError
+from unchaff.partition.believed import believed
 from unchaff.partition.keep import spare_classes
-from unchaff.partition.latent import latent
 from unchaff.partition.mixture import everything, scaled
 from unchaff.records import Evidence, Partition
 
@@ -38,12 +38,12 @@ class Transition:
         labels, size = evidence.labels.cpu().long(), len(evidence.labels)
         if size == 0:
             return everything(evidence, "There is no sample to judge.")
-        found = latent(list(evidence.opinions.values()), labels)
+        found = believed(list(evidence.opinions.values()), labels, evidence.ids)
         if not found.agrees:
             return everything(
                 evidence, "The network's layers do not tell the classes apart: nothing is judged."
             )
-        quality = found.posterior.gather(1, labels[:, None]).squeeze(1).clamp(0, 1)
+        quality = found.quality
         wrong = int((quality < self.sure).sum())
         if wrong < max(self.fewest, self.floor * size):
             reason = (
@@ -52,12 +52,15 @@ class Transition:
             )
             return everything(evidence, reason, quality=scaled(quality, wrong / size))
         rate = float(1 - quality.double().mean())
+        reason = f"{rate:.1%} of the labels look wrong; kept where quality is above {self.threshold}."
+        if found.fitted_on < size:
+            reason += f" The noise was learned from {found.fitted_on} of the {size} samples, drawn by id."
         kept = spare_classes(quality > self.threshold, quality, labels)
         return Partition(
             ids=evidence.ids,
             quality=quality,
             kept=kept,
-            suggested=found.posterior.argmax(1),
+            suggested=found.suggested,
             evidence=evidence.columns,
-            reason=f"{rate:.1%} of the labels look wrong; kept where quality is above {self.threshold}.",
+            reason=reason,
         )

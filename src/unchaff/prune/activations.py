@@ -10,9 +10,10 @@ from torch.nn import functional
 
 from unchaff.nets.flops import count
 from unchaff.nets.hooks import in_eval_mode, read_outputs
+from unchaff.nets.looking import looked_at
 from unchaff.nets.taps import Layer, find_layers, prunable
 from unchaff.records import Cost, PrunedUnit, PrunePlan, Trained
-from unchaff.samples import Samples
+from unchaff.samples import Batch, Samples
 
 NOTHING_REJECTED = PrunePlan(reason="Nothing was rejected, so no unit can carry it.")
 
@@ -36,20 +37,24 @@ def observe_units(trained: Trained, samples: Samples, layers: list[Layer]) -> Ac
     """Walk over the samples once and read every unit of these layers behind its normalisation."""
     started = time.perf_counter()
     names = {layer.name: layer.norm or layer.name for layer in layers}
-    parts: dict[str, list[Tensor]] = {name: [] for name in names}
-    flops = 0.0
+
+    def activity(batch: Batch) -> dict[str, Tensor]:
+        with read_outputs(trained.model, list(names.values())) as read:
+            trained.model(batch.inputs)
+        return {name: _means(read[reading], trained.model, name) for name, reading in names.items()}
+
     with in_eval_mode(trained.model), torch.no_grad():
-        for batch in samples.batches(256):
-            flops = flops or count(trained.model, batch.inputs).forward
-            with read_outputs(trained.model, list(names.values())) as read:
-                trained.model(batch.inputs)
-            for name, reading in names.items():
-                active = functional.relu(read[reading].float())
-                if isinstance(trained.model.get_submodule(name), nn.Linear):
-                    active = active.movedim(-1, 1)  # of a sequence, its units come last
-                parts[name].append(active.flatten(2).mean(2).cpu() if active.dim() > 2 else active.cpu())
+        parts = list(looked_at(samples, activity, size=256, name="prune"))
+    flops = count(trained.model, next(samples.batches(2)).inputs).forward
     cost = Cost(time.perf_counter() - started, len(samples), flops * len(samples)).as_stage("prune")
-    return Activations({name: torch.cat(part) for name, part in parts.items()}, cost)
+    return Activations({name: torch.cat([part[name] for part in parts]) for name in names}, cost)
+
+
+def _means(read: Tensor, model: nn.Module, name: str) -> Float[Tensor, "b units"]:
+    active = functional.relu(read.float())
+    if isinstance(model.get_submodule(name), nn.Linear):
+        active = active.movedim(-1, 1)  # of a sequence, its units come last
+    return active.flatten(2).mean(2).cpu() if active.dim() > 2 else active.cpu()
 
 
 def worst_units(scores: dict[str, Tensor], share: float, reason: str, cost: Cost | None = None) -> PrunePlan:

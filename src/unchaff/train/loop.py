@@ -12,6 +12,7 @@ from unchaff import journal, progress
 from unchaff.errors import TrainingError
 from unchaff.journal import State
 from unchaff.nets.flops import count
+from unchaff.nets.looking import give_back, halved, say_halved
 from unchaff.records import Cost
 from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams
@@ -45,7 +46,8 @@ def fit(
     Pictures that may be mirrored are shown as they are and mirrored in turns, epoch by epoch, which
     repeats less than drawing each time (Jordan, arXiv 2404.00498). Where a journal is kept, training goes
     on after the last epoch it holds. A loss that is no longer finite is answered once, by going back to
-    the last good epoch with half the rate.
+    the last good epoch with half the rate; memory of the device that runs out, by going back there and
+    running each batch through the network in smaller pieces, whose gradients are added up.
 
     Args:
         model: not modified.
@@ -57,6 +59,7 @@ def fit(
 
     Raises:
         TrainingError: the loss stopped being finite again.
+        ModelError: the memory of the device does not hold one sample.
     """
     started = time.perf_counter()
     entry = journal.entry(name)
@@ -64,11 +67,21 @@ def fit(
         training = Training(model, samples, phase, streams=streams, watcher=watcher)
         good = entry.found() or training.state(0.0)
         training.restore(good)
-        before = float(str(good.about["seconds"]))
+        before, said = float(str(good.about["seconds"])), training.piece
         with progress.stage(name, phase.steps) as shown:
             shown.advance(training.step)
             while training.step < phase.steps:
-                training.run_epoch(shown.advance)
+                piece = training.piece
+                try:
+                    training.run_epoch(shown.advance)
+                except RuntimeError as error:
+                    piece = halved(training.piece, error, name)
+                if piece < training.piece:  # outside of the block above: the error holds on to memory
+                    training.take_smaller(piece, good)
+                    continue
+                if training.piece < said:
+                    say_halved(name, training.batch_size, training.piece)
+                    said = training.piece
                 if not training.is_finite:
                     training.go_back(good, name)
                     continue
@@ -95,6 +108,7 @@ class Training:
         self._optimizer = _prepare(self.learner, phase)
         self.average = Average(self.learner, phase.average)
         self.batch_size = min(phase.batch_size, len(samples))
+        self.piece = self.batch_size  # samples that run through the network at once
         self.step = 0
         self._samples, self._phase, self._watcher = samples, phase, watcher
         self._augmenting = streams("augment", samples.device)
@@ -128,16 +142,23 @@ class Training:
         phase, inputs = self._phase, self._changed(batch)
         for group in self._optimizer.param_groups:
             group["lr"] = phase.lr(phase.first_step + self.step) * self._slower
+        self._optimizer.zero_grad(set_to_none=True)
+        for start in range(0, len(batch.rows), self.piece):
+            part = slice(start, start + self.piece)
+            self._learn_from(inputs[part], _part_of(batch, part), len(batch.rows))
+        self._optimizer.step()
+        hold_masks(self.learner, phase.masks)
+
+    def _learn_from(self, inputs: Tensor, batch: Batch, size: int) -> None:
+        """Add the gradients of a piece of a batch of so many samples."""
+        phase = self._phase
         if inputs.dim() == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=inputs.is_cuda):
             outputs = self.learner(inputs)
         each = phase.task.loss(outputs, batch.labels) if phase.loss is None else phase.loss(outputs, batch)
-        loss = each.mean()
-        self._optimizer.zero_grad(set_to_none=True)
+        loss = each.mean() * (len(batch.rows) / size)
         loss.backward()
-        self._optimizer.step()
-        hold_masks(self.learner, phase.masks)
         if self._watcher is not None:
             self._watcher.see(batch.rows, outputs, batch.labels)
         self._losses += loss.detach()
@@ -184,6 +205,12 @@ class Training:
             f"back to step {self.step}, with half the rate."
         )
 
+    def take_smaller(self, piece: int, good: State) -> None:
+        """Begin again after the last good epoch, with smaller pieces of each batch."""
+        give_back()
+        self.restore(good)
+        self.piece = piece
+
     def state(self, seconds: float) -> State:
         """Return all that later steps depend on, as it is now."""
         tensors = {f"learner.{name}": each for name, each in self.learner.state_dict().items()}
@@ -203,6 +230,7 @@ class Training:
             "step": self.step,
             "epoch": self._epoch,
             "slower": self._slower,
+            "piece": self.piece,
             "averaged": self.average.steps,
         }
         return State({name: each.detach().clone() for name, each in tensors.items()}, about)
@@ -225,6 +253,11 @@ class Training:
         torch.set_rng_state(state.tensors["random.global"])
         self._losses = state.tensors["losses"].to(self._losses).clone()
         self.step, self._epoch, self._slower = int(about["step"]), int(about["epoch"]), about["slower"]
+        self.piece = min(self.piece, int(about["piece"]))
+
+
+def _part_of(batch: Batch, part: slice) -> Batch:
+    return Batch(batch.ids[part], batch.rows[part], batch.inputs[part], batch.labels[part])
 
 
 def _under(state: State, prefix: str) -> dict[str, Tensor]:

@@ -72,7 +72,7 @@ def test_a_missing_record_says_what_to_do(toy):
 def test_attributions_per_feature_come_if_asked_for(toy):
     assert score(Readout(), toy).units == {}
     units = score(Readout(units=True), toy).units["read"]
-    assert units.shape == (600, Walk(toy.trained.model, toy.observed.train, 0.5).width())
+    assert units.shape == (600, Walk(toy.trained.model, toy.observed.train, 0.5).width)
 
 
 def test_samples_that_were_not_fitted_on_are_scored_too(toy):
@@ -163,10 +163,11 @@ def test_a_direction_finds_what_the_distance_does_not():
         log_probs=torch.zeros(2000, 4),
         has_channels=True,
     )
-    distance, along = whole.differences([chunk])
+    found = whole.differences(chunk, whole.direction())
+    distance, along = found["distance"], found["along"]
     assert max(roc_auc_score(shifted, along), roc_auc_score(~shifted, along)) > 0.99
     assert abs(roc_auc_score(shifted, distance) - 0.5) < 0.1
-    assert replace(whole, has_channels=False).differences([chunk])[1] is None
+    assert replace(whole, has_channels=False).direction() is None
 
 
 def test_the_input_channel_stays_out_where_inputs_are_sound(clean_toy):

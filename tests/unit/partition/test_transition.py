@@ -5,6 +5,7 @@ from sklearn.metrics import roc_auc_score
 from torch.nn import functional
 
 from unchaff.errors import ConfigError, ModelError
+from unchaff.partition import latent as module
 from unchaff.partition.latent import latent
 from unchaff.partition.transition import Transition
 from unchaff.records import Evidence
@@ -60,6 +61,10 @@ def test_an_opinion_that_leans_to_the_given_label_is_set_right(leak):
     assert off(split.quality, true == given) < 0.03
 
 
+def believe(opinions, given):
+    return latent(opinions, given).model.posterior(opinions, given)
+
+
 def test_without_noise_nothing_is_called_wrong():
     for clear in (2.0, 4.0):
         _, given, opinion = world(torch.eye(CLASSES), clear=clear)
@@ -90,7 +95,7 @@ def test_a_second_opinion_helps_and_a_useless_one_does_no_harm():
     useless = torch.randn(len(true), CLASSES, generator=draw)
 
     def found(*opinions):
-        quality = latent(opinions, given).posterior.gather(1, given[:, None]).squeeze(1)
+        quality = believe(opinions, given).gather(1, given[:, None]).squeeze(1)
         return roc_auc_score(true == given, quality)
 
     assert found(first, second) > found(first) + 0.03
@@ -101,9 +106,7 @@ def test_a_second_opinion_helps_and_a_useless_one_does_no_harm():
 def test_scale_and_offset_of_a_sample_do_not_matter():
     _, given, opinion = world(EVEN)
     moved = 100.0 * opinion + torch.arange(len(given))[:, None]
-    torch.testing.assert_close(
-        latent([moved], given).posterior, latent([opinion], given).posterior, atol=1e-3, rtol=0
-    )
+    torch.testing.assert_close(believe([moved], given), believe([opinion], given), atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.002, 0.02])
@@ -164,3 +167,15 @@ def test_a_single_doubtful_sample_among_few_is_no_evidence():
     opinion += 0.1 * torch.randn(90, 3, generator=torch.Generator().manual_seed(0))
     opinion[0] = opinion[1]
     assert Transition()(evidence(given, opinion)).abstained
+
+
+def test_pieces_give_what_the_whole_gives(monkeypatch):
+    _, given, first = world(PAIRS, clear=2.0)
+    opinions = [first, first.sin() + first]
+    whole = latent(opinions, given)
+    monkeypatch.setattr(module, "PIECE", len(given) * CLASSES // 5)
+    pieces = latent(opinions, given)
+    for one, two in zip((pieces, pieces.model), (whole, whole.model), strict=True):
+        for name, value in vars(two).items():
+            if name != "model":
+                torch.testing.assert_close(getattr(one, name), value, rtol=1e-6, atol=1e-8)

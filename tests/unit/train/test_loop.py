@@ -14,7 +14,7 @@ from unchaff.errors import TrainingError
 from unchaff.samples import Kind, canonical
 from unchaff.streams import Streams
 from unchaff.train.average import Average
-from unchaff.train.loop import fit
+from unchaff.train.loop import Training, fit
 from unchaff.train.phases import Cosine, Phase
 from unchaff.train.recorder import Recorder
 from unchaff.train.still import hold_masks
@@ -250,3 +250,44 @@ def test_a_phase_goes_on_from_what_a_journal_holds(toy, tmp_path, monkeypatch):
             torch.equal(a, b) for a, b in zip(weights(one).values(), weights(two).values(), strict=True)
         )
     assert whole.cost.flops == again.cost.flops
+
+
+def test_memory_that_runs_out_halves_what_runs_at_once_and_starts_the_epoch_again(toy, cramped, heard):
+    steps = 2 * (len(toy.observed.train) // 30)
+    tight = cramped(toy.trained.model, room=9)
+    learning = phase(steps, average=0.9)
+    recorder = Recorder(toy.observed.train.ids)
+    fitted = fit(tight, toy.observed.train, learning, streams=Streams(0), watcher=recorder)
+    assert heard == ["The memory of the device did not hold batches of 30 in 'fine-tune': now they are of 7."]
+    with Streams(0).forked_global("train"):
+        whole = Training(
+            cramped(toy.trained.model, room=99),
+            toy.observed.train,
+            learning,
+            streams=Streams(0),
+            watcher=None,
+        )
+        whole.piece = 7
+        while whole.step < steps:
+            whole.run_epoch(lambda: None)
+    for name, tensor in whole.learner.state_dict().items():
+        assert torch.equal(tensor, fitted.model.state_dict()[name]), name
+    assert fitted.cost.samples_seen == 30 * steps, "a batch is a batch, whatever runs at once"
+    assert recorder.record().margins.isfinite().all()
+
+
+def test_a_batch_in_pieces_has_the_gradients_of_the_whole(toy, cramped):
+    plain = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 4))
+    roomy, tight = (
+        fit(cramped(plain, room), toy.observed.train, phase(20), streams=Streams(0)).model for room in (99, 8)
+    )
+    torch.testing.assert_close(tight.state_dict(), roomy.state_dict(), rtol=1e-5, atol=1e-6)
+    assert max(tight.seen[2:]) <= 30
+
+
+def test_half_the_rate_and_smaller_pieces_go_together(toy, cramped, heard):
+    steps = 2 * (len(toy.observed.train) // 30)
+    tight = cramped(toy.trained.model, room=15)
+    fitted = fit(tight, toy.observed.train, phase(steps, loss=failing(50)), streams=Streams(0))
+    assert [sentence.split()[1] for sentence in heard] == ["memory", "loss"]
+    assert all(each.isfinite().all() for each in fitted.model.state_dict().values())

@@ -1,0 +1,134 @@
+"""One pass over a walk, gone on with where it stopped: sums that are added up, or numbers of each sample."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unchaff import journal
+from unchaff.attribute.observe import Chunk, Walk
+from unchaff.journal import Entry, Journal, State
+from unchaff.shards import HELD, Columns, Scratch, Shelved
+
+
+@runtime_checkable
+class Adds(Protocol):
+    """Sums of a size that does not depend on how many samples are in them."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Return all that was taken in."""
+        ...
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from such a state."""
+        ...
+
+
+def added(walk: Walk, sums: Adds, add: Callable[[Chunk], None]) -> None:
+    """Add up one pass into `sums`, chunk by chunk with `add`; what a journal holds is not seen again."""
+    entry = journal.entry(f"{walk.name} sums")
+    found, rows = entry.found(), 0
+    if found is not None:
+        sums.restore(dict(found.tensors))
+        rows = int(str(found.about["rows"]))
+        walk.charge(rows)
+    done = rows
+    for chunk in walk.since(rows):
+        add(chunk)
+        rows += len(chunk.rows)
+        if entry.is_due:
+            entry.keep(State(sums.state(), {"rows": rows}))
+            done = rows
+    if done < rows:
+        entry.keep(State(sums.state(), {"rows": rows}))
+
+
+@dataclass(frozen=True)
+class Noted:
+    """What was said of each sample, in canonical order, by name."""
+
+    numbers: dict[str, Tensor]  # one per sample
+    rows: dict[str, Tensor | Shelved]  # several per sample
+
+
+def noted(walk: Walk, look: Callable[[Chunk], Columns]) -> Noted:
+    """Return what `look` says of each sample.
+
+    Where a journal is kept, the numbers are written to it in shards as they are made. Columns of several
+    numbers per sample are left in the shards where samples times classes pass `HELD`.
+    """
+    wide = len(walk.samples) * walk.samples.num_classes > HELD
+    scratch = Scratch() if wide and not journal.is_kept() else None
+    entry = journal.entry(walk.name)
+    notes = _Notes(entry if scratch is None else Journal(scratch.path).entry(walk.name), wide=wide)
+    notes.found()
+    walk.charge(notes.rows)
+    for chunk in walk.since(notes.rows):
+        notes.add(look(chunk))
+    return notes.columns(scratch)
+
+
+class _Notes:
+    """Numbers of each sample: those in memory, and the shards they were written to."""
+
+    def __init__(self, entry: Entry, *, wide: bool) -> None:
+        self._entry, self._wide = entry, wide
+        self._held: dict[str, list[Tensor]] = {}
+        self._fresh: list[Columns] = []  # not in a shard yet
+        self._files: list[Path] = []
+        self._ends: list[int] = []
+        self._widths: dict[str, int] = {}  # numbers per sample, by name
+        self.rows = 0
+
+    def found(self) -> None:
+        """Take in the shards that are there."""
+        while (shard := self._entry.shard(len(self._files))) is not None:
+            self._files.append(shard[0])
+            self._take(shard[1])
+            self._ends.append(self.rows)
+
+    def add(self, columns: Columns) -> None:
+        """Take in some samples."""
+        columns = {name: each.cpu() for name, each in columns.items()}
+        self._take(columns)
+        if self._entry.is_kept:
+            self._fresh.append(columns)
+            if self._entry.is_due or sum(map(_numbers, self._fresh)) > HELD:
+                self._write()
+
+    def columns(self, scratch: Scratch | None) -> Noted:
+        """Return all columns; those left in shards read from there."""
+        if self._fresh:
+            self._write()
+        held = {name: torch.cat(parts) for name, parts in self._held.items()}
+        ends, all_rows = np.array(self._ends, dtype=np.int64), np.arange(self.rows)
+        left = {
+            name: Shelved(name, width, tuple(self._files), ends, all_rows, scratch)
+            for name, width in self._widths.items()
+            if name not in held
+        }
+        wide = {name: each for name, each in held.items() if each.dim() > 1}
+        return Noted({name: each for name, each in held.items() if each.dim() == 1}, {**wide, **left})
+
+    def _take(self, columns: Columns) -> None:
+        self._widths = {name: each[:1].numel() for name, each in columns.items()}
+        self.rows += len(next(iter(columns.values())))
+        for name, each in columns.items():
+            if each.dim() == 1 or not self._wide:
+                self._held.setdefault(name, []).append(each)
+
+    def _write(self) -> None:
+        shard = {name: torch.cat([each[name] for each in self._fresh]) for name in self._widths}
+        file = self._entry.keep_shard(shard, len(self._files))
+        if file is not None:
+            self._files.append(file)
+            self._ends.append(self.rows)
+        self._fresh = []
+
+
+def _numbers(columns: Columns) -> int:
+    return sum(each.numel() for each in columns.values())

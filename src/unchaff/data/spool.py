@@ -1,0 +1,122 @@
+"""Encoded inputs of large Parquet files, laid into one file on disk from where each can be read by itself."""
+
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.reduction import DupFd
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from unchaff.data.listing import content_of, inside
+from unchaff.errors import DataError
+from unchaff.samples import Ids
+
+ROWS = 64  # read from a row group at once
+BUFFER = 1024**2  # bytes of a row group that are read ahead
+
+
+class Nameless:
+    """An open file without a name, closed when nothing refers to it any more."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        weakref.finalize(self, os.close, descriptor)
+
+
+@dataclass(frozen=True)
+class Spool:
+    """Inputs one after another in one file; those that the table only names lie beside it.
+
+    The file has no name: it is gone with the last process that reads it, however that ends.
+    """
+
+    file: Nameless
+    ends: NDArray[np.int64]  # in bytes, of each input
+    names: Ids  # of files beside the table; empty where the table holds the bytes
+    folder: Path  # of the table
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, row: int) -> bytes:
+        if self.names[row]:
+            return content_of(inside(self.folder, str(self.names[row])))
+        start = int(self.ends[row - 1]) if row else 0
+        return os.pread(self.file.descriptor, int(self.ends[row]) - start, start)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let a spawned worker read the same file."""
+        return _opened, (DupFd(self.file.descriptor), self.ends, self.names, self.folder)
+
+
+def _opened(file: Any, ends: NDArray[np.int64], names: Ids, folder: Path) -> Spool:  # noqa: ANN401
+    return Spool(Nameless(file.detach()), ends, names, folder)
+
+
+def size_of(paths: list[Path], column: str) -> int:
+    """Return the bytes of a column, decompressed, as the files state them."""
+    found = 0
+    for path in paths:
+        about = pq.read_metadata(path)
+        for group in range(about.num_row_groups):
+            row_group = about.row_group(group)
+            chunks = (row_group.column(place) for place in range(row_group.num_columns))
+            found += sum(
+                chunk.total_uncompressed_size
+                for chunk in chunks
+                if chunk.path_in_schema.partition(".")[0] == column
+            )
+    return found
+
+
+def spooled(paths: list[Path], column: str, rows: int | None) -> Spool:
+    """Read a column of files once, a few rows at a time, and lay them out for access by row.
+
+    A row group of Parquet can only be read from its beginning, and training asks for rows in drawn order.
+
+    Raises:
+        DataError: there is no room for it in the folder for temporary files.
+    """
+    place = tempfile.gettempdir()
+    needed, free = size_of(paths, column), shutil.disk_usage(place).free
+    if rows is None and needed > free:
+        raise DataError(
+            f"Reading column {column} sample by sample takes {needed / 1e9:.1f} GB in {place}, where "
+            f"{free / 1e9:.1f} GB are free. Name another folder in TMPDIR."
+        )
+    end, ends, names = 0, [], []
+    with tempfile.TemporaryFile() as file:
+        for held, name in _cells(paths, column, rows):
+            end += file.write(held)
+            ends.append(end)
+            names.append(name)
+        file.flush()
+        kept = Nameless(os.dup(file.fileno()))
+    return Spool(kept, np.array(ends, dtype=np.int64), np.array(names, dtype=np.str_), paths[0].parent)
+
+
+def _cells(paths: list[Path], column: str, rows: int | None) -> Iterator[tuple[bytes, str]]:
+    """Yield the bytes of each input, or the name of its file."""
+    left = float("inf") if rows is None else rows
+    for path in paths:
+        with pq.ParquetFile(path, buffer_size=BUFFER) as file:
+            for batch in file.iter_batches(batch_size=ROWS, columns=[column], use_threads=False):
+                for cell in batch.column(0):
+                    if left <= 0:
+                        return
+                    left -= 1
+                    yield _cell(cell)
+
+
+def _cell(cell: pa.Scalar) -> tuple[bytes, str]:
+    value = cell.as_py()
+    held, name = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value, None)
+    return (b"", name) if held is None and name is not None else (held or b"", "")

@@ -1,0 +1,105 @@
+"""Numbers of every sample, in Parquet files that follow one another; wide ones are read from there."""
+
+import io
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from jaxtyping import Float, Shaped
+from numpy.typing import NDArray
+from torch import Tensor
+
+HELD = 4_000_000  # numbers of one column that are held in memory; more are left in the files
+Columns = Mapping[str, Shaped[Tensor, " n *width"]]  # one number per sample, or one row of them
+
+
+class Scratch:
+    """A folder that is gone when nothing refers to it any more."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="unchaff-"))
+        weakref.finalize(self, _removed, self.path, os.getpid())
+
+
+def _removed(path: Path, owner: int) -> None:
+    if os.getpid() == owner:  # and not a worker that was forked off
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def packed(columns: Columns) -> bytes:
+    """Return the columns as one Parquet file; the same numbers give the same bytes."""
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({name: _array(each) for name, each in columns.items()}), buffer)
+    return buffer.getvalue()
+
+
+def unpacked(file: Path, names: Sequence[str] | None = None) -> dict[str, Tensor]:
+    """Return the columns of a file, all by default.
+
+    Raises:
+        OSError, ValueError: it cannot be read.
+    """
+    table = pq.read_table(file, columns=None if names is None else list(names))
+    return {name: _tensor(table.column(name)) for name in table.column_names}
+
+
+def _array(values: Tensor) -> pa.Array:
+    plain = values.detach().cpu().contiguous().numpy()
+    if plain.ndim == 1:
+        return pa.array(plain)
+    return pa.FixedSizeListArray.from_arrays(pa.array(plain.reshape(-1)), plain.shape[1])
+
+
+def _tensor(column: pa.ChunkedArray) -> Tensor:
+    whole = column.combine_chunks()
+    if not pa.types.is_fixed_size_list(whole.type):
+        return torch.from_numpy(np.array(whole.to_numpy(zero_copy_only=False)))
+    flat = np.array(whole.flatten().to_numpy(zero_copy_only=False))
+    return torch.from_numpy(flat.reshape(len(whole), whole.type.list_size))
+
+
+@dataclass(frozen=True)
+class Shelved:
+    """A wide column that stays in its files: rows are read where they are asked for."""
+
+    name: str
+    width: int
+    files: tuple[Path, ...]
+    ends: NDArray[np.int64]  # number of rows up to and with each file
+    rows: NDArray[np.int64]  # ours among them, rising
+    keeper: Scratch | None = field(default=None, repr=False)  # of files that belong to nobody else
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Samples and numbers of each, as of a tensor."""
+        return len(self.rows), self.width
+
+    def __getitem__(self, chosen: Tensor) -> "Shelved":
+        """Return the column of some samples: a mask, or rising positions."""
+        return replace(self, rows=self.rows[chosen.cpu().numpy()])
+
+    def pieces(self) -> Iterator[tuple[slice, Float[Tensor, "b width"]]]:
+        """Yield the rows file by file, and which of ours they are."""
+        start = first = 0
+        for file, end in zip(self.files, self.ends.tolist(), strict=True):
+            stop = int(np.searchsorted(self.rows, end))
+            if stop > start:
+                inside = torch.from_numpy(self.rows[start:stop] - first)
+                yield slice(start, stop), unpacked(file, [self.name])[self.name][inside]
+            start, first = stop, end
+
+
+def whole(wide: Tensor | Shelved) -> Float[Tensor, "n width"]:
+    """Return several numbers per sample in memory, wherever they lie."""
+    return wide if isinstance(wide, Tensor) else torch.cat([piece for _, piece in wide.pieces()])
