@@ -22,6 +22,7 @@ from unchaff.recording.shards import read as read_record
 from unchaff.runs.read import read
 from unchaff.runs.unfinished import finished
 from unchaff.runs.weights import load_weights
+from unchaff.shards import packed as packed_shard
 from unchaff.streams import Streams
 
 Read = Callable[[bytes, Path], object]
@@ -84,8 +85,13 @@ def finished_again(content: bytes, folder: Path) -> object:
 
 
 def from_journal(content: bytes, folder: Path) -> object:
-    (folder / "001-train-0.safetensors").write_bytes(content)
+    (folder / "001-train.safetensors").write_bytes(content)
     return Journal(folder).entry("train").found()
+
+
+def shard_of_journal(content: bytes, folder: Path) -> object:
+    (folder / "001-look-00000.parquet").write_bytes(content)
+    return Journal(folder).entry("look").shard(0)
 
 
 def settings_of_journal(content: bytes, folder: Path) -> object:
@@ -95,7 +101,7 @@ def settings_of_journal(content: bytes, folder: Path) -> object:
 
 def journal_seeds(folder: Path) -> tuple[bytes, ...]:
     Journal(folder).entry("train").keep(State(seeds.STATE, {"seconds": 1.5}))
-    return ((folder / "001-train-0.safetensors").read_bytes(),)
+    return ((folder / "001-train.safetensors").read_bytes(),)
 
 
 def weights(name: str) -> Read:
@@ -154,6 +160,7 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "csv": Reader(lambda: seeds.TEXTS[:2], through("data.csv")),
         "tsv": Reader(lambda: seeds.TEXTS[2:], through("data.tsv")),
         "parquet": Reader(seeds.tables, through("data.parquet")),
+        "parquet, lazy": Reader(seeds.tables, through("data.parquet", lazy=True, workers=0)),
         "parquet, some rows": Reader(seeds.tables, through("data.parquet", rows=2)),
         "npz": Reader(seeds.archives, through("data.npz")),
         "images": Reader(seeds.pictures, among(seeds.pictures, ".png")),
@@ -167,6 +174,7 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "transition.npy": Reader(seeds.matrices, planted("transition:matrix.npy")),
         "transition.csv": Reader(lambda: (b"0.9,0.1\n0.2,0.8\n",), planted("transition:matrix.csv")),
         "results": Reader(result_seeds, results, is_json=True),
+        "journal shard": Reader(lambda: (packed_shard(seeds.SHARD),), shard_of_journal),
         "journal settings": Reader(lambda: (b'{"seed": 0}',), settings_of_journal, is_json=True),
         "finished": Reader(lambda: (b'{"config": {"seed": 0}}',), finished_again, is_json=True),
     }

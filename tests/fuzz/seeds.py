@@ -99,6 +99,7 @@ def states() -> tuple[bytes, ...]:
     return tuple(made)
 
 
+SHARD = {"rows": torch.arange(3), "wide": torch.arange(6.0).reshape(3, 2)}
 TEXTS = (
     b'text,label\none word,no\ntwo,yes\n"a, b",no\nz,yes\n',
     b"a,b,label\n1,2.5,0\n3,4,1\n5,6,0\n",

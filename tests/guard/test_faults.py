@@ -275,6 +275,8 @@ def test_a_process_that_dies_while_it_decodes_is_named():
 
 
 def test_a_command_whose_process_dies_ends_with_a_sentence(pictures, quick, tmp_path, refused, monkeypatch):
+    for row in range(300):  # the first batch needs no process
+        shutil.copy(pictures / "a" / "0.png", pictures / "ab"[row % 2] / f"copy{row}.png")
     decode, main = images.decode, os.getpid()
 
     def deadly(data, shape):
