@@ -3,7 +3,6 @@
 A run is the same sequence of stages each time, so the n-th stage finds what the n-th stage left.
 """
 
-import hashlib
 import json
 import re
 import time
@@ -15,7 +14,6 @@ from pathlib import Path
 
 import safetensors
 import safetensors.torch
-import torch
 from torch import Tensor
 
 from unchaff import shards
@@ -109,7 +107,7 @@ class Entry:
         except (safetensors.SafetensorError, OSError, ValueError) as error:
             raise RunFolderError(f"{file} cannot be read ({error}). {ANEW}") from error
         about = told.get(ABOUT, "")
-        if told.get(DIGEST) != _digest(tensors, about):
+        if told.get(DIGEST) != shards.digest(tensors, about):
             raise RunFolderError(f"{file} is not as it was written. {ANEW}")
         return State(tensors, json.loads(about))
 
@@ -119,7 +117,7 @@ class Entry:
             return
         plain = {name: each.detach().cpu().contiguous().clone() for name, each in state.tensors.items()}
         about = json.dumps(state.about)
-        content = safetensors.torch.save(plain, {ABOUT: about, DIGEST: _digest(plain, about)})
+        content = safetensors.torch.save(plain, {ABOUT: about, DIGEST: shards.digest(plain, about)})
         self._journal.put(self._file_name, content)
         self._last = time.monotonic()
 
@@ -135,7 +133,7 @@ class Entry:
         try:
             return file, shards.unpacked(file)
         except (OSError, ValueError) as error:
-            raise RunFolderError(f"{file} cannot be read ({error}). Begin anew with --overwrite.") from error
+            raise RunFolderError(f"{file} cannot be read ({error}). {ANEW}") from error
 
     def keep_shard(self, columns: shards.Columns, part: int) -> Path | None:
         """Write a shard, and return its file; None where nothing is kept."""
@@ -190,16 +188,6 @@ def check(name: str, content: Mapping[str, object]) -> None:
 def is_kept() -> bool:
     """Whether there is a journal."""
     return _current.get() is not None
-
-
-def _digest(tensors: Mapping[str, Tensor], about: str) -> str:
-    """Return a hash of all that a state holds."""
-    digest = hashlib.sha256(about.encode(errors="surrogatepass"))
-    for name in sorted(tensors):
-        each = tensors[name]
-        digest.update(f"{name} {each.dtype} {tuple(each.shape)}".encode(errors="surrogatepass"))
-        digest.update(each.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def _short(value: object) -> str:

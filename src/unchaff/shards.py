@@ -1,5 +1,6 @@
 """Numbers of every sample, in Parquet files that follow one another; wide ones are read from there."""
 
+import hashlib
 import io
 import os
 import shutil
@@ -17,6 +18,7 @@ from jaxtyping import Float, Shaped
 from numpy.typing import NDArray
 from torch import Tensor
 
+DIGEST = b"sha256"  # what is said of a file
 HELD = 4_000_000  # numbers of one column that are held in memory; more are left in the files
 Columns = Mapping[str, Shaped[Tensor, " n *width"]]  # one number per sample, or one row of them
 
@@ -34,21 +36,39 @@ def _removed(path: Path, owner: int) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def digest(tensors: Mapping[str, Tensor], about: str = "") -> str:
+    """Return a hash of these numbers and of what is said of them."""
+    digest = hashlib.sha256(about.encode(errors="surrogatepass"))
+    for name in sorted(tensors):
+        each = tensors[name]
+        digest.update(f"{name} {each.dtype} {tuple(each.shape)}".encode(errors="surrogatepass"))
+        digest.update(each.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
 def packed(columns: Columns) -> bytes:
     """Return the columns as one Parquet file; the same numbers give the same bytes."""
+    table = pa.table({name: _array(each) for name, each in columns.items()})
+    held = {name: _tensor(table.column(name)) for name in table.column_names}
     buffer = io.BytesIO()
-    pq.write_table(pa.table({name: _array(each) for name, each in columns.items()}), buffer)
+    pq.write_table(table.replace_schema_metadata({DIGEST: digest(held)}), buffer)
     return buffer.getvalue()
 
 
 def unpacked(file: Path, names: Sequence[str] | None = None) -> dict[str, Tensor]:
-    """Return the columns of a file, all by default.
+    """Return the columns of a file, all by default; then it must be as it was written.
 
     Raises:
         OSError, ValueError: it cannot be read.
     """
-    table = pq.read_table(file, columns=None if names is None else list(names))
-    return {name: _tensor(table.column(name)) for name in table.column_names}
+    try:
+        table = pq.read_table(file, columns=None if names is None else list(names), partitioning=None)
+        found = {name: _tensor(table.column(name)) for name in table.column_names}
+    except (pa.ArrowException, KeyError, TypeError, MemoryError, OverflowError) as error:
+        raise ValueError(str(error)) from error
+    if names is None and (table.schema.metadata or {}).get(DIGEST) != digest(found).encode():
+        raise ValueError("it is not as it was written")
+    return found
 
 
 def _array(values: Tensor) -> pa.Array:

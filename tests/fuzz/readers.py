@@ -1,5 +1,6 @@
 """What is read, and how: from the bytes of one file, in a folder of its own."""
 
+import importlib.util
 import json
 import shutil
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from fuzz import seeds
-from unchaff import noise
+from unchaff import hub, noise
 from unchaff.api import load as load_network
 from unchaff.bench.rows import Results, packed
 from unchaff.data import Options, from_arrays, load
@@ -21,6 +22,7 @@ from unchaff.recording.shards import read as read_record
 from unchaff.runs.read import read
 from unchaff.runs.unfinished import finished
 from unchaff.runs.weights import load_weights
+from unchaff.shards import packed as packed_shard
 from unchaff.streams import Streams
 
 Read = Callable[[bytes, Path], object]
@@ -83,8 +85,13 @@ def finished_again(content: bytes, folder: Path) -> object:
 
 
 def from_journal(content: bytes, folder: Path) -> object:
-    (folder / "001-train-0.safetensors").write_bytes(content)
+    (folder / "001-train.safetensors").write_bytes(content)
     return Journal(folder).entry("train").found()
+
+
+def shard_of_journal(content: bytes, folder: Path) -> object:
+    (folder / "001-look-00000.parquet").write_bytes(content)
+    return Journal(folder).entry("look").shard(0)
 
 
 def settings_of_journal(content: bytes, folder: Path) -> object:
@@ -94,7 +101,7 @@ def settings_of_journal(content: bytes, folder: Path) -> object:
 
 def journal_seeds(folder: Path) -> tuple[bytes, ...]:
     Journal(folder).entry("train").keep(State(seeds.STATE, {"seconds": 1.5}))
-    return ((folder / "001-train-0.safetensors").read_bytes(),)
+    return ((folder / "001-train.safetensors").read_bytes(),)
 
 
 def weights(name: str) -> Read:
@@ -128,6 +135,12 @@ def record(content: bytes, folder: Path) -> object:
     return list(read_record(folder))
 
 
+def model_folder(content: bytes, folder: Path) -> object:
+    (folder / "config.json").write_bytes(content)
+    opened = hub.opened(folder)
+    return opened.num_labels, opened.class_names
+
+
 def results(content: bytes, folder: Path) -> object:
     (folder / "results.jsonl").write_bytes(content)
     found = Results(folder / "results.jsonl").rows.values()
@@ -147,6 +160,7 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "csv": Reader(lambda: seeds.TEXTS[:2], through("data.csv")),
         "tsv": Reader(lambda: seeds.TEXTS[2:], through("data.tsv")),
         "parquet": Reader(seeds.tables, through("data.parquet")),
+        "parquet, lazy": Reader(seeds.tables, through("data.parquet", lazy=True, workers=0)),
         "parquet, some rows": Reader(seeds.tables, through("data.parquet", rows=2)),
         "npz": Reader(seeds.archives, through("data.npz")),
         "images": Reader(seeds.pictures, among(seeds.pictures, ".png")),
@@ -160,8 +174,11 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "transition.npy": Reader(seeds.matrices, planted("transition:matrix.npy")),
         "transition.csv": Reader(lambda: (b"0.9,0.1\n0.2,0.8\n",), planted("transition:matrix.csv")),
         "results": Reader(result_seeds, results, is_json=True),
+        "journal shard": Reader(lambda: (packed_shard(seeds.SHARD),), shard_of_journal),
         "journal settings": Reader(lambda: (b'{"seed": 0}',), settings_of_journal, is_json=True),
         "finished": Reader(lambda: (b'{"config": {"seed": 0}}',), finished_again, is_json=True),
     }
 )
+if importlib.util.find_spec("transformers"):
+    READERS = {**READERS, "config.json": Reader(lambda: seeds.CONFIGS, model_folder, is_json=True)}
 IN_RUN = ("manifest.json", "metrics.json", "plan.json", "model.json", "quality.parquet", "model.safetensors")

@@ -99,6 +99,7 @@ def states() -> tuple[bytes, ...]:
     return tuple(made)
 
 
+SHARD = {"rows": torch.arange(3), "wide": torch.arange(6.0).reshape(3, 2)}
 TEXTS = (
     b'text,label\none word,no\ntwo,yes\n"a, b",no\nz,yes\n',
     b"a,b,label\n1,2.5,0\n3,4,1\n5,6,0\n",
@@ -116,3 +117,9 @@ def truths() -> tuple[bytes, ...]:
 def records() -> tuple[bytes, ...]:
     columns = {"epoch": [0, 0, 1], "id": ["a", "b", "a"], "label": [0, 1, 0], "margin": [0.5, -1.0, 2.0]}
     return (parquet(pa.table(columns), {}),)
+
+
+CLASSES = {"id2label": {"0": "a", "1": "b"}, "label2id": {"a": 0, "b": 1}}
+BERT = {"model_type": "bert", "architectures": ["BertForSequenceClassification"], "hidden_size": 8}
+VIT = {"model_type": "vit", "architectures": ["ViTForImageClassification"], "image_size": 8}
+CONFIGS = tuple(json.dumps({**each, **CLASSES}).encode() for each in (BERT, VIT))

@@ -8,6 +8,7 @@ import sys
 import time
 import zipfile
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -163,6 +164,16 @@ def test_a_cell_stored_once_for_many_rows_is_not_unpacked(tmp_path, monkeypatch,
         DataError, match="unpacks to more bytes than the 1,073,741,824 allowed by UNCHAFF_MAX_T"
     ):
         load(file)
+
+
+def test_files_stored_once_for_many_rows_do_not_fill_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=2**25))
+    rows = 10_000
+    same = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, dtype=np.int32)), pa.array(["x" * 2**20]))
+    cells = pa.StructArray.from_arrays([same, pa.nulls(rows, pa.string())], ["bytes", "path"])
+    file = write(tmp_path / "bomb.parquet", {"img": cells, "label": np.arange(rows) % 2})
+    with pytest.raises(DataError, match=r"unpacks to more than the 0\.0 GB that are free"):
+        load(file, Options(lazy=True))
 
 
 def test_many_numbers_stored_as_one_are_not_unpacked(tmp_path, monkeypatch):

@@ -92,17 +92,23 @@ def test_the_payload_is_a_real_one(make, tmp_path):
     assert (tmp_path / "real").exists()
 
 
-@pytest.mark.parametrize("make", MAKERS)
-@pytest.mark.parametrize("name", ["w.pt", "w.pth", "w.safetensors", "w.joblib", "w.pkl", "w.npz"])
+def pairs(*names):
+    """Return every kind of pickle under the first name, and the plain kind under the others."""
+    return [(make, names[0]) for make in MAKERS] + [(plain, name) for name in names[1:]]
+
+
+@pytest.mark.parametrize(
+    ("make", "name"), pairs("w.pt", "w.pth", "w.safetensors", "w.joblib", "w.pkl", "w.npz")
+)
 def test_weights_are_tensors(make, name, rows, mark, score):
     file = mark.with_name(name)
     file.write_bytes(make(Payload(mark)))
     score(rows, "--weights", file)
 
 
-@pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize(
-    "name", ["d.npz", "d.npy", "d.pt", "d.joblib", "d.pkl", "d.parquet", "d.csv", "a/1.png", "a/1.wav"]
+    ("make", "name"),
+    pairs("d.npz", "d.npy", "d.pt", "d.joblib", "d.pkl", "d.parquet", "d.csv", "a/1.png", "a/1.wav"),
 )
 def test_data_are_numbers(make, name, mark, score):
     file = mark.parent / "data" / name
@@ -111,8 +117,7 @@ def test_data_are_numbers(make, name, mark, score):
     score(mark.parent / "data" if "/" in name else file)
 
 
-@pytest.mark.parametrize("make", MAKERS)
-@pytest.mark.parametrize("noise", ["transition:{}/t.npy", "human:{}/t.npy:label"])
+@pytest.mark.parametrize(("make", "noise"), pairs("transition:{}/t.npy", "human:{}/t.npy:label"))
 def test_noise_is_read_from_numbers(make, noise, rows, mark, score):
     mark.with_name("t.npy").write_bytes(make(Payload(mark)))
     score(rows, "--noise", noise.format(mark.parent))
@@ -123,8 +128,9 @@ def read_all(folder):
     return read(folder).quality
 
 
-@pytest.mark.parametrize("make", MAKERS)
-@pytest.mark.parametrize("name", ["model.safetensors", "quality.parquet", "manifest.json", "model.json"])
+@pytest.mark.parametrize(
+    ("make", "name"), pairs("model.safetensors", "quality.parquet", "manifest.json", "model.json")
+)
 def test_a_run_folder_holds_no_code(make, name, run, tmp_path, mark):
     shutil.copytree(run, tmp_path / "run")
     (tmp_path / "run" / name).write_bytes(make(Payload(mark)))

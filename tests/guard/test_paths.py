@@ -89,5 +89,5 @@ def test_a_name_that_is_no_text_is_named(pictures):
         (pictures / "a" / os.fsdecode(b"\xff.png")).write_bytes(b"")
     except OSError:
         pytest.skip("this file system takes UTF-8 only")
-    with pytest.raises(DataError, match=r"The name b'\\xff.png' in .* is not UTF-8\. Rename it\."):
+    with pytest.raises(DataError, match=r"The name b'a/\\xff.png' in .* is not UTF-8\. Rename it\."):
         load(str(pictures))

@@ -221,10 +221,10 @@ def known(file: Path) -> dict[str, Weighed]:
     Raises:
         DataError: a line of it is no result.
     """
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     try:
+        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
         return {row.key: row for row in (Weighed(**json.loads(line)) for line in lines)}
-    except (ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DataError(
             f"{file} holds a line that is no result. Repair it, or give another --out."
         ) from error

@@ -3,10 +3,9 @@
 import re
 from pathlib import Path
 
-import typer
-
 from unchaff.bench import memory
 from unchaff.cli import bench
+from unchaff.cli.said import say
 from unchaff.errors import ConfigError
 
 OUT_OF_RANGE = 3
@@ -26,15 +25,15 @@ def perform(given: bench.Options) -> int:
     if given.list_rows:
         rows = memory.known(file)
         for bulk in bulks:
-            typer.echo(f"{'measured' if bulk.key in rows else 'missing '} {bulk.name}")
+            say(f"{'measured' if bulk.key in rows else 'missing '} {bulk.name}")
         return 0
     for row in memory.run(bulks, file):
-        typer.echo(f"{row.setting}: measured", err=True)
+        say(f"{row.setting}: measured", err=True)
     rows = memory.known(file)
     for bulk in bulks:
-        typer.echo(str(rows[bulk.key]))
-    typer.echo(f"Results: {file}.")
+        say(str(rows[bulk.key]))
+    say(f"Results: {file}.")
     heavy = [rows[bulk.key] for bulk in bulks if rows[bulk.key].peak_resident > bulk.limit]
     for row in heavy:
-        typer.echo(f"Out of range: {row.setting} took more memory than its limit.", err=True)
+        say(f"Out of range: {row.setting} took more memory than its limit.", err=True)
     return OUT_OF_RANGE if heavy else 0

@@ -15,11 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from unchaff import limits
 from unchaff.data.listing import content_of, inside
 from unchaff.errors import DataError
 from unchaff.samples import Ids
 
-ROWS = 64  # read from a row group at once
+ROWS = 64  # read from a row group at once, or fewer
+PORTION = 2**30  # bytes they may take: one cell may be as long as its part of the column, and stand for all
 BUFFER = 1024**2  # bytes of a row group that are read ahead
 
 
@@ -63,18 +65,19 @@ def _opened(file: Any, ends: NDArray[np.int64], names: Ids, folder: Path) -> Spo
 
 def size_of(paths: list[Path], column: str) -> int:
     """Return the bytes of a column, decompressed, as the files state them."""
-    found = 0
-    for path in paths:
-        about = pq.read_metadata(path)
-        for group in range(about.num_row_groups):
-            row_group = about.row_group(group)
-            chunks = (row_group.column(place) for place in range(row_group.num_columns))
-            found += sum(
-                chunk.total_uncompressed_size
-                for chunk in chunks
-                if chunk.path_in_schema.partition(".")[0] == column
-            )
-    return found
+    return sum(sum(_parts(pq.read_metadata(path), column)) for path in paths)
+
+
+def _parts(about: pq.FileMetaData, column: str) -> Iterator[int]:
+    """Yield the bytes of each row group of a column, decompressed, as the file states them."""
+    for group in range(about.num_row_groups):
+        row_group = about.row_group(group)
+        chunks = (row_group.column(place) for place in range(row_group.num_columns))
+        yield sum(
+            chunk.total_uncompressed_size
+            for chunk in chunks
+            if chunk.path_in_schema.partition(".")[0] == column
+        )
 
 
 def spooled(paths: list[Path], column: str, rows: int | None) -> Spool:
@@ -95,7 +98,9 @@ def spooled(paths: list[Path], column: str, rows: int | None) -> Spool:
     end, ends, names = 0, [], []
     with tempfile.TemporaryFile() as file:
         for held, name in _cells(paths, column, rows):
-            end += file.write(held)
+            end += len(held)
+            _check_cell(len(name), end, free, column)
+            file.write(held)
             ends.append(end)
             names.append(name)
         file.flush()
@@ -103,12 +108,27 @@ def spooled(paths: list[Path], column: str, rows: int | None) -> Spool:
     return Spool(kept, np.array(ends, dtype=np.int64), np.array(names, dtype=np.str_), paths[0].parent)
 
 
+def _check_cell(length: int, end: int, free: int, column: str) -> None:
+    """Refuse what would fill the disk, or the memory: names all take the room of the longest."""
+    if end > free:
+        raise DataError(
+            f"Column {column} unpacks to more than the {free / 1e9:.1f} GB that are free in "
+            f"{tempfile.gettempdir()}. Name another folder in TMPDIR."
+        )
+    if length > limits.ID_CHARACTERS.value:
+        raise DataError(
+            f"Column {column} holds a path of {length:,} characters, {limits.ID_CHARACTERS}. Shorten it."
+        )
+
+
 def _cells(paths: list[Path], column: str, rows: int | None) -> Iterator[tuple[bytes, str]]:
     """Yield the bytes of each input, or the name of its file."""
     left = float("inf") if rows is None else rows
     for path in paths:
         with pq.ParquetFile(path, buffer_size=BUFFER) as file:
-            for batch in file.iter_batches(batch_size=ROWS, columns=[column], use_threads=False):
+            longest = max(_parts(file.metadata, column), default=0)
+            at_once = min(max(PORTION // max(longest, 1), 1), ROWS)
+            for batch in file.iter_batches(batch_size=at_once, columns=[column], use_threads=False):
                 for cell in batch.column(0):
                     if left <= 0:
                         return
@@ -119,4 +139,7 @@ def _cells(paths: list[Path], column: str, rows: int | None) -> Iterator[tuple[b
 def _cell(cell: pa.Scalar) -> tuple[bytes, str]:
     value = cell.as_py()
     held, name = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value, None)
+    held = held.encode() if isinstance(held, str) else held
+    if not isinstance(held, bytes | None) or not isinstance(name, str | None):
+        raise DataError(f"A cell of type {cell.type} holds no file. Give its bytes, or the path of the file.")
     return (b"", name) if held is None and name is not None else (held or b"", "")

@@ -108,10 +108,10 @@ def test_a_worker_that_is_stuck_is_stopped(monkeypatch):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_what_decoding_raises_arrives_as_it_is(workers):
-    with pytest.raises(FileNotFoundError) as caught:
+def test_a_file_that_is_gone_is_named(workers):
+    with pytest.raises(DataError, match=r"cannot be read now: .*13\.png") as caught:
         list(decoded(Numbers(at=13, what="gone"), BATCHES, workers))
-    assert caught.value.filename == "13.png"
+    assert "\n" not in str(caught.value)
 
 
 def test_threads_of_torch_in_this_process_hold_nobody_up():
