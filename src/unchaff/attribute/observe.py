@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 import torch
@@ -108,22 +108,21 @@ class Walk:
         return self.since(0)
 
     def since(self, first: int) -> Iterator[Chunk]:
-        """Yield the chunks from the row `first` on, which begins one."""
+        """Yield the chunks from the row `first` on."""
         if self._seen is not None:
-            yield from (chunk for chunk in self._seen if chunk.rows[0] >= first)
+            yield from (_later(chunk, first) for chunk in self._seen if chunk.rows[-1] >= first)
             return
-        seen: list[Chunk] = []
+        seen: list[Chunk] | None = [] if self.remembers and first == 0 else None
         with progress.stage(self.name, len(self.samples)) as shown:
             shown.advance(first)
             for chunk in looked_at(
                 self.samples, self._timed, size=self.batch_size, name=self.name, first=first
             ):
                 shown.advance(len(chunk.rows))
-                if self.remembers:
+                if seen is not None:
                     seen.append(chunk)
                 yield chunk
-        if self.remembers and first == 0:
-            self._seen = seen
+        self._seen = seen
 
     def _timed(self, batch: Batch) -> Chunk:
         started = time.perf_counter()
@@ -157,6 +156,22 @@ class Walk:
             log_probs=torch.stack(log_probs).mean(0) if log_probs else None,
             has_channels=read[names[0]].dim() > 2,
         )
+
+
+def _later(chunk: Chunk, first: int) -> Chunk:
+    """Return the part of a chunk from the row `first` on."""
+    later = chunk.rows >= first
+    if later.all():
+        return chunk
+    log_probs = None if chunk.log_probs is None else chunk.log_probs[later]
+    return replace(
+        chunk,
+        rows=chunk.rows[later],
+        labels=chunk.labels[later],
+        features=chunk.features[later],
+        moments=chunk.moments[later],
+        log_probs=log_probs,
+    )
 
 
 def thinned(points: list[Layer]) -> list[Layer]:

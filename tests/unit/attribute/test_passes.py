@@ -129,6 +129,8 @@ class Stop(Exception):  # noqa: N818
 
 def test_a_pass_goes_on_with_the_shard_where_it_stopped(toy, on_access, tmp_path, monkeypatch):
     monkeypatch.setattr(journal, "EVERY", 0)
+    train = on_access.train
+    alone = Observed(train=replace(train, source=replace(train.source, workers=0)))
     looks, chunk = [], Walk._chunk
 
     def looked(self, batch):
@@ -139,7 +141,7 @@ def test_a_pass_goes_on_with_the_shard_where_it_stopped(toy, on_access, tmp_path
 
     def run(folder):
         with journal.kept_by(journal.Journal(tmp_path / folder)):
-            return judged(toy, on_access, batch_size=50)
+            return judged(toy, alone, batch_size=50)
 
     stop = 0
     undisturbed = run("whole")
@@ -159,6 +161,15 @@ def test_a_pass_goes_on_with_the_shard_where_it_stopped(toy, on_access, tmp_path
             assert torch.equal(one.total, two.total)
             assert one.cost.samples_seen == two.cost.samples_seen
         assert torch.equal(again[2].quality, undisturbed[2].quality)
+
+
+def test_a_remembered_walk_goes_on_at_any_row(toy):
+    walk = Readout(own=1.0).walk(toy.trained, toy.observed)
+    whole = torch.cat([chunk.features for chunk in walk])
+    later = list(walk.since(300))
+    assert np.concatenate([chunk.rows for chunk in later]).tolist() == list(range(300, 600))
+    assert torch.equal(torch.cat([chunk.features for chunk in later]), whole[300:])
+    assert all(len(chunk.log_probs) == len(chunk.labels) == len(chunk.moments) for chunk in later)
 
 
 def test_large_samples_come_a_few_at_a_time(toy, on_access):
