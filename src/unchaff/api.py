@@ -1,32 +1,27 @@
 """What a Python user calls: a network and data in, an outcome out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from unchaff.attribute.readout import Readout
 from unchaff.bench.start import fitting
 from unchaff.data.dataset import Data, samples_of
-from unchaff.errors import RunFolderError
 from unchaff.hub import opened
 from unchaff.interfaces import Repair
 from unchaff.methods.heed import heeding
 from unchaff.methods.unlearn import Unlearn
 from unchaff.nets.adapt import bare
-from unchaff.nets.build import NETS, from_shape
-from unchaff.nets.hub import from_folder, is_of_hub, rebuilt
+from unchaff.nets.hub import from_folder, is_of_hub
 from unchaff.partition.recorded import Recorded
 from unchaff.partition.transition import Transition
 from unchaff.recording.matching import matched
 from unchaff.records import Observed, Partition, Trained
 from unchaff.repaired import Repaired
 from unchaff.runs.read import read
-from unchaff.runs.weights import check_fit, load_into, load_weights
-from unchaff.runs.write import HUB
+from unchaff.runs.rebuilt import network
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 
@@ -109,40 +104,10 @@ def load(run: str | Path, *, model: nn.Module | None = None) -> nn.Module:
 
     Raises:
         RunFolderError: no run folder, or its network was not built in and `model` is missing.
+        ConfigError: units were taken out of it, and torch-pruning (extra structural) is not installed.
         ModelError: the weights do not fit.
     """
-    folder = Path(run)
-    spec, state = read(folder).model, load_weights(folder / "model.safetensors")
-    model = _rebuilt(folder, spec, state) if model is None else model
-    load_into(model, state)
-    return model.eval()
-
-
-def _rebuilt(folder: Path, spec: Mapping[str, Any], state: Mapping[str, Tensor]) -> nn.Module:
-    if "hub" in spec:
-        with torch.device("meta"):  # without memory: it is taken only if the weights are of its size
-            check_fit(rebuilt(folder / HUB), state)
-        return rebuilt(folder / HUB)
-    if spec["model"] not in NETS:
-        raise RunFolderError(
-            f"{folder} holds the network {spec['model']!r}, which is not built in. "
-            "Pass the plain network: unchaff.load(run, model=network)."
-        )
-    return _built_in(spec, state, folder)
-
-
-def _built_in(spec: Mapping[str, Any], state: Mapping[str, Tensor], folder: Path) -> nn.Module:
-    """Return a built-in network, of which memory is taken only if the weights are of its size."""
-    shape, classes = tuple(spec["input"]["shape"]), len(spec["class_names"])
-    try:
-        with torch.device("meta"):
-            check_fit(from_shape(spec["model"], shape, classes), state)
-    except (TypeError, IndexError, RuntimeError, ZeroDivisionError, OverflowError) as error:
-        raise RunFolderError(
-            f"{folder / 'model.json'} describes no network that can be built ({error}). Run the repair again."
-        ) from error
-    with Streams(0).forked_global("load"):
-        return from_shape(spec["model"], shape, classes)
+    return network(read(Path(run)), plain=model)
 
 
 def _trained(model: nn.Module | Trained | str | Path, samples: Samples) -> Trained:

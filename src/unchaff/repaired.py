@@ -52,7 +52,7 @@ class Repaired(Outcome):
         return write(folder, self._run(None if test is None else samples_of(test)), page, overwrite=overwrite)
 
     def _run(self, test: Samples | None) -> Run:
-        train = self.observed.train
+        train, plain = self.observed.train, bare(self.trained.model)
         trained = replace(self.trained, model=_taking(self.trained.model, train))
         said = {"taps": list(trained.taps), "pretrained": trained.pretrained}
         return Run(
@@ -61,7 +61,7 @@ class Repaired(Outcome):
             outcome=self,
             predicted=predict(_heard(self.model, train), train).cpu(),
             measured=self._measured(trained, test),
-            model=built_in(self.model, train) or f"{type(self.model).__module__}:{type(self.model).__name__}",
+            model=built_in(plain, train) or f"{type(plain).__module__}:{type(plain).__name__}",
             frontend=prepare_of(train.source).to_json(),
             config={"made": "unchaff.repair", "method": repr(self.method), **said},
             seed=self.seed,

@@ -64,7 +64,8 @@ def noted(walk: Walk, look: Callable[[Chunk], Columns]) -> Noted:
     wide = len(walk.samples) * walk.samples.num_classes > HELD
     scratch = Scratch() if wide and not journal.is_kept() else None
     entry = journal.entry(walk.name)
-    notes = _Notes(entry if scratch is None else Journal(scratch.path).entry(walk.name), wide=wide)
+    entry = entry if scratch is None else Journal(scratch.path).entry(walk.name)
+    notes = _Notes(entry, len(walk.samples), wide=wide)
     notes.found()
     walk.charge(notes.rows)
     for chunk in walk.since(notes.rows):
@@ -73,12 +74,17 @@ def noted(walk: Walk, look: Callable[[Chunk], Columns]) -> Noted:
 
 
 class _Notes:
-    """Numbers of each sample: those in memory, and the shards they were written to."""
+    """Numbers of each sample: those in memory, and the shards they were written to.
 
-    def __init__(self, entry: Entry, *, wide: bool) -> None:
-        self._entry, self._wide = entry, wide
-        self._held: dict[str, list[Tensor]] = {}
-        self._fresh: list[Columns] = []  # not in a shard yet
+    What is held has its place from the start: thousands of small pieces, kept from between batches that
+    come and go, would keep the memory of those from being used again.
+    """
+
+    def __init__(self, entry: Entry, count: int, *, wide: bool) -> None:
+        self._entry, self._count, self._wide = entry, count, wide
+        self._held: dict[str, Tensor] = {}  # of all samples, filled so far
+        self._fresh: list[Columns] = []  # of what is not held: not in a shard yet
+        self._written = 0  # samples in the shards
         self._files: list[Path] = []
         self._ends: list[int] = []
         self._widths: dict[str, int] = {}  # numbers per sample, by name
@@ -89,22 +95,23 @@ class _Notes:
         while (shard := self._entry.shard(len(self._files))) is not None:
             self._files.append(shard[0])
             self._take(shard[1])
-            self._ends.append(self.rows)
+            self._close_shard()
 
     def add(self, columns: Columns) -> None:
         """Take in some samples."""
         columns = {name: each.cpu() for name, each in columns.items()}
         self._take(columns)
         if self._entry.is_kept:
-            self._fresh.append(columns)
-            if self._entry.is_due or sum(map(_numbers, self._fresh)) > HELD:
+            self._fresh.append({name: each for name, each in columns.items() if name not in self._held})
+            numbers = (self.rows - self._written) * sum(self._widths.values())
+            if self._entry.is_due or numbers > HELD:
                 self._write()
 
     def columns(self, scratch: Scratch | None) -> Noted:
         """Return all columns; those left in shards read from there."""
         if self._fresh:
             self._write()
-        held = {name: torch.cat(parts) for name, parts in self._held.items()}
+        held = {name: each[: self.rows] for name, each in self._held.items()}
         ends, all_rows = np.array(self._ends, dtype=np.int64), np.arange(self.rows)
         left = {
             name: Shelved(name, width, tuple(self._files), ends, all_rows, scratch)
@@ -116,19 +123,26 @@ class _Notes:
 
     def _take(self, columns: Columns) -> None:
         self._widths = {name: each[:1].numel() for name, each in columns.items()}
-        self.rows += len(next(iter(columns.values())))
+        end = self.rows + len(next(iter(columns.values())))
         for name, each in columns.items():
             if each.dim() == 1 or not self._wide:
-                self._held.setdefault(name, []).append(each)
+                if name not in self._held:
+                    self._held[name] = each.new_empty((self._count, *each.shape[1:]))
+                self._held[name][self.rows : end] = each
+        self.rows = end
 
     def _write(self) -> None:
-        shard = {name: torch.cat([each[name] for each in self._fresh]) for name in self._widths}
+        shard = {
+            name: self._held[name][self._written : self.rows]
+            if name in self._held
+            else torch.cat([each[name] for each in self._fresh])
+            for name in self._widths
+        }
         file = self._entry.keep_shard(shard, len(self._files))
         if file is not None:
             self._files.append(file)
-            self._ends.append(self.rows)
-        self._fresh = []
+            self._close_shard()
 
-
-def _numbers(columns: Columns) -> int:
-    return sum(each.numel() for each in columns.values())
+    def _close_shard(self) -> None:
+        self._ends.append(self.rows)
+        self._written, self._fresh = self.rows, []

@@ -88,7 +88,8 @@ class Statistics:
     @classmethod
     def of(cls, walk: Walk) -> "Statistics":
         """Walk once and add up."""
-        sums = _Moments(walk.samples.num_classes, every=-(-len(walk.samples) // LIMIT))
+        count = len(walk.samples)
+        sums = _Moments(walk.samples.num_classes, count, every=-(-count // LIMIT))
         added(walk, sums, sums.add)
         return sums.result()
 
@@ -131,11 +132,11 @@ class Statistics:
 class _Moments:
     """Sums over the samples so far, and the statistics of every so-manieth."""
 
-    def __init__(self, classes: int, *, every: int) -> None:
-        self._classes, self._every = classes, every
+    def __init__(self, classes: int, count: int, *, every: int) -> None:
+        self._classes, self._room, self._every = classes, -(-count // every), every
         self._sums: dict[str, Tensor] = {}
-        self._some: list[Tensor] = []
-        self._given: list[Tensor] = []
+        self._some = self._given = torch.empty(0)  # filled so far; small pieces would pin large batches
+        self._taken = 0
         self._has_channels = False
 
     def add(self, chunk: Chunk) -> None:
@@ -151,23 +152,31 @@ class _Moments:
         }
         self._sums = {name: self._sums[name] + each if self._sums else each for name, each in here.items()}
         chosen = torch.from_numpy(chunk.rows % self._every == 0)
-        self._some.append(moments[chosen])
-        self._given.append(labels[chosen])
+        self._take(moments[chosen], labels[chosen])
         self._has_channels = chunk.has_channels
+
+    def _take(self, some: Tensor, given: Tensor) -> None:
+        if not len(self._some):
+            self._some = some.new_empty((self._room, some.shape[1]))
+            self._given = given.new_empty(self._room)
+        end = self._taken + len(some)
+        self._some[self._taken : end], self._given[self._taken : end] = some, given
+        self._taken = end
 
     def state(self) -> dict[str, Tensor]:
         """Return all that was taken in."""
         return {
             **self._sums,
-            "some": torch.cat(self._some),
-            "given": torch.cat(self._given),
+            "some": self._some[: self._taken],
+            "given": self._given[: self._taken],
             "has_channels": torch.tensor(self._has_channels),
         }
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from such a state."""
         apart = ("some", "given", "has_channels")
-        self._some, self._given = [state["some"]], [state["given"]]
+        self._taken = 0
+        self._take(state["some"], state["given"])
         self._has_channels = bool(state["has_channels"])
         self._sums = {name: each for name, each in state.items() if name not in apart}
 
@@ -179,5 +188,6 @@ class _Moments:
         ridge = 1e-6 * covariance.diagonal().mean().clamp_min(1e-12)
         precision = torch.linalg.inv(covariance + ridge * torch.eye(len(mean), dtype=torch.float64))
         class_means = sums["sums"] / sums["counts"].clamp_min(1)[:, None]
-        centred = torch.cat(self._some) - class_means[torch.cat(self._given)]
+        some, given = self._some[: self._taken], self._given[: self._taken]
+        centred = some - class_means[given]
         return Statistics(mean, precision, class_means, centred, self._has_channels)

@@ -22,6 +22,9 @@ class Options(options.Common):
     data: Annotated[
         str | None, Option(help="The data of the run, if they lie elsewhere now, or are pkg.module:factory.")
     ] = None
+    remove_pruned: Annotated[
+        bool, Option("--remove-pruned", help="torch, onnx: take pruned units out (extra structural).")
+    ] = False
     overwrite: Annotated[bool, Option("--overwrite", help="Replace it if it exists.")] = False
 
 
@@ -33,13 +36,19 @@ def command(given: Options) -> int:
     fiftyone: samples (JSON). hub: a Hugging Face model folder. torch: a torch.export program. onnx: an
     ONNX model (extra onnx).
     """
-    from unchaff.errors import RunFolderError
-    from unchaff.exports import FORMATS
+    from unchaff.errors import ConfigError, RunFolderError
+    from unchaff.exports import FORMATS, SMALLER
     from unchaff.runs.read import read
 
     run = replace(read(given.run), data=given.data)
     if given.out.exists() and not given.overwrite:
         raise RunFolderError(f"{given.out} exists. Choose another --out, or give --overwrite.")
-    FORMATS[given.format](run, given.out)
+    formats = SMALLER if given.remove_pruned else FORMATS
+    if given.format not in formats:
+        allowed = " or ".join(SMALLER)
+        raise ConfigError(f"--remove-pruned is for --format {allowed}, got {given.format}. Leave one out.")
+    saved = formats[given.format](run, given.out)
+    if saved:
+        say(saved)
     say(f"Written: {given.out}.")
     return 0

@@ -77,7 +77,7 @@ def decode_all(
     folder: Folder | None = None,
 ) -> Decoded:
     """Decode every clip once: into memory, or when lazy only to see that it can be read."""
-    heads = list(alike(in_threads(lambda row: _head(encoded, row), len(encoded))))
+    heads = list(alike(in_threads(lambda row: _head(encoded, row), len(encoded), name="headers")))
     sound = [head for head in heads if isinstance(head, Head)]
     if not sound:
         reason = heads[0] if heads else "there is none"
@@ -207,7 +207,7 @@ def _decoded_into(
             clips[row] = fitted(clip, items.time)
         return _fault(clip[: items.time])
 
-    for row, reason in enumerate(in_threads(fill, len(items))):
+    for row, reason in enumerate(in_threads(fill, len(items), name="read")):
         if reason:
             yield row, reason
 

@@ -87,7 +87,7 @@ def decode_all(
     folder: Folder | None = None,
 ) -> Decoded:
     """Decode every image once: into memory, or when lazy only to see that it can be read."""
-    heads = list(alike(in_threads(lambda row: _head(encoded, row), len(encoded))))
+    heads = list(alike(in_threads(lambda row: _head(encoded, row), len(encoded), name="headers")))
     sound = [head for head in heads if isinstance(head, _Head)]
     if not sound:
         reason = heads[0] if heads else "there is none"
@@ -160,7 +160,7 @@ def _decoded_into(
             pixels[row] = image
         return ""
 
-    for row, reason in enumerate(in_threads(fill, len(items))):
+    for row, reason in enumerate(in_threads(fill, len(items), name="read")):
         if reason:
             yield row, reason
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from unchaff.errors import ModelError
 from unchaff.nets.hooks import in_eval_mode
-from unchaff.nets.looking import looked_at
+from unchaff.nets.looking import joined, looked_at
 from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams
 
@@ -52,12 +52,13 @@ def logits(model: nn.Module, samples: Samples, batch_size: int = 512) -> Float[T
     Raises:
         ModelError: if the outputs are not one row of one number per class.
     """
-    return torch.cat(list(_outputs(model, samples, batch_size)))
+    return joined(_outputs(model, samples, batch_size), len(samples))
 
 
 def predict(model: nn.Module, samples: Samples, batch_size: int = 512) -> Int[Tensor, " n"]:
     """Return the class with the highest output for each sample; no outputs are kept."""
-    return torch.cat([outputs.argmax(dim=1) for outputs in _outputs(model, samples, batch_size)])
+    found = (outputs.argmax(dim=1) for outputs in _outputs(model, samples, batch_size))
+    return joined(found, len(samples))
 
 
 def score(model: nn.Module, samples: Samples) -> Scores:

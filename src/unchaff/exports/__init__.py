@@ -1,13 +1,14 @@
 """What others take: lists of samples, tables of issues, tasks for annotators, programs."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from unchaff.exports import annotation, lists, model_folder, programs
 from unchaff.runs.read import RunFolder
 
-Export = Callable[[RunFolder, Path], None]
+Export = Callable[[RunFolder, Path], str | None]  # returns what to say of it
 
 FORMATS: Mapping[str, Export] = MappingProxyType(
     {
@@ -21,4 +22,7 @@ FORMATS: Mapping[str, Export] = MappingProxyType(
         "torch": programs.torch_program,
         "onnx": programs.onnx_program,
     }
+)
+SMALLER: Mapping[str, Export] = MappingProxyType(  # those that can take the pruned units out
+    {name: partial(FORMATS[name], smaller=True) for name in ("torch", "onnx")}
 )

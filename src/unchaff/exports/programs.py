@@ -7,54 +7,66 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from unchaff.api import load
 from unchaff.errors import ModelError
 from unchaff.extras import library
-from unchaff.nets.text import VOCABULARY
+from unchaff.prune.remove import REMOVED, removable, remove
+from unchaff.prune.sizes import said, timed
 from unchaff.runs.read import RunFolder
-from unchaff.streams import Streams
+from unchaff.runs.rebuilt import example, network, pruned
 from unchaff.whole import put
 
-BATCH = 3  # of the example a program is recorded and checked with
 EQUAL = 1e-5
 NEARLY = 1e-4  # another runtime sums in another order
 
 
-def torch_program(run: RunFolder, file: Path) -> None:
+def torch_program(run: RunFolder, file: Path, *, smaller: bool = False) -> str:
     """Write a torch.export program, for batches of any size.
 
+    Args:
+        run: with a built-in network.
+        file: to write.
+        smaller: take the pruned units out first.
+
+    Returns:
+        what that saved; else nothing.
+
     Raises:
+        ConfigError: torch-pruning is needed, and not installed.
         ModelError: the network cannot be exported, or the program answers otherwise.
     """
-    model, example = _loaded(run)
-    program = _exported(model, example)
+    model, inputs, saved = _loaded(run, smaller=smaller)
+    program = _exported(model, inputs)
     buffer = io.BytesIO()
     torch.export.save(program, buffer)
     buffer.seek(0)
     again = torch.export.load(buffer).module()
-    _check(model, again, example, EQUAL)
+    _check(model, again, inputs, EQUAL)
     put(file, buffer.getvalue())
+    return saved
 
 
-def onnx_program(run: RunFolder, file: Path) -> None:
+def onnx_program(run: RunFolder, file: Path, *, smaller: bool = False) -> str:
     """Write an ONNX model with the input `inputs` and the output `logits`, for batches of any size.
 
+    Arguments and what is returned are those of `torch_program`.
+
     Raises:
-        ConfigError: onnx, onnxscript or onnxruntime is not installed.
+        ConfigError: onnx, onnxscript, onnxruntime or, if needed, torch-pruning is not installed.
         ModelError: the network cannot be exported, or the model answers otherwise.
     """
     for each in ("onnx", "onnxscript"):
         library(each, extra="onnx", without="export --format torch")
     runtime = library("onnxruntime", extra="onnx", without="export --format torch")
-    model, example = _loaded(run)
-    content = _converted(_exported(model, example))
+    model, inputs, saved = _loaded(run, smaller=smaller)
+    content = _converted(_exported(model, inputs))
     session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
-    def answer(inputs: Tensor) -> Tensor:
-        return torch.from_numpy(session.run(["logits"], {"inputs": inputs.numpy()})[0])
+    def answer(batch: Tensor) -> Tensor:
+        return torch.from_numpy(session.run(["logits"], {"inputs": batch.numpy()})[0])
 
-    _check(model, answer, example, NEARLY)
+    _check(model, answer, inputs, NEARLY)
     put(file, content)
+    return saved
 
 
 def _converted(program: torch.export.ExportedProgram) -> bytes:
@@ -67,29 +79,39 @@ def _converted(program: torch.export.ExportedProgram) -> bytes:
     return made.model_proto.SerializeToString()
 
 
-def _loaded(run: RunFolder) -> tuple[nn.Module, Tensor]:
-    """Return the network and a prepared batch of the kind it takes."""
+def _loaded(run: RunFolder, *, smaller: bool) -> tuple[nn.Module, Tensor, str]:
+    """Return the network, a prepared batch of the kind it takes, and what taking units out saved."""
     if "hub" in run.model:
         raise ModelError(f"{run.path} holds a network of the transformers library. Use --format hub.")
-    model = load(run.path)
-    shape = (BATCH, *run.model["input"]["shape"])
-    generator = Streams(0)("example")
-    if run.kind == "text":
-        return model, torch.randint(0, VOCABULARY, shape, generator=generator)
-    return model, torch.randn(shape, generator=generator)
+    model, inputs = network(run), example(run)
+    return _without_pruned(run, model, inputs) if smaller else (model, inputs, "")
 
 
-def _exported(model: nn.Module, example: Tensor) -> torch.export.ExportedProgram:
+def _without_pruned(run: RunFolder, model: nn.Module, inputs: Tensor) -> tuple[nn.Module, Tensor, str]:
+    """Take out what the run silenced, and check that the network answers as before."""
+    silenced = pruned(run)
+    if not silenced.units or REMOVED in run.model["modifications"]:
+        what = "holds no silenced units"
+        raise ModelError(f"{run.path} {what}. Leave --remove-pruned out, or repair with unlearn-pruned.")
+    plan = removable(model, silenced, inputs)
+    smaller = remove(model, plan, inputs)
+    _check(model, smaller, inputs, EQUAL)
+    saved = f"{said(model, smaller, inputs)}, {timed(model, smaller, inputs)}"
+    units = f"{len(plan.units)} of {len(silenced.units)} pruned units were taken out"
+    return smaller, inputs, f"{units}: {saved}."
+
+
+def _exported(model: nn.Module, inputs: Tensor) -> torch.export.ExportedProgram:
     sizes = {0: torch.export.Dim("batch", min=1)}
     try:
-        return torch.export.export(model, (example,), dynamic_shapes=(sizes,))
+        return torch.export.export(model, (inputs,), dynamic_shapes=(sizes,))
     except Exception as error:  # what torch raises here differs from version to version
         raise ModelError(f"The network cannot be exported: {_first_line(error)}") from error
 
 
-def _check(model: nn.Module, program: Callable[[Tensor], Tensor], example: Tensor, tolerance: float) -> None:
+def _check(model: nn.Module, program: Callable[[Tensor], Tensor], inputs: Tensor, tolerance: float) -> None:
     with torch.no_grad():
-        for batch in (example, example[:1]):
+        for batch in (inputs, inputs[:1]):
             difference = float((program(batch) - model(batch)).abs().max())
             if not difference <= tolerance:
                 raise ModelError(

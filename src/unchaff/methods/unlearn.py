@@ -20,7 +20,8 @@ from unchaff.partition.transition import Transition
 from unchaff.prune.activations import NOTHING_REJECTED
 from unchaff.prune.apply import masks_for
 from unchaff.prune.nothing import NoPruning
-from unchaff.prune.remove import removable, without
+from unchaff.prune.remove import REMOVED, removable, without
+from unchaff.prune.sizes import said
 from unchaff.records import Cost, Evidence, Observed, Outcome, Partition, PrunePlan, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
@@ -73,6 +74,9 @@ class Unlearn:
         if self.remove:
             plan = removable(trained.model, plan, example)
             learner = without(trained, plan, example)
+            plan = replace(
+                plan, reason=f"{plan.reason} Taken out: {said(trained.model, learner.model, example)}."
+            )
         else:
             masks = masks_for(trained.model, plan, example)
         left = self.budget * full_cost(trained, observed.train).flops - cost.flops
@@ -107,6 +111,7 @@ class Unlearn:
             partition=split,
             plan=first.plan,
             cost=cost,
+            modifications=(REMOVED,) if self.remove and first.plan.units else (),
             notes=(split.reason, *self._over_budget(cost, trained, observed)),
             first=first.partition,
         )

@@ -14,6 +14,8 @@ from unchaff.extras import library
 from unchaff.nets.taps import LAYERS
 from unchaff.records import PrunePlan, Trained
 
+REMOVED = "pruned units taken out"  # among the modifications of an outcome
+
 
 def removable(model: nn.Module, plan: PrunePlan, example: Tensor) -> PrunePlan:
     """Return the part of a plan that can be taken out.
