@@ -19,6 +19,10 @@ from unchaff.streams import Streams
 
 DIRECTIONS = 20  # principal components that are searched
 LIMIT = 10_000  # samples the directions are found on
+APART_FEATURES = (
+    3.0  # Ashman's D of the distance where it is of the features themselves: without noise up to 2.1
+)
+MOST = 0.75  # of the inputs can be unlike the others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +54,16 @@ class Typicality:
         statistics = Statistics.of(walk)
         found = noted(walk, partial(statistics.differences, direction=statistics.direction())).numbers
         distance, along = found["distance"], found.get("along")
-        difference, acts = distance, ashman(distance) > self.apart
+        apart = self.apart if statistics.has_channels else max(self.apart, APART_FEATURES)
+        difference, acts = distance, ashman(distance) > apart
         if along is not None and ashman(along) > self.apart_along:
             difference, acts = along, True
         upper = posterior(difference)
         mean_upper = float((labels.total * upper).sum() / upper.sum().clamp_min(1e-9))
         mean_lower = float((labels.total * (1 - upper)).sum() / (1 - upper).sum().clamp_min(1e-9))
-        total = difference if mean_upper >= mean_lower else -difference
+        total, spoiled = difference, 1 - float(upper.mean())
+        if mean_upper < mean_lower:
+            total, spoiled = -difference, 1 - spoiled
         evidence = Evidence(
             ids=labels.ids,
             labels=labels.labels,
@@ -64,7 +71,7 @@ class Typicality:
             columns={"typicality": total},
             cost=walk.bill(),
         )
-        return Judged(evidence, acts=acts)
+        return Judged(evidence, acts=acts and spoiled <= MOST)
 
 
 @dataclass(frozen=True)

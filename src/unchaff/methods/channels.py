@@ -57,7 +57,24 @@ def by_both(evidence: Evidence, sound: Float[Tensor, " n"], rule: Partitioner) -
     if suggested is not None and labels.suggested is not None:
         suggested = suggested.clone()
         suggested[inside] = labels.suggested
-    return replace(inputs, quality=quality, kept=kept, suggested=suggested, reason=reason)
+    return replace(
+        inputs,
+        quality=quality,
+        kept=kept,
+        suggested=suggested,
+        evidence=_columns(inputs, labels, inside),
+        reason=reason,
+    )
+
+
+def _columns(inputs: Partition, labels: Partition, inside: Bool[Tensor, " n"]) -> dict[str, Tensor]:
+    """Return the columns of evidence, and those the rule has added for the samples it saw."""
+    columns = dict(inputs.evidence)
+    for name, column in labels.evidence.items():
+        if name not in columns:
+            columns[name] = torch.full((len(inside), *column.shape[1:]), float("nan"))
+            columns[name][inside] = column.float()
+    return columns
 
 
 def _readable(evidence: Evidence, inside: Bool[Tensor, " n"]) -> Bool[Tensor, " n"]:

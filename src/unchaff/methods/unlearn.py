@@ -28,6 +28,7 @@ from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
 from unchaff.train.loop import Fitted
 
+LEARNING = 0.3  # of the budget: left for learning, whatever looking takes
 ONE_MORE_LOOK = (Part(0.6, small=True, rescore=True), Part(0.4, held=0.3))
 TWO_MORE_LOOKS = (
     Part(0.33, small=True, rescore=True), Part(0.24, small=True, rescore=True), Part(0.43, held=0.3),
@@ -177,7 +178,9 @@ class Unlearn:
         """Plan the parts.
 
         Where no label is disputed there is nothing to forget, nor to look for again. A network for texts
-        learns what it is given by heart at once, so that a later look would see its own lesson.
+        learns what it is given by heart at once, so that a later look would see its own lesson. Nor is
+        there a later look where it would leave less than three tenths of the budget for learning; that much is
+        spent on learning in any case, for weights that were shrunk and not trained again are worth nothing.
         """
         parts = self.parts or (TWO_MORE_LOOKS if self.budget >= 0.4 else ONE_MORE_LOOK)
         finetune = self.finetune
@@ -186,16 +189,12 @@ class Unlearn:
         elif first.is_of_words:
             parts = self.parts or AT_ONCE
             finetune = finetune.anew(trained.recipe_for(len(observed.train)).lr)
-        looks = sum(part.rescore for part in parts)
-        flops -= looks * self._look_again(trained, observed)
-        return self.schedule.plan(
-            finetune,
-            parts,
-            trained,
-            observed.train,
-            flops=flops,
-            masks=masks,
-        )
+        looking = sum(part.rescore for part in parts) * self._look_again(trained, observed)
+        least = LEARNING * self.budget * full_cost(trained, observed.train).flops
+        if self.parts is None and flops - looking < least:
+            parts, looking = AT_ONCE if looking else parts, 0.0
+        flops = max(flops - looking, least)
+        return self.schedule.plan(finetune, parts, trained, observed.train, flops=flops, masks=masks)
 
     def _look_again(self, trained: Trained, observed: Observed) -> float:
         """Return the operations of a later look."""

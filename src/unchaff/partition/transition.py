@@ -48,7 +48,7 @@ class Transition:
         if wrong < max(self.fewest, self.floor * size):
             reason = (
                 f"No evidence of noise: {wrong / size:.2%} of the labels are surely wrong, below the floor "
-                f"of {max(self.fewest / size, self.floor):.1%}."
+                f"of {min(max(self.fewest / size, self.floor), 1):.1%}."
             )
             return everything(evidence, reason, quality=scaled(quality, wrong / size))
         rate = float(1 - quality.double().mean())

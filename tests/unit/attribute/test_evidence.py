@@ -12,7 +12,9 @@ from unchaff.attribute.published import AGGREGATES, Published
 from unchaff.attribute.readout import Readout, clear_disagreement, z_score
 from unchaff.attribute.trajectory import Trajectory
 from unchaff.attribute.typicality import Statistics, Typicality
+from unchaff.data import from_arrays
 from unchaff.errors import ConfigError, ModelError
+from unchaff.nets.mlp import mlp
 from unchaff.records import Cost, Observed, TrainingRecord
 from unchaff.streams import Streams
 from unchaff.tasks import margin
@@ -139,6 +141,40 @@ def test_spoiled_inputs_are_told_apart_and_named_by_their_labels(clean_toy):
     found = judged(clean_toy, observed)
     assert found.acts
     assert roc_auc_score(~spoiled, found.evidence.total) > 0.95
+
+
+@pytest.mark.parametrize("seed", [3, 6, 7])
+def test_rows_of_sound_columns_are_not_set_aside(seed):
+    """The distances of long-tailed columns fall into two groups a little further apart than 2 by chance."""
+    draw = np.random.default_rng(seed)
+    x = np.exp(1.5 * draw.normal(size=(600, 8)))
+    samples = from_arrays(
+        ((x - x.mean(0)) / x.std(0)).astype(np.float32), (x[:, 0] * x[:, 1] > 1).astype(int)
+    )
+    with Streams(seed).forked_global("columns"):
+        walk = Walk(mlp((8,), 2).eval(), samples, 0.5)
+    assert not Typicality().judge(walk, Readout().of(walk)).acts
+
+
+def test_what_most_inputs_are_is_not_unlike_the_others(clean_toy, monkeypatch):
+    walk = Walk(clean_toy.trained.model, clean_toy.clean, 0.5)
+    labels, few = Readout().of(walk), torch.arange(len(clean_toy.clean)) % 10 == 0
+
+    class Apart:
+        has_channels = True
+
+        def direction(self):
+            return None
+
+        def differences(self, chunk, direction):
+            here = few[torch.from_numpy(chunk.rows)]
+            return {"distance": 9.0 * here + torch.linspace(0, 1, len(here))}
+
+    monkeypatch.setattr(Statistics, "of", lambda _: Apart())
+    few_confirmed = Typicality().judge(walk, replace(labels, total=few.float()))
+    assert not few_confirmed.acts, "nine tenths of the inputs would be the spoiled ones"
+    few_disputed = Typicality().judge(walk, replace(labels, total=-few.float()))
+    assert few_disputed.acts
 
 
 def test_a_direction_finds_what_the_distance_does_not():
