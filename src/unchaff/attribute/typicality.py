@@ -19,7 +19,7 @@ from unchaff.streams import Streams
 
 DIRECTIONS = 20  # principal components that are searched
 LIMIT = 10_000  # samples the directions are found on
-APART_FEATURES = (
+APART_COLUMNS = 3.0  # the same of the columns of tables: long-tailed ones reach 2.1 without noise
     3.0  # Ashman's D of the distance where it is of the features themselves: without noise up to 2.1
 )
 MOST = 0.75  # of the inputs can be unlike the others
@@ -54,7 +54,8 @@ class Typicality:
         statistics = Statistics.of(walk)
         found = noted(walk, partial(statistics.differences, direction=statistics.direction())).numbers
         distance, along = found["distance"], found.get("along")
-        apart = self.apart if statistics.has_channels else max(self.apart, APART_FEATURES)
+        is_table = walk.samples.kind.name == "tabular"
+        apart = max(self.apart, APART_COLUMNS) if is_table else self.apart
         difference, acts = distance, ashman(distance) > apart
         if along is not None and ashman(along) > self.apart_along:
             difference, acts = along, True

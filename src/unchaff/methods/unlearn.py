@@ -178,8 +178,8 @@ class Unlearn:
         """Plan the parts.
 
         Where no label is disputed there is nothing to forget, nor to look for again. A network for texts
-        learns what it is given by heart at once, so that a later look would see its own lesson. Nor is
-        there a later look where it would leave less than three tenths of the budget for learning; that much is
+        learns what it is given by heart at once, so that a later look would see its own lesson. Nor is there
+        a later look where it would leave less than three tenths of the budget for learning; that much is
         spent on learning in any case, for weights that were shrunk and not trained again are worth nothing.
         """
         parts = self.parts or (TWO_MORE_LOOKS if self.budget >= 0.4 else ONE_MORE_LOOK)
