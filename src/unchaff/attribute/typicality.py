@@ -19,9 +19,7 @@ from unchaff.streams import Streams
 
 DIRECTIONS = 20  # principal components that are searched
 LIMIT = 10_000  # samples the directions are found on
-APART_COLUMNS = 3.0  # the same of the columns of tables: long-tailed ones reach 2.1 without noise
-    3.0  # Ashman's D of the distance where it is of the features themselves: without noise up to 2.1
-)
+APART_COLUMNS = 3.0  # Ashman's D of the distances of columns; long-tailed ones reach 2.1 without noise
 MOST = 0.75  # of the inputs can be unlike the others
 
 
