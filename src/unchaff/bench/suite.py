@@ -19,6 +19,7 @@ from unchaff.bench.networks import finished
 from unchaff.bench.rows import Results, Row, made, packed
 from unchaff.bench.suites import PACK, Setting
 from unchaff.data import Options
+from unchaff.data.load import is_factory
 from unchaff.errors import ConfigError, DataError
 from unchaff.evaluate.accuracy import score
 from unchaff.evaluate.calibration import calibrate
@@ -133,7 +134,8 @@ class Ground:
     def cell(self) -> Cell:
         """The same as `unchaff repair` would run."""
         setting, noise = self.setting, self.setting.noise
-        data = setting.data if setting.data == "digits" else str(self._pack())
+        needs_none = setting.data == "digits" or is_factory(setting.data)
+        data = setting.data if needs_none else str(self._pack())
         if PACK in noise:
             noise = noise.replace(PACK, str(self._pack()))
         return Cell(

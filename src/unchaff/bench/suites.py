@@ -7,6 +7,7 @@ from types import MappingProxyType
 from unchaff.bench.ablations import ABLATIONS, EVIDENCE
 
 SEEDS = (5, 6, 7)  # of the tables; choices are made on seeds 0 to 4
+MANY = tuple(range(5, 13))  # where a row takes seconds
 PACK = "PACK"  # in a noise spec: the folder of the data pack
 
 
@@ -15,7 +16,7 @@ class Setting:
     """Data, noise, and a network trained on them: the ground contenders are compared on."""
 
     name: str
-    data: str  # digits, or the name of a pack's folder
+    data: str  # digits, pkg.module:factory, or the name of a pack's folder
     noise: str = "none"
     rows: int | None = None  # only the first so many
     model: str | None = None  # None: what suits the data
@@ -79,6 +80,7 @@ def _cifar(name: str, noise: str, **more: object) -> Setting:
 
 
 HUMAN = f"human:{PACK}/cifar10n.parquet"
+BREAST_CANCER = "unchaff.bench.tables:breast_cancer"
 SPOILED = "gaussian-published:0.5"  # half of the inputs, as the code of the paper does it
 TRAINED_LONGER = {"augment": True, "epochs": 48}
 CPU = (
@@ -115,6 +117,18 @@ CPU = (
         name="speech-gaussian-10dB", data="speech_commands", noise="gaussian:0.5:10",
         contenders=WHOLE, detectors=DETECTORS,
     ),
+    Setting(
+        name="texts-symmetric-30", data="sst2", noise="symmetric:0.3",
+        contenders=(*CONTROLS, "oracle", *_at(0.25)),
+    ),
+    Setting(
+        name="table-symmetric-30", data=BREAST_CANCER, noise="symmetric:0.3", epochs=60, seeds=MANY,
+        contenders=(*CONTROLS, "oracle", *_at(0.25)), detectors=DETECTORS,
+    ),
+    Setting(
+        name="table-clean", data=BREAST_CANCER, epochs=60, seeds=MANY,
+        contenders=("nothing", *_at(0.25)),
+    ),
 )  # fmt: skip
 
 
@@ -145,7 +159,6 @@ ONE_PART_CHANGED = (
 )
 FEW_CHANGED = ("nothing", *_at(0.25), "unshrunk@0.25", "one-round@0.25")
 PIECES = (*DETECTORS, *EVIDENCE)
-MANY = tuple(range(5, 13))  # seeds, where a row takes seconds
 ABLATED = (
     Setting(
         name="digits-symmetric-40", data="digits", noise="symmetric:0.4", seeds=MANY,
