@@ -25,6 +25,25 @@ def test_digits_bring_their_test_part():
     assert loaded.found.startswith("100 samples (image 1x8x8) of 10 classes from scikit-learn's digits")
 
 
+def test_digits_are_augmented_as_asked():
+    twice = lambda inputs, _generator: 2 * inputs  # noqa: E731
+    assert load("digits", Options(augment=twice)).train.augmentation is twice
+    assert load("digits").train.augmentation is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *({"size": (16, 16)}, {"rate": 8000}, {"seconds": 1.0}, {"length": 3}, {"mean": (0.5,)}),
+        *({"std": (0.5,)}, {"mirror": True}, {"lazy": True}, {"label_column": "y"}, {"id_column": "y"}),
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_what_does_not_apply_to_digits_is_refused_by_name(given):
+    with pytest.raises(ConfigError, match=f"{next(iter(given))} was given, but the digits are built in"):
+        load("digits", Options(**given))
+
+
 def test_text_tables(tmp_path):
     for name, mark in (("t.csv", ","), ("t.tsv", "\t")):
         lines = ["a", "label"], ["1.5", "0"], ["2.5", "1"]
@@ -64,3 +83,8 @@ def test_like_takes_the_test_part_of_a_folder(tmp_path, image_table, make):
 def test_settings_outside_what_is_allowed_are_named(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         Options(**wrong)
+
+
+def test_digits_to_test_on_do_not_mind_how_the_training_data_are_read():
+    digits = load("digits")
+    assert len(load_like("digits", digits, Options(size=(8, 8), label_column="y"))) == 450
