@@ -16,7 +16,7 @@ from unchaff.nets.looking import give_back, halved, say_halved
 from unchaff.records import Cost
 from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams
-from unchaff.train.augment import changed, smaller
+from unchaff.train.augment import changed, named, smaller
 from unchaff.train.average import Average
 from unchaff.train.phases import Phase
 from unchaff.train.recorder import Watcher
@@ -196,7 +196,7 @@ class Training:
         if self._slower < 1:
             raise TrainingError(
                 f"The loss of {name!r} is no longer finite by step {failed}, with half the rate too. "
-                "Check the inputs with `unchaff doctor`, or train with a lower rate."
+                f"Check the inputs with `unchaff doctor`{self._also()}, or train with a lower rate."
             )
         self.restore(good)
         self._slower = 0.5
@@ -204,6 +204,10 @@ class Training:
             f"The loss of {name!r} was no longer finite by step {failed}: "
             f"back to step {self.step}, with half the rate."
         )
+
+    def _also(self) -> str:
+        change = self._samples.augmentation if self._phase.augment else None
+        return "" if change is None else f" and what {named(change)} makes of them"
 
     def take_smaller(self, piece: int, good: State) -> None:
         """Begin again after the last good epoch, with smaller pieces of each batch."""
