@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from unchaff import journal, progress
-from unchaff.errors import TrainingError
+from unchaff.errors import ModelError, TrainingError
 from unchaff.journal import State
 from unchaff.nets.flops import count
 from unchaff.nets.looking import give_back, halved, say_halved
@@ -59,7 +59,7 @@ def fit(
 
     Raises:
         TrainingError: the loss stopped being finite again.
-        ModelError: the memory of the device does not hold one sample.
+        ModelError: the memory of the device does not hold one sample, or all weights are frozen.
     """
     started = time.perf_counter()
     entry = journal.entry(name)
@@ -278,6 +278,11 @@ def _prepare(learner: nn.Module, phase: Phase) -> torch.optim.Optimizer:
     hold_still(learner, phase.holds)
     hold_masks(learner, phase.masks)
     learning = [parameter for parameter in learner.parameters() if parameter.requires_grad]
+    if not learning:
+        raise ModelError(
+            "Every weight of the network is frozen, so nothing can learn. Set requires_grad_(True) on the "
+            "parts that may."
+        )
     return phase.optimizer(learning, phase.lr(phase.first_step))
 
 
