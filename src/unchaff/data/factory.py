@@ -2,7 +2,6 @@
 
 import importlib
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +48,18 @@ def call_factory(spec: str, options: Options, *, checks: bool = True) -> tuple[S
     return train, test
 
 
-@dataclass(frozen=True)
 class Named:
-    """A function of the user's that is known by its name."""
+    """A function of the user's that is known, and written down, by its name."""
 
-    name: str
-    function: Augmentation = field(repr=False, compare=False)
+    def __init__(self, name: str, function: Augmentation) -> None:
+        self.name = name
+        self._function = function
 
     def __call__(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
-        return self.function(inputs, generator)
+        return self._function(inputs, generator)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def augmentation(name: str | None) -> Augmentation | None:
