@@ -1,5 +1,6 @@
-"""Comma- and tab-separated tables of numbers with a label column."""
+"""Comma- and tab-separated tables of numbers or texts with a label column."""
 
+import codecs
 from pathlib import Path
 
 from pyarrow import csv
@@ -9,19 +10,43 @@ from unchaff.data.columns import detect
 from unchaff.data.listing import Listing
 from unchaff.data.options import Options
 from unchaff.data.parquet import list_table
+from unchaff.errors import DataError
+
+PORTION = 2**20  # bytes
 
 
 def list_delimited(path: Path, options: Options) -> Listing:
     """Return the listing of a .csv or .tsv file with a header.
 
     Raises:
-        DataError: it cannot be parsed, or its columns do not fit.
+        DataError: it is not UTF-8, cannot be parsed, or its columns do not fit.
     """
     layout = csv.ParseOptions(delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
     with reading(path, "a table"):
+        _check_encoding(path)
         table = csv.read_csv(path, parse_options=layout)
         check_names(table.schema)
         columns = detect(table.schema, options)
         table = table.select(columns.used).slice(0, options.rows)
         is_id_asked = options.id_column is not None
         return list_table(table, columns, where="a text table", is_id_asked=is_id_asked)
+
+
+def _check_encoding(path: Path) -> None:
+    """Refuse another encoding than UTF-8, in which texts would be taken for bytes.
+
+    Raises:
+        DataError: it is another; which one, no file says.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with path.open("rb") as file:
+        try:
+            while portion := file.read(PORTION):
+                decoder.decode(portion)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            byte = error.object[error.start]
+            raise DataError(
+                f"{path} is not UTF-8: it holds the byte 0x{byte:02x}. Convert it from what it is, such as "
+                "latin1: iconv -f latin1 -t utf-8 OLD > NEW."
+            ) from error

@@ -51,6 +51,23 @@ def test_text_tables(tmp_path):
         assert load(str(tmp_path / name)).train.labels.tolist() == [0, 1]
 
 
+@pytest.mark.parametrize(
+    "content", ["text,label\ncafé,1\nbad,0\n", "a,b,label\n1,café,0\n", "é,label\n1,0\n"]
+)
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_text_table_in_another_encoding_is_told_how_to_convert_it(tmp_path, content, encoding):
+    (tmp_path / "t.csv").write_bytes(content.encode(encoding))
+    with pytest.raises(DataError, match=r"is not UTF-8: it holds the byte 0x.*iconv -f latin1 -t utf-8"):
+        load(str(tmp_path / "t.csv"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_text_table_in_utf_8(tmp_path, encoding, monkeypatch):
+    monkeypatch.setattr("unchaff.data.delimited.PORTION", 1)  # letters of several bytes come in parts
+    (tmp_path / "t.csv").write_text("text,label\ncafé,1\nbad,0\n", encoding=encoding)
+    assert sorted(load(str(tmp_path / "t.csv")).train.texts) == ["bad", "café"]
+
+
 def test_like_takes_size_and_preparation_from_the_training_data(tmp_path, image_table, make):
     train = load(image_table)
     other = make.table(tmp_path / "other.parquet", {"img": [make.picture(3, size=(9, 9))], "label": [1]})
