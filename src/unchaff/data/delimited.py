@@ -1,15 +1,16 @@
-"""Comma- and tab-separated tables of numbers or texts with a label column."""
+"""Comma- and tab-separated tables of numbers, texts or paths of files, with a label column."""
 
 import codecs
 from pathlib import Path
 
 from pyarrow import csv
 
+from unchaff.data import beside
 from unchaff.data.bounded import check_names, reading
 from unchaff.data.columns import detect
 from unchaff.data.listing import Listing
 from unchaff.data.options import Options
-from unchaff.data.parquet import list_table
+from unchaff.data.parquet import file_column, list_table
 from unchaff.errors import DataError
 
 PORTION = 2**20  # bytes
@@ -26,10 +27,11 @@ def list_delimited(path: Path, options: Options) -> Listing:
         _check_encoding(path)
         table = csv.read_csv(path, parse_options=layout)
         check_names(table.schema)
-        columns = detect(table.schema, options)
+        columns = detect(table.schema, options, beside.of_table(table, path.parent))
         table = table.select(columns.used).slice(0, options.rows)
+        files = file_column(table.column(columns.inputs[0]), path.parent) if columns.is_path else None
         is_id_asked = options.id_column is not None
-        return list_table(table, columns, where="a text table", is_id_asked=is_id_asked)
+        return list_table(table, columns, files=files, where="a text table", is_id_asked=is_id_asked)
 
 
 def _check_encoding(path: Path) -> None:

@@ -45,17 +45,19 @@ def test_a_pickle_with_code_is_refused_and_not_run(tmp_path: Path) -> None:
     [
         (
             (
-                "Weights only load failed. In PyTorch 2.6, we changed the default value of the `weights_only` "
-                "argument in `torch.load` from `False` to `True`.\n\nTrying to load unsupported GLOBAL "
-                "posix.system whose module posix is blocked.\n\nCheck the documentation of torch.load."
+                "Weights only load failed. In PyTorch 2.6, we changed the default value of the "
+                "`weights_only` argument in `torch.load` from `False` to `True`.\n\nTrying to load "
+                "unsupported GLOBAL posix.system whose module posix is blocked.\n\n"
+                "Check the documentation of torch.load."
             ),
             "(Trying to load unsupported GLOBAL posix.system whose module posix is blocked)",
         ),
         (
             (
-                "Weights only load failed. This file can still be loaded.\n\t(1) Re-running `torch.load` with "
-                "`weights_only` set to `False`\n\t(2) Alternatively\n\tWeightsUnpickler error: Unsupported "
-                "global: GLOBAL a.B was not an allowed global by default. Please use add_safe_globals"
+                "Weights only load failed. This file can still be loaded.\n\t(1) Re-running `torch.load` "
+                "with `weights_only` set to `False`\n\t(2) Alternatively\n\tWeightsUnpickler error: "
+                "Unsupported global: GLOBAL a.B was not an allowed global by default. "
+                "Please use add_safe_globals"
             ),
             "(WeightsUnpickler error: Unsupported global: GLOBAL a.B was not an allowed global by default)",
         ),
