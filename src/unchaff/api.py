@@ -7,10 +7,10 @@ from pathlib import Path
 from torch import nn
 
 from unchaff.attribute.readout import Readout
-from unchaff.bench.start import fitting
+from unchaff.bench.start import check_module, fitting
 from unchaff.data.dataset import Data, samples_of
 from unchaff.hub import opened
-from unchaff.interfaces import Repair
+from unchaff.interfaces import Repair, checked
 from unchaff.methods.heed import heeding
 from unchaff.methods.unlearn import Unlearn
 from unchaff.nets.adapt import bare
@@ -57,11 +57,11 @@ def repair(  # noqa: PLR0913  what to repair, and what is known of it
         `save(run)`.
 
     Raises:
-        ConfigError: the method makes no use of a record.
+        ConfigError: the method is none, or makes no use of a record.
         DataError: the data cannot be learned from; the record is of other samples.
         ModelError: the network cannot take the data, or has no layer to read.
     """
-    samples, repairing = samples_of(train), method or Unlearn()
+    samples, repairing = samples_of(train), Unlearn() if method is None else checked(method)
     beside = opened(model).beside() if isinstance(model, str | Path) else {}
     trained = _trained(model, samples)
     trained = replace(trained, taps=tuple(taps)) if taps else trained
@@ -105,14 +105,17 @@ def load(run: str | Path, *, model: nn.Module | None = None) -> nn.Module:
     Raises:
         RunFolderError: no run folder, or its network was not built in and `model` is missing.
         ConfigError: units were taken out of it, and torch-pruning (extra structural) is not installed.
-        ModelError: the weights do not fit.
+        ModelError: the weights do not fit, or `model` is no network.
     """
+    if model is not None:
+        check_module(model)
     return network(read(Path(run)), plain=model)
 
 
 def _trained(model: nn.Module | Trained | str | Path, samples: Samples) -> Trained:
     if isinstance(model, Trained):
         return model
-    if isinstance(model, nn.Module):
-        return Trained(model=model, pretrained=is_of_hub(model))
-    return Trained(model=from_folder(Path(model), samples).to(samples.device), pretrained=True)
+    if isinstance(model, str | Path):
+        return Trained(model=from_folder(Path(model), samples).to(samples.device), pretrained=True)
+    check_module(model)
+    return Trained(model=model, pretrained=is_of_hub(model))

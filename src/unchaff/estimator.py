@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from numbers import Integral
 from types import MappingProxyType
 from typing import Any
 
@@ -13,9 +14,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
-from unchaff.bench.start import fitting
+from unchaff.bench.start import check_module, fitting
 from unchaff.data import from_arrays
 from unchaff.errors import ConfigError
+from unchaff.interfaces import checked
 from unchaff.methods.unlearn import Unlearn
 from unchaff.nets.adapt import bare
 from unchaff.nets.build import build
@@ -66,6 +68,7 @@ class RepairedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         Raises:
             ValueError: the rows or labels cannot be used; all our errors are of this kind.
         """
+        self._check_settings()
         rows, labels = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(labels)
         self.classes_, numbers = np.unique(labels, return_inverse=True)
@@ -74,13 +77,38 @@ class RepairedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         samples = from_arrays(rows, numbers, class_names=[str(name) for name in self.classes_])
         streams = Streams(self.seed)
         trained = self._trained(samples, streams=streams)
-        outcome = (self.method or Unlearn())(trained, Observed(train=samples), streams=streams)
+        repairing = Unlearn() if self.method is None else self.method
+        outcome = repairing(trained, Observed(train=samples), streams=streams)
         self.outcome_: Outcome = replace(outcome, model=bare(outcome.model))
         self.model_ = self.outcome_.model
         split = outcome.partition
         self.kept_ = np.ones(len(rows), dtype=bool) if split is None else split.kept.numpy()
         self._prepare = samples.source.held.prepare  # type: ignore[attr-defined]
         return self
+
+    def _check_settings(self) -> None:
+        """Refuse what the constructor keeps as it came.
+
+        Raises:
+            ConfigError: a setting is of another kind than it has to be, or outside what is allowed.
+        """
+        for name, least, default in (("epochs", 1, 24), ("seed", None, 0)):
+            given = getattr(self, name)
+            is_whole = isinstance(given, Integral) and not isinstance(given, bool)
+            if not is_whole or (least is not None and given < least):
+                allowed = "" if least is None else f"{least} or more, "
+                raise ConfigError(
+                    f"{name} must be a whole number, {allowed}got {given!r}. Leave it out for {default}."
+                )
+        if not (self.network is None or isinstance(self.network, nn.Module) or callable(self.network)):
+            raise ConfigError(
+                f"network must be None, a torch.nn.Module or a function (columns, classes) -> module, got "
+                f"{self.network!r}. Leave it out for a multi-layer perceptron."
+            )
+        if self.network is None and self.is_trained:
+            raise ConfigError("is_trained is True, but there is no network. Give the one that was trained.")
+        if self.method is not None:
+            checked(self.method)
 
     def _trained(self, samples: Samples, *, streams: Streams) -> Trained:
         model = self._built(samples, streams=streams)
@@ -93,9 +121,10 @@ class RepairedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         if self.network is None:
             return build("mlp", samples, streams=streams)
         with streams.forked_global("init"):  # for modules that draw their weights when they first run
-            if isinstance(self.network, nn.Module):
-                return fitting(self.network, samples)
-            return fitting(self.network(samples.kind.shape[0], samples.num_classes), samples)
+            is_made = isinstance(self.network, nn.Module)
+            made = self.network if is_made else self.network(samples.kind.shape[0], samples.num_classes)
+            check_module(made)
+            return fitting(made, samples)
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803, ANN401
         """Return the probability of each class (n, classes), in the order of `classes_`."""

@@ -2,6 +2,7 @@
 
 from typing import Protocol, runtime_checkable
 
+from unchaff.errors import ConfigError
 from unchaff.records import Evidence, Observed, Outcome, Partition, PrunePlan, Trained
 from unchaff.streams import Streams
 
@@ -42,3 +43,18 @@ class Repair(Protocol):
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Return the outcome; neither argument is modified."""
         ...
+
+
+def checked(method: object) -> Repair:
+    """Return a method that a user gave.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if isinstance(method, type) or not isinstance(method, Repair):
+        came = f"the class {method.__name__}" if isinstance(method, type) else repr(method)
+        raise ConfigError(
+            f"method must be a repair method, got {came}. Give a member of unchaff.METHODS, such as "
+            "unchaff.METHODS['unlearn']."
+        )
+    return method

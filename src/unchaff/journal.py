@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import safetensors
@@ -22,6 +23,7 @@ from unchaff.whole import object_in, put
 
 EVERY = 10.0  # seconds between two writes of the same stage
 ABOUT, DIGEST = "about", "sha256"  # what is said of a state
+SHOWN, BEFORE = 60, 20  # characters of a value in a message, and of those the ones before a difference
 ANEW = "Begin anew with --overwrite."
 
 
@@ -62,8 +64,8 @@ class Journal:
         differing = difference(then, now)
         if differing:
             raise RunFolderError(
-                f"The unfinished run in {self.folder.parent} had another {name}: {differing}. Give back what "
-                "it began with, or --overwrite to begin anew."
+                f"The unfinished run in {self.folder.parent} differs in its {name}: {differing}. Give "
+                "back what it began with, or --overwrite to begin anew."
             )
 
     def put(self, name: str, content: bytes) -> None:
@@ -164,11 +166,20 @@ def kept_by(journal: Journal | None) -> Iterator[None]:
         _current.reset(token)
 
 
-def difference(then: Mapping[str, object], now: Mapping[str, object]) -> str:
-    """Return the first key whose values differ, and both values; empty where all are the same."""
+def difference(then: Mapping[str, object], now: Mapping[str, object], at: str = "") -> str:
+    """Return the first value that differs, named by its place, and what it was; empty where all are the same.
+
+    >>> difference({"options": {"rate": None}}, {"options": {"rate": 8000}})
+    'options.rate was null and is 8000'
+    """
     for key in {**then, **now}:
-        if then.get(key) != now.get(key):
-            return f"{key} was {_short(then.get(key))} and is {_short(now.get(key))}"
+        was, given = then.get(key), now.get(key)
+        if was == given:
+            continue
+        if isinstance(was, Mapping) and isinstance(given, Mapping):
+            return difference(was, given, f"{at}{key}.")
+        before, after = _around(json.dumps(was), json.dumps(given))
+        return f"{at}{key} was {before} and is {after}"
     return ""
 
 
@@ -190,6 +201,15 @@ def is_kept() -> bool:
     return _current.get() is not None
 
 
-def _short(value: object) -> str:
-    said = json.dumps(value)
-    return said if len(said) <= 60 else f"{said[:57]}..."
+def _around(was: str, given: str) -> tuple[str, str]:
+    """Return two texts, long ones cut to the part where they begin to differ."""
+    if max(len(was), len(given)) <= SHOWN:
+        return was, given
+    alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(was, given, strict=False)))
+    start = max(0, alike - BEFORE)
+    return _cut(was, start), _cut(given, start)
+
+
+def _cut(text: str, start: int) -> str:
+    end = start + SHOWN
+    return ("..." if start else "") + text[start:end] + ("..." if len(text) > end else "")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
@@ -49,3 +50,11 @@ def margin(scores: Float[Tensor, "n classes"], labels: Int[Tensor, " n"]) -> Flo
     own = scores.gather(1, labels[:, None])
     others = scores.scatter(1, labels[:, None], float("-inf"))
     return (own.squeeze(1) - others.amax(1)).float()
+
+
+def are_probabilities(outputs: Float[Tensor, "n classes"]) -> bool:
+    """Whether outputs are probabilities of several classes: none below 0, and every row sums to 1."""
+    sums = outputs.float().sum(1)
+    if outputs.shape[1] < 2 or not bool((outputs >= 0).all()):
+        return False
+    return bool(torch.isclose(sums, torch.ones_like(sums), atol=1e-3).all())

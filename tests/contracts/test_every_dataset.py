@@ -120,6 +120,8 @@ def test_twice_gives_the_same(spec):
 
 
 def test_lazy_gives_the_same(spec):
+    if spec == "digits":
+        pytest.skip("built in: --lazy is refused")
     held, lazy = load(spec).train, load(spec, Options(lazy=True, workers=0)).train
     assert torch.equal(next(held.batches(8)).inputs, next(lazy.batches(8)).inputs)
 

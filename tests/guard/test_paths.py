@@ -14,17 +14,29 @@ from unchaff.errors import DataError
 FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
-@pytest.fixture
-def table(pictures):
+def written(names, labels, file, how):
+    """Write a table of files: with cells as the hub has them, or with their paths as plain texts."""
+    if how == "csv":
+        rows = (f'"{name}",{label}' for name, label in zip(names, labels, strict=True))
+        file = file.with_suffix(".csv")
+        file.write_text("\n".join(["img,label", *rows]))
+        return str(file)
+    cells = pa.array([{"bytes": None, "path": name} for name in names], FILE) if how == "cells" else names
+    pq.write_table(pa.table({"img": cells, "label": np.array(labels)}), file)
+    return str(file)
+
+
+@pytest.fixture(params=["cells", "texts", "csv"])
+def table(pictures, request):
     """Return a function: read a table beside the pictures that names one more file; what is left out."""
 
     def read(path):
         names = ["pictures/a/0.png", "pictures/b/1.png", "./pictures/a/2.png", path]
-        cells = pa.array([{"bytes": None, "path": name} for name in names], FILE)
         file = pictures.parent / "inner" / "t.parquet"
         shutil.copytree(pictures, file.parent / "pictures", dirs_exist_ok=True)
-        pq.write_table(pa.table({"img": cells, "label": np.array([0, 1, 0, 1])}), file)
-        return {one.id: one.reason for one in load(str(file)).skipped}
+        loaded = load(written(names, [0, 1, 0, 1], file, request.param))
+        assert loaded.train.kind.name == "image"
+        return {one.id: one.reason for one in loaded.skipped}
 
     return read
 

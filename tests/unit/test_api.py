@@ -1,4 +1,8 @@
 import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -54,6 +58,85 @@ def test_too_few_outputs_are_refused():
     data = unchaff.from_arrays(inputs.numpy(), labels.numpy() + (inputs[:, 1] > 0).numpy())
     with pytest.raises(ModelError, match="2 outputs, but the data have 3 classes"):
         unchaff.repair(network(), data)
+
+
+class Part(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = torch.jit.script(torch.nn.Linear(12, 16))
+        self.out = torch.nn.Linear(16, 2)
+
+    def forward(self, inputs):
+        return self.out(self.first(inputs))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: torch.jit.trace(network(), torch.zeros(2, 12)), "The network was made by torch.jit"),
+        (Part, "The part first of the network was made by torch.jit"),
+        (lambda: network().double(), r"are float64, and it cannot take the data.*Give model.float\(\)"),
+        (lambda: network().bfloat16(), "are bfloat16, and it cannot take"),
+        (lambda: torch.nn.Sequential(network(), torch.nn.Softmax(1)), "returns probabilities.*softmax out"),
+    ],
+    ids=["traced", "a scripted part", "float64", "bfloat16", "softmax"],
+)
+def test_what_cannot_be_repaired_is_refused_in_a_sentence(make, said):
+    data = unchaff.from_arrays(*(each.numpy() for each in noisy_rows(40)))
+    for use in (unchaff.repair, unchaff.score):
+        with pytest.raises(ModelError, match=said):
+            use(make(), data)
+
+
+def test_a_network_that_is_frozen_whole_is_scored_and_not_repaired():
+    data = unchaff.from_arrays(*(each.numpy() for each in noisy_rows(40)))
+    model = network().requires_grad_(requires_grad=False)
+    with pytest.raises(ModelError, match="Every weight of the network is frozen"):
+        unchaff.repair(model, data, method=unchaff.METHODS["finetune-all"])
+    assert len(unchaff.score(model, data).quality) == 40
+
+
+WRONG = """
+import sys, torch, unchaff
+from unchaff.methods.unlearn import Unlearn
+data = unchaff.from_arrays(torch.rand(40, 12).numpy(), [0, 1] * 20)
+model = torch.nn.Linear(12, 2)
+for call in (
+    lambda: unchaff.repair(lambda inputs: inputs, data),
+    lambda: unchaff.score(None, data),
+    lambda: unchaff.repair(unchaff.Trained(model=3), data),
+    lambda: unchaff.repair(model, data, method=5),
+    lambda: unchaff.repair(model, data, method="unlearn"),
+    lambda: unchaff.repair(model, data, method=Unlearn),
+    lambda: unchaff.load("run", model="x"),
+):
+    try:
+        call()
+    except unchaff.UnchaffError as error:
+        print(type(error).__name__, error)
+"""
+
+
+def test_arguments_of_other_types_are_refused_in_a_sentence():
+    """In a process of its own, for here the annotations are checked before anything runs."""
+    source = str(Path(unchaff.__file__).parents[1])
+    said = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", WRONG],
+        env={**os.environ, "PYTHONPATH": source},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert [line.partition(". ")[0] for line in said] == [
+        "ModelError The network is of type function, which cannot be trained",
+        "ModelError The network is of type NoneType, which cannot be trained",
+        "ModelError The network is of type int, which cannot be trained",
+        "ConfigError method must be a repair method, got 5",
+        "ConfigError method must be a repair method, got 'unlearn'",
+        "ConfigError method must be a repair method, got the class Unlearn",
+        "ModelError The network is of type str, which cannot be trained",
+    ]
 
 
 def test_load_refuses_what_is_no_run_folder(tmp_path):

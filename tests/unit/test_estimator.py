@@ -77,3 +77,26 @@ def test_errors_are_value_errors(rows):
         RepairedClassifier().fit(x, ["no"] * len(x))
     with pytest.raises(UnchaffError, match="2 outputs, but the data have 3 classes"):
         RepairedClassifier(layers(8, 2)).fit(x, given)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"epochs": 0}, "epochs must be a whole number, 1 or more, got 0"),
+        ({"epochs": -1}, "got -1. Leave it out for 24"),
+        ({"epochs": 1.5}, "got 1.5"),
+        ({"epochs": "x"}, "got 'x'"),
+        ({"epochs": True}, "got True"),
+        ({"seed": "a"}, "seed must be a whole number, got 'a'"),
+        ({"network": "x"}, "network must be None, a torch.nn.Module or a function"),
+        ({"network": lambda _columns, _classes: 3}, "of type int"),
+        ({"method": 5}, "method must be a repair method, got 5"),
+        ({"is_trained": True}, "there is no network"),
+    ],
+    ids=str,
+)
+def test_a_setting_that_cannot_be_used_is_named_in_fit(rows, given, said):
+    x, labels, _ = rows
+    model = RepairedClassifier(**given)
+    with pytest.raises(UnchaffError, match=said):
+        model.fit(x, labels)

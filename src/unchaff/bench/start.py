@@ -15,6 +15,7 @@ from unchaff.records import Recipe, Trained
 from unchaff.runs.weights import load_into, load_weights
 from unchaff.samples import Samples
 from unchaff.streams import Streams
+from unchaff.tasks import are_probabilities
 from unchaff.train.initial import train_initial
 
 if TYPE_CHECKING:
@@ -44,16 +45,55 @@ def fitting(model: nn.Module, samples: Samples, taps: tuple[str, ...] = ()) -> n
     """Return a copy that maps batches of these samples to logits.
 
     Raises:
-        ModelError: its outputs cannot hold the labels, or it has no layer to read.
+        ModelError: it is no network that can be changed, its outputs are probabilities or cannot hold the
+            labels, or it has no layer to read.
     """
-    taking = adapted(model, samples)
+    check_module(model)
+    taking = _taking(model, samples)
     example = next(samples.batches(2)).inputs
     points_of(taking, example, depth=1.0, taps=taps)
     with in_eval_mode(taking), torch.no_grad():
-        outputs = taking(example).shape[1]
-    if outputs < samples.num_classes:
+        outputs = taking(example)
+    if outputs.shape[1] < samples.num_classes:
         raise ModelError(
-            f"The network has {outputs} outputs, but the data have {samples.num_classes} classes. "
+            f"The network has {outputs.shape[1]} outputs, but the data have {samples.num_classes} classes. "
             "Give a network with one output per class."
         )
+    if are_probabilities(outputs):
+        raise ModelError(
+            "The network returns probabilities: every row lies in [0, 1] and sums to 1. It must return "
+            "logits: leave the softmax out."
+        )
     return taking
+
+
+def check_module(model: object) -> None:
+    """Refuse what is no network whose layers can be read and changed.
+
+    Raises:
+        ModelError: it is no module, or a compiled program.
+    """
+    if not isinstance(model, nn.Module):
+        raise ModelError(
+            f"The network is of type {type(model).__name__}, which cannot be trained. Give a torch.nn.Module."
+        )
+    made = [name for name, each in model.named_modules() if isinstance(each, torch.jit.ScriptModule)]
+    if made:
+        what = f"The part {made[0]} of the network" if made[0] else "The network"
+        raise ModelError(
+            f"{what} was made by torch.jit, and its layers can be neither read nor changed. Give the module "
+            "it was traced or scripted from."
+        )
+
+
+def _taking(model: nn.Module, samples: Samples) -> nn.Module:
+    try:
+        return adapted(model, samples)
+    except ModelError as error:
+        kinds = {str(each.dtype).removeprefix("torch.") for each in model.parameters()} - {"float32"}
+        if not kinds:
+            raise
+        raise ModelError(
+            f"The weights of the network are {' and '.join(sorted(kinds))}, and it cannot take the data, "
+            "which are float32. Give model.float()."
+        ) from error

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from unchaff.data import beside
 from unchaff.data.images import BROKEN, opened
 from unchaff.data.options import Options
 from unchaff.errors import DataError
@@ -23,6 +24,7 @@ class Columns:
     label: str
     is_media: bool  # the input column holds files
     is_text: bool = field(default=False, kw_only=True)  # it holds texts
+    is_path: bool = field(default=False, kw_only=True)  # it names files that lie beside the table
     id: str | None
     group: str | None
 
@@ -63,11 +65,16 @@ def medium_of(schema: pa.Schema, column: str, first: bytes) -> str:
     return "image"
 
 
-def detect(schema: pa.Schema, options: Options) -> Columns:
+def detect(schema: pa.Schema, options: Options, names: beside.Names = beside.none) -> Columns:
     """Return which column is what.
 
+    Args:
+        schema: of the table.
+        options: columns that the user named.
+        names: says of a column of texts whether these are names of image or sound files.
+
     Raises:
-        DataError: a named column is absent, or several could be meant.
+        DataError: a named column is absent, or several could be meant; texts name files that are not there.
     """
     label = _label(schema, options)
     named_id = _named(schema, options.id_column, "--id-column")
@@ -78,16 +85,32 @@ def detect(schema: pa.Schema, options: Options) -> Columns:
     if chosen is None and media:
         chosen = _only(media, "input", "--input-column")
     others = [name for name in schema.names if name not in {label, id_column, group}]
-    chosen = chosen or _text(schema, others)
+    chosen = chosen or _path(schema, others, names) or _text(schema, others)
     inputs = (chosen,) if chosen else tuple(name for name in others if _is_number(schema, name))
     if not inputs:
         raise DataError(f"No image, audio, text or numeric column among {', '.join(schema.names)}.")
     is_media, is_text = chosen in media, chosen is not None and _is_string(schema, chosen)
+    fault = names(chosen) if chosen and is_text else None
+    if fault:
+        raise DataError(
+            f"Column {chosen} names image or sound files, but {fault}. Put them into the folder of the "
+            "table, or name another column with --input-column."
+        )
+    if fault is not None:
+        return Columns(inputs=inputs, label=label, is_media=True, is_path=True, id=id_column, group=group)
     if chosen and not (is_media or is_text or _is_number(schema, chosen)):
         raise DataError(
             f"Column {chosen} is of type {schema.field(chosen).type}. Give images, audio, text or numbers."
         )
     return Columns(inputs=inputs, label=label, is_media=is_media, is_text=is_text, id=id_column, group=group)
+
+
+def _path(schema: pa.Schema, columns: Sequence[str], names: beside.Names) -> str | None:
+    """Return the column that names files which are there; with one called text, either could be meant."""
+    strings = [name for name in columns if _is_string(schema, name)]
+    paths = [name for name in strings if names(name) == ""]
+    called = [name for name in strings if name.lower() in TEXT_NAMES and name not in paths]
+    return _only([*paths, *called], "input", "--input-column") if paths else None
 
 
 def _text(schema: pa.Schema, names: Sequence[str]) -> str | None:

@@ -1,27 +1,54 @@
-"""Comma- and tab-separated tables of numbers with a label column."""
+"""Comma- and tab-separated tables of numbers, texts or paths of files, with a label column."""
 
+import codecs
 from pathlib import Path
 
 from pyarrow import csv
 
+from unchaff.data import beside
 from unchaff.data.bounded import check_names, reading
 from unchaff.data.columns import detect
 from unchaff.data.listing import Listing
 from unchaff.data.options import Options
-from unchaff.data.parquet import list_table
+from unchaff.data.parquet import file_column, list_table
+from unchaff.errors import DataError
+
+PORTION = 2**20  # bytes
 
 
 def list_delimited(path: Path, options: Options) -> Listing:
     """Return the listing of a .csv or .tsv file with a header.
 
     Raises:
-        DataError: it cannot be parsed, or its columns do not fit.
+        DataError: it is not UTF-8, cannot be parsed, or its columns do not fit.
     """
     layout = csv.ParseOptions(delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
     with reading(path, "a table"):
+        _check_encoding(path)
         table = csv.read_csv(path, parse_options=layout)
         check_names(table.schema)
-        columns = detect(table.schema, options)
+        columns = detect(table.schema, options, beside.of_table(table, path.parent))
         table = table.select(columns.used).slice(0, options.rows)
+        files = file_column(table.column(columns.inputs[0]), path.parent) if columns.is_path else None
         is_id_asked = options.id_column is not None
-        return list_table(table, columns, where="a text table", is_id_asked=is_id_asked)
+        return list_table(table, columns, files=files, where="a text table", is_id_asked=is_id_asked)
+
+
+def _check_encoding(path: Path) -> None:
+    """Refuse another encoding than UTF-8, in which texts would be taken for bytes.
+
+    Raises:
+        DataError: it is another; which one, no file says.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with path.open("rb") as file:
+        try:
+            while portion := file.read(PORTION):
+                decoder.decode(portion)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            byte = error.object[error.start]
+            raise DataError(
+                f"{path} is not UTF-8: it holds the byte 0x{byte:02x}. Convert it from what it is, such as "
+                "latin1: iconv -f latin1 -t utf-8 OLD > NEW."
+            ) from error

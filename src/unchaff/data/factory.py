@@ -2,7 +2,6 @@
 
 import importlib
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,38 +9,57 @@ import torch
 from torch import Tensor
 
 from unchaff.data.dataset import Sized, from_dataset
-from unchaff.data.options import Options
-from unchaff.errors import DataError
+from unchaff.data.options import OF_FILES, OF_VALUES, Options
+from unchaff.errors import DataError, UnchaffError
 from unchaff.samples import Augmentation, Samples
 
 
-def call_factory(spec: str, options: Options) -> tuple[Samples, Samples | None]:
+def call_factory(spec: str, options: Options, *, checks: bool = True) -> tuple[Samples, Samples | None]:
     """Return the training and, if the factory gives a pair, the test part.
 
+    Args:
+        spec: `pkg.module:function`.
+        options: `rows`, `strict`, `augment` and, of a data set of single tensors, how these are prepared.
+        checks: whether options that do not apply are refused.
+
     Raises:
-        DataError: module or function cannot be found, or returns something else.
+        DataError: module or function cannot be found, fails, or returns something else.
+        ConfigError: an option does not apply.
     """
-    made = _found(spec)()
-    if isinstance(made, Samples) or not isinstance(made, tuple):
-        return _samples(made, spec, options), None
-    if len(made) != 2:
-        raise DataError(f"{spec} returned {len(made)} things. Return Samples, a data set, or (train, test).")
-    train = _samples(made[0], spec, options)
-    test = _samples(made[1], spec, options, names=train.class_names)
+    try:
+        made = _found(spec)()
+    except UnchaffError:
+        raise
+    except Exception as error:  # whatever the owner's code raises
+        raise DataError(
+            f"{spec} raised {type(error).__name__}: {error}. Correct it; it takes nothing."
+        ) from error
+    parts = made if isinstance(made, tuple) and not isinstance(made, Samples) else (made,)
+    if len(parts) > 2 or not parts:
+        raise DataError(f"{spec} returned {len(parts)} things. Return Samples, a data set, or (train, test).")
+    train = _samples(parts[0], spec, options)
+    if checks:
+        _check_options(options, spec, parts[0], train)
+    if len(parts) == 1:
+        return train, None
+    test = _samples(parts[1], spec, options, names=train.class_names)
     if test.class_names != train.class_names:
         raise DataError(f"The classes of the two parts of {spec} differ. Give both the same class_names.")
     return train, test
 
 
-@dataclass(frozen=True)
 class Named:
-    """A function of the user's that is known by its name."""
+    """A function of the user's that is known, and written down, by its name."""
 
-    name: str
-    function: Augmentation = field(repr=False, compare=False)
+    def __init__(self, name: str, function: Augmentation) -> None:
+        self.name = name
+        self._function = function
 
     def __call__(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
-        return self.function(inputs, generator)
+        return self._function(inputs, generator)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def augmentation(name: str | None) -> Augmentation | None:
@@ -58,6 +76,17 @@ def augmentation(name: str | None) -> Augmentation | None:
 def unchanged(inputs: Tensor, _generator: torch.Generator) -> Tensor:
     """Return the batch as it is: an augmentation that is none."""
     return inputs
+
+
+def _check_options(options: Options, spec: str, made: object, samples: Samples) -> None:
+    """Refuse options that change nothing in what a factory made."""
+    if isinstance(made, Samples):
+        options.refuse(
+            (*OF_FILES, *OF_VALUES), f"{spec} returns Samples, which are read and prepared already"
+        )
+    options.refuse(OF_FILES, f"{spec} returns a data set, which is no file")
+    if samples.kind.layout is not None:
+        options.refuse(OF_VALUES, f"{spec} returns several tensors a sample, which are taken as they are")
 
 
 def _samples(made: object, spec: str, options: Options, *, names: tuple[str, ...] | None = None) -> Samples:

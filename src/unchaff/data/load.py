@@ -11,7 +11,7 @@ from unchaff.data.factory import call_factory
 from unchaff.data.folder import list_folder
 from unchaff.data.listing import Listing
 from unchaff.data.npz import list_npz
-from unchaff.data.options import Loaded, Options
+from unchaff.data.options import OF_FILES, OF_VALUES, Loaded, Options
 from unchaff.data.parquet import list_parquet, split_files
 from unchaff.data.sources import prepare_of
 from unchaff.errors import DataError
@@ -34,13 +34,10 @@ def load(spec: str, options: Options = DEFAULTS) -> Loaded:
 
     Raises:
         DataError: nothing there, nothing readable, or nothing to learn from.
+        ConfigError: an option does not apply to what a factory made, or to digits.
     """
-    if spec == "digits":
-        if options.hub is not None:
-            raise DataError(f"digits are not for {options.hub}. Give a network of our own, or other data.")
-        return _of_samples(*digits(), options=options, found="scikit-learn's digits (ids: positions there)")
-    if is_factory(spec):
-        return _of_samples(*call_factory(spec, options), options=options, found=f"what {spec} returned")
+    if spec == "digits" or is_factory(spec):
+        return _made(spec, options)
     train, test = _listings(_existing(spec), options)
     made = assemble(train, options)
     loaded = Loaded(
@@ -64,7 +61,8 @@ def load_like(spec: str, loaded: Loaded, options: Options = DEFAULTS) -> Samples
         DataError: as `load`, or the classes or shapes differ.
     """
     if spec == "digits" or is_factory(spec):
-        found = load(spec, options)  # of a pair, its test part: the other may be what was trained on
+        # Of a pair, its test part: the other may be what was trained on. The options are meant for that one.
+        found = _made(spec, options, checks=False)
         samples = found.train if found.test is None else found.test
         if samples.class_names != loaded.train.class_names or samples.kind.shape != loaded.train.kind.shape:
             raise DataError(
@@ -147,9 +145,23 @@ def _with_test(loaded: Loaded, test: Assembled) -> Loaded:
     )
 
 
+def _made(spec: str, options: Options, *, checks: bool = True) -> Loaded:
+    """Return samples that come from no file of the user's; `checks`: that all options apply to them."""
+    if spec != "digits":
+        train, test = call_factory(spec, options, checks=checks)
+        return _of_samples(train, test, options=options, found=f"what {spec} returned")
+    if options.hub is not None:
+        raise DataError(f"digits are not for {options.hub}. Give a network of our own, or other data.")
+    if checks:
+        options.refuse((*OF_FILES, *OF_VALUES), "the digits are built in, read and prepared already")
+    return _of_samples(*digits(), options=options, found="scikit-learn's digits (ids: positions there)")
+
+
 def _of_samples(train: Samples, test: Samples | None, *, options: Options, found: str) -> Loaded:
     if options.rows is not None:
         train = train.select(train.ids[: options.rows])
+    if options.augment is not None:
+        train = replace(train, augmentation=options.augment)
     prepare = prepare_of(train.source)
     parts = "" if test is None else f"; a test part of {len(test)}"
     return Loaded(train=train, test=test, prepare=prepare, found=f"{_summary(train)} from {found}{parts}.")

@@ -7,6 +7,12 @@ from unchaff.data.prepare import Prepare
 from unchaff.errors import ConfigError
 from unchaff.samples import Augmentation, Samples
 
+OF_FILES = (
+    *("input_column", "label_column", "id_column", "group_column"),
+    *("lazy", "size", "seconds", "length"),
+)  # say how files are read
+OF_VALUES = ("rate", "mean", "std", "mirror")  # say how what was read is prepared
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -37,14 +43,19 @@ class Options:
             if value is not None and not value > 0:
                 raise ConfigError(f"{name} must be above 0, got {value}. Leave it out to have it found out.")
         if self.hub is not None:
-            own = {"size": self.size, "mean": self.mean, "std": self.std}
-            given_too = [name for name, value in own.items() if value is not None]
-            if given_too:
-                raise ConfigError(
-                    f"{given_too[0]} was given, but {self.hub} says how inputs are prepared. Leave it out."
-                )
+            self.refuse(("size", "mean", "std"), f"{self.hub} says how inputs are prepared")
         if self.workers < 0:
             raise ConfigError(f"workers must be 0 or more, got {self.workers}. 0 decodes in this process.")
+
+    def refuse(self, names: tuple[str, ...], why: str) -> None:
+        """Refuse options that would change nothing; `why` ends the first half of the sentence.
+
+        Raises:
+            ConfigError: one of these names was given.
+        """
+        given = [name for name in names if getattr(self, name) is not None]
+        if given:
+            raise ConfigError(f"{given[0]} was given, but {why}. Leave it out.")
 
 
 @dataclass(frozen=True)

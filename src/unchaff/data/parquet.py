@@ -8,6 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from unchaff import limits
+from unchaff.data import beside
 from unchaff.data.bounded import read_table, reading, schema_of
 from unchaff.data.columns import Columns, class_names_of, detect, medium_of
 from unchaff.data.listing import (
@@ -62,7 +63,7 @@ def list_parquet(paths: list[Path], options: Options) -> Listing:
     Raises:
         DataError: a file is not Parquet, or its columns do not fit.
     """
-    columns = detect(schema_of(paths[0]), options)
+    columns = detect(schema_of(paths[0]), options, beside.of_parquet(paths[0]))
     where = "a Parquet file" if len(paths) == 1 else f"{len(paths)} Parquet files"
     is_id_asked = options.id_column is not None
     with reading(paths[0], "a table"):
@@ -70,13 +71,13 @@ def list_parquet(paths: list[Path], options: Options) -> Listing:
         others = [name for name in columns.used if files is None or name not in columns.inputs]
         table = read_table(paths, others, rows=options.rows)
         if columns.is_media and files is None:
-            files = _file_column(table.column(columns.inputs[0]), paths[0].parent)
+            files = file_column(table.column(columns.inputs[0]), paths[0].parent)
         return list_table(table, columns, files=files, where=where, is_id_asked=is_id_asked)
 
 
 def _spooled(paths: list[Path], columns: Columns, options: Options) -> Spool | None:
     """Return the files in the table, if they are many or decoded on access, as rows on disk."""
-    if not columns.is_media or options.lazy is False:
+    if not columns.is_media or columns.is_path or options.lazy is False:
         return None
     if options.lazy is None and size_of(paths, columns.inputs[0]) <= SPOOLED_ABOVE:
         return None
@@ -176,7 +177,11 @@ def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
     return column.cast(pa.float64()).fill_null(float("nan")).to_numpy()
 
 
-def _file_column(column: pa.ChunkedArray, folder: Path) -> FileColumn:
+def file_column(column: pa.ChunkedArray, folder: Path) -> FileColumn:
+    """Return the files of a column: structs of bytes and path, bytes, or paths; they lie in this folder."""
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        nothing = pa.nulls(len(column), pa.large_binary())
+        return FileColumn(nothing, _joined(column, pa.large_string()), folder)
     if not pa.types.is_struct(column.type):
         return FileColumn(_joined(column, pa.large_binary()), None, folder)
     parts = {field.name: place for place, field in enumerate(column.type)}

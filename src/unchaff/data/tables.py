@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from unchaff.data import beside
 from unchaff.data.bounded import read_table
 from unchaff.data.columns import Columns, detect, features_of
 from unchaff.data.encode import files_of
@@ -26,11 +27,20 @@ Extra = Mapping[str, NDArray[np.generic]]  # further columns, one value a sample
 
 
 def noisy_table(
-    spec: str, options: Options, clean: Samples, noisy: Samples, *, extra: Extra = MappingProxyType({})
+    spec: str,
+    options: Options,
+    clean: Samples,
+    noisy: Samples,
+    *,
+    extra: Extra = MappingProxyType({}),
+    out: Path | None = None,
 ) -> pa.Table:
-    """Return the noisy samples as a table.
+    """Return the noisy samples as a table; `out` is the folder it will lie in.
 
     Data from Parquet keep all columns but the label, and the inputs too where these were not changed.
+
+    Raises:
+        DataError: they name files by paths that would not hold in another folder.
     """
     path = Path(spec).expanduser()
     files = [path] if path.suffix == ".parquet" else split_files(path, "train") if path.is_dir() else []
@@ -38,7 +48,12 @@ def noisy_table(
         return encoded(noisy, extra)
     has_new_inputs = noisy.source is not clean.source
     table = read_table(files, rows=options.rows)
-    columns = detect(table.schema, options)
+    columns = detect(table.schema, options, beside.of_table(table, files[0].parent))
+    if columns.is_path and not has_new_inputs and out is not None and not out.samefile(files[0].parent):
+        raise DataError(
+            f"Column {columns.inputs[0]} of {path} names files in its folder. Write the new table into "
+            f"{files[0].parent} too."
+        )
     ids, _ = ids_of(table, columns, is_asked=options.id_column is not None)
     order = np.argsort(ids, kind="stable")
     rows = np.sort(order[np.searchsorted(ids[order], noisy.ids)])

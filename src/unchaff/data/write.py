@@ -58,7 +58,7 @@ def inject(
     check_target(out, truth_file, overwrite=overwrite)
     loaded = load(spec, options or Options())
     noisy, truth = noise(loaded.train, streams=streams)
-    data = noisy_table(spec, options or Options(), loaded.train, noisy)
+    data = noisy_table(spec, options or Options(), loaded.train, noisy, out=out.parent)
     write_whole({truth_file: truth_table(truth), out: data})
     return Injected(loaded=loaded, noisy=noisy, truth=truth, data_file=out, truth_file=truth_file)
 

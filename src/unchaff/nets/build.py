@@ -1,6 +1,7 @@
 """A model spec -> a freshly built network."""
 
 import importlib
+import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -107,14 +108,39 @@ def _from_factory(spec: str, samples: Samples) -> nn.Module:
     module_name, _, name = spec.partition(":")
     try:
         factory = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError) as error:
         raise ModelError(
             f"{spec} cannot be imported: {error}. Give --model as pkg.module:factory."
         ) from error
+    if not callable(factory):
+        raise ModelError(
+            f"{spec} is of type {type(factory).__name__} and no function. Give --model as pkg.module:factory."
+        )
+    given = _taken(spec, factory, {"num_classes": samples.num_classes, "input_shape": samples.kind.shape})
     try:
-        model = factory(num_classes=samples.num_classes, input_shape=samples.kind.shape)
-    except TypeError:
-        model = factory()
+        model = factory(**given)
+    except (Exception, SystemExit) as error:  # whatever the owner's code raises
+        raise ModelError(f"{spec} raised {type(error).__name__}: {error}. Correct it.") from error
     if not isinstance(model, nn.Module):
-        raise ModelError(f"{spec} returned {type(model).__name__}, not a torch.nn.Module.")
+        raise ModelError(
+            f"{spec} returned {type(model).__name__}, not a torch.nn.Module. Return the network."
+        )
     return model.to(samples.device)
+
+
+def _taken(spec: str, factory: Callable[..., object], given: dict[str, object]) -> dict[str, object]:
+    """Return what a factory takes: all that is given, or nothing."""
+    try:
+        parameters = inspect.signature(factory)
+    except (TypeError, ValueError):  # written in C, or it hides what it takes
+        return given
+    for chosen in (given, {}):
+        try:
+            parameters.bind(**chosen)
+        except TypeError:
+            continue
+        return chosen
+    raise ModelError(
+        f"{spec} takes {parameters}. It is called with num_classes and input_shape, or with nothing: let it "
+        "take both, or neither."
+    )

@@ -17,7 +17,7 @@ from unchaff.nets.adapt import logits_of
 from unchaff.recording import shards
 from unchaff.recording.shards import Shard
 from unchaff.samples import Ids
-from unchaff.tasks import margin
+from unchaff.tasks import are_probabilities, margin
 
 SUFFIX = ".parquet"
 Names = Tensor | Ids | Sequence[Any]  # integers or texts
@@ -86,12 +86,14 @@ class Recorder:
             labels: (b,) as given, from 0.
 
         Raises:
-            DataError: probabilities instead of logits, labels outside the classes, lengths that differ.
+            DataError: probabilities instead of logits, labels outside the classes, lengths that differ, ids
+                of another kind than before; the batch is not noted then.
             ModelError: an output without logits.
         """
         scores = logits_of(logits).detach().float()
         targets = torch.as_tensor(labels, device=scores.device).detach()
         names = _plain(ids)
+        self._check_kind(names)
         _check_shapes(len(names), scores, targets)
         if scores.device.type == "cpu" or not self._seen:
             _check_values(scores, targets)
@@ -105,6 +107,14 @@ class Recorder:
             )
         )
 
+    def _check_kind(self, names: Ids | Tensor) -> None:
+        if self._seen and _are_texts(names) != _are_texts(self._seen[0].ids):
+            came, were = ("texts", "integers") if _are_texts(names) else ("integers", "texts")
+            raise DataError(
+                f"These ids are {came}, and those of this epoch were {were} so far. Give one kind, or call "
+                "discard() to begin the epoch anew."
+            )
+
     def discard(self) -> None:
         """Forget what was seen since the last whole epoch, where it is not gone on with."""
         self._seen = []
@@ -117,7 +127,6 @@ class Recorder:
 
         Raises:
             ConfigError: the number is negative.
-            DataError: integers and texts were both given as ids.
             WriteError: the file cannot be written; what was seen is still held.
         """
         if not self._seen:
@@ -156,10 +165,11 @@ def _bad_ids(came: str) -> str:
 
 
 def _joined(parts: list[Ids | Tensor]) -> Ids:
-    arrays = [part.cpu().long().numpy() if isinstance(part, Tensor) else part for part in parts]
-    if len({array.dtype.kind for array in arrays}) > 1:
-        raise DataError("Some ids of this epoch are integers and some are texts. Give one kind.")
-    return np.concatenate(arrays)
+    return np.concatenate([part.cpu().long().numpy() if isinstance(part, Tensor) else part for part in parts])
+
+
+def _are_texts(ids: Ids | Tensor) -> bool:
+    return not isinstance(ids, Tensor) and ids.dtype.kind == "U"
 
 
 def _check_shapes(count: int, scores: Tensor, targets: Tensor) -> None:
@@ -186,8 +196,7 @@ def _check_values(scores: Tensor, targets: Tensor) -> None:
             f"Labels run from {low} to {high}, but the logits are of {classes} classes (0 to {classes - 1}). "
             "Leave out samples without a label."
         )
-    sums = scores.sum(1)
-    if bool((scores >= 0).all()) and bool(torch.isclose(sums, torch.ones_like(sums), atol=1e-3).all()):
+    if are_probabilities(scores):
         raise DataError(
             "These are probabilities and no logits: every row lies in [0, 1] and sums to 1. Give what the "
             "network puts out before the softmax, or the logarithm of these."

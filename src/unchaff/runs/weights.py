@@ -1,5 +1,6 @@
 """Weights from and to files, without ever running code named in one."""
 
+import textwrap
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from unchaff.errors import ModelError
 
 SUFFIXES = (".safetensors", ".pt", ".pth")
+ADVICE = ("Weights only load failed", "Check the documentation", "(")  # of torch, over a file it refuses
 WRAPPERS = ("state_dict", "model_state_dict", "model")  # what training scripts file the weights under
 
 
@@ -96,7 +98,7 @@ def _read_state_dict(path: Path) -> object:
     except Exception as error:  # what torch raises here differs from version to version
         raise ModelError(
             f"{path} is not a plain state dict, and nothing else is loaded since a pickle may run code "
-            f"({_first_line(error)}). Save it with torch.save(model.state_dict(), ...) or as .safetensors."
+            f"({_reason(error)}). Save it with torch.save(model.state_dict(), ...) or as .safetensors."
         ) from error
 
 
@@ -146,4 +148,15 @@ def _without_prefix(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", maxsplit=1)[0][:120] or type(error).__name__
+    return _short(str(error).strip().split("\n", maxsplit=1)[0]) or type(error).__name__
+
+
+def _reason(error: Exception) -> str:
+    """Return what torch found in the file, without its advice to load it all the same."""
+    lines = (line.strip() for line in str(error).splitlines())
+    found = (line for line in lines if line and not line.startswith(ADVICE) and "weights_only" not in line)
+    return _short(next(found, "").partition(". ")[0].rstrip(".")) or type(error).__name__
+
+
+def _short(text: str) -> str:
+    return textwrap.shorten(text, 120, placeholder=" ...")

@@ -5,7 +5,8 @@ from jaxtyping import Bool
 from torch import Tensor
 from torch.nn import functional
 
-from unchaff.samples import Kind, Samples
+from unchaff.errors import ConfigError
+from unchaff.samples import Augmentation, Kind, Samples
 
 UNKNOWN = 1  # the word that stands for one left out
 DROPPED = 0.1  # share of the words left out
@@ -25,10 +26,48 @@ def changed(
     side: int | None = None,
     mirrored: Bool[Tensor, " b"] | None = None,
 ) -> Tensor:
-    """Return a batch of these samples as training should see it: as the user says, or as the kind allows."""
+    """Return a batch of these samples as training should see it: as the user says, or as the kind allows.
+
+    Raises:
+        ConfigError: the function of the user's fails, or returns no batch like the one it got.
+    """
     if samples.augmentation is not None:
-        return samples.augmentation(inputs, generator)
+        return _of_user(samples.augmentation, inputs, generator)
     return augment(inputs, samples.kind, generator, side=side, mirrored=mirrored)
+
+
+def named(change: Augmentation) -> str:
+    """Return what a message calls a function of the user's."""
+    return str(getattr(change, "name", None) or getattr(change, "__qualname__", type(change).__qualname__))
+
+
+def _of_user(change: Augmentation, inputs: Tensor, generator: torch.Generator) -> Tensor:
+    try:
+        made: object = change(inputs, generator)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # whatever the owner's code raises
+        raise ConfigError(
+            f"The augmentation {named(change)} raised {type(error).__name__}: {error}. Correct it; it takes "
+            "(batch, generator)."
+        ) from error
+    if not isinstance(made, Tensor) or _about(made) != _about(inputs):
+        came = _about(made) if isinstance(made, Tensor) else type(made).__name__
+        raise ConfigError(
+            f"The augmentation {named(change)} returned {came} for a batch of {_about(inputs)}. Return a "
+            "tensor of the same shape and type."
+        )
+    # On an accelerator the host would wait at every step; there the loss tells.
+    if made.device.type == "cpu" and made.is_floating_point() and not bool(torch.isfinite(made).all()):
+        raise ConfigError(
+            f"The augmentation {named(change)} returned NaN or infinite values. Return finite numbers."
+        )
+    return made
+
+
+def _about(batch: Tensor) -> str:
+    kind = str(batch.dtype).removeprefix("torch.")
+    return f"{kind} of shape {tuple(batch.shape)} on {batch.device.type}"
 
 
 def augment(

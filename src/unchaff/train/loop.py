@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from unchaff import journal, progress
-from unchaff.errors import TrainingError
+from unchaff.errors import ModelError, TrainingError
 from unchaff.journal import State
 from unchaff.nets.flops import count
 from unchaff.nets.looking import give_back, halved, say_halved
 from unchaff.records import Cost
 from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams
-from unchaff.train.augment import changed, smaller
+from unchaff.train.augment import changed, named, smaller
 from unchaff.train.average import Average
 from unchaff.train.phases import Phase
 from unchaff.train.recorder import Watcher
@@ -59,7 +59,7 @@ def fit(
 
     Raises:
         TrainingError: the loss stopped being finite again.
-        ModelError: the memory of the device does not hold one sample.
+        ModelError: the memory of the device does not hold one sample, or all weights are frozen.
     """
     started = time.perf_counter()
     entry = journal.entry(name)
@@ -196,7 +196,7 @@ class Training:
         if self._slower < 1:
             raise TrainingError(
                 f"The loss of {name!r} is no longer finite by step {failed}, with half the rate too. "
-                "Check the inputs with `unchaff doctor`, or train with a lower rate."
+                f"Check the inputs with `unchaff doctor`{self._also()}, or train with a lower rate."
             )
         self.restore(good)
         self._slower = 0.5
@@ -204,6 +204,10 @@ class Training:
             f"The loss of {name!r} was no longer finite by step {failed}: "
             f"back to step {self.step}, with half the rate."
         )
+
+    def _also(self) -> str:
+        change = self._samples.augmentation if self._phase.augment else None
+        return "" if change is None else f" and what {named(change)} makes of them"
 
     def take_smaller(self, piece: int, good: State) -> None:
         """Begin again after the last good epoch, with smaller pieces of each batch."""
@@ -274,6 +278,11 @@ def _prepare(learner: nn.Module, phase: Phase) -> torch.optim.Optimizer:
     hold_still(learner, phase.holds)
     hold_masks(learner, phase.masks)
     learning = [parameter for parameter in learner.parameters() if parameter.requires_grad]
+    if not learning:
+        raise ModelError(
+            "Every weight of the network is frozen, so nothing can learn. Set requires_grad_(True) on the "
+            "parts that may."
+        )
     return phase.optimizer(learning, phase.lr(phase.first_step))
 
 

@@ -115,4 +115,4 @@ def test_a_changed_record_is_noticed_by_a_resumed_run(run, recorded, tmp_path, m
     (tmp_path / "record" / "epoch-00009.rank-000.parquet").unlink()
     code, said = run("repair", *words, "--resume")
     assert code == 1
-    assert "had another record: sha256 was" in said
+    assert "differs in its record: sha256 was" in said

@@ -1,6 +1,7 @@
 """A run that is killed goes on where it stopped, and ends with the same bytes."""
 
 import hashlib
+import json
 import os
 import random
 import signal
@@ -209,13 +210,35 @@ def test_what_is_unfinished_is_neither_read_nor_replaced_by_chance(data, stopped
 
 @pytest.mark.parametrize(
     ("more", "said"),
-    [(["--seed", "3"], "seed was 0 and is 3"), (["--budget", "0.5"], "budget was null and is 0.5")],
+    [
+        (["--seed", "3"], "in its settings: seed was 0 and is 3"),
+        (["--budget", "0.5"], "in its settings: budget was null and is 0.5"),
+        (["--augment", "none"], 'in its settings: options.augment was null and is "none"'),
+        (["--mean", "1,2,3"], "in its settings: options.mean was null and is [1.0, 2.0, 3.0]"),
+    ],
 )
 def test_a_changed_setting_is_named(data, stopped, capsys, more, said):
     out = stopped(5)
     assert app.main(["repair", data, *SETTINGS, *more, "--out", str(out), "--resume"]) == 1
     assert said in capsys.readouterr().err
     assert (out / "unfinished").is_dir(), "nothing is lost"
+
+
+def test_a_named_augmentation_is_the_same_in_the_next_process(data, tmp_path, capsys):
+    words = ["score", data, *SETTINGS[:-2], "--augment", "none", "--out", str(tmp_path / "run"), "--resume"]
+    assert app.main(words) == 0
+    assert (
+        json.loads((tmp_path / "run" / "manifest.json").read_text())["config"]["options"]["augment"] == "none"
+    )
+    assert app.main(words) == 0
+    assert "is finished: nothing is left to do" in capsys.readouterr().out
+
+
+def test_a_long_value_is_shown_where_it_differs():
+    then, now = ({"options": {"column": 90 * "a" + end}} for end in ("b", "c"))
+    assert journal.difference(then, now) == f'options.column was ...{20 * "a"}b" and is ...{20 * "a"}c"'
+    assert journal.difference({"a": {"b": 1}}, {"a": None}) == 'a was {"b": 1} and is null'
+    assert journal.difference({"a": [1]}, {"a": [1]}) == ""
 
 
 def test_changed_data_are_noticed(data, stopped, capsys):

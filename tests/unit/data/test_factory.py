@@ -4,7 +4,7 @@ import pytest
 
 from unchaff.data.load import load
 from unchaff.data.options import Options
-from unchaff.errors import DataError
+from unchaff.errors import ConfigError, DataError
 
 SOURCE = """
 import torch
@@ -17,6 +17,9 @@ pair = lambda: (TensorDataset(x, y), TensorDataset(x[:2], y[:2]))
 three = lambda: (1, 2, 3)
 text = lambda: "x"
 differ = lambda: (from_arrays(x, y, class_names=["p", "q"]), from_arrays(x, y))
+mapping = lambda: [({"a": x[0], "b": x[1]}, 0), ({"a": x[0], "b": x[1]}, 1)]
+needs = lambda path: from_arrays(x, y)
+def fails(): raise KeyError("gone")
 number = 3
 """
 
@@ -48,9 +51,37 @@ def test_the_first_rows_can_be_asked_for():
         ("mydata:text", "returned str"),
         ("mydata:differ", "classes of the two parts"),
         ("mydata:number", "has no function number"),
+        ("mydata:needs", r"mydata:needs raised TypeError: .*'path'.* it takes nothing"),
+        ("mydata:fails", r"mydata:fails raised KeyError: 'gone'"),
         ("nomodule:build", "nomodule cannot be imported"),
     ],
 )
 def test_what_does_not_fit_is_named(spec, match):
     with pytest.raises(DataError, match=match):
         load(spec)
+
+
+@pytest.mark.parametrize("name", ["samples", "dataset", "pair"])
+def test_what_it_returned_is_augmented_as_asked(name):
+    twice = lambda inputs, _generator: 2 * inputs  # noqa: E731
+    assert load(f"mydata:{name}", Options(augment=twice)).train.augmentation is twice
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "why"),
+    [
+        ("samples", {"size": (8, 8)}, "returns Samples, which are read"),
+        ("samples", {"mean": (0.5, 0.5)}, "returns Samples, which are read"),
+        ("dataset", {"lazy": True}, "returns a data set, which is no file"),
+        ("pair", {"group_column": "g"}, "returns a data set, which is no file"),
+        ("mapping", {"std": (0.5, 0.5)}, "returns several tensors a sample"),
+    ],
+)
+def test_options_that_change_nothing_are_refused_by_name(name, given, why):
+    with pytest.raises(ConfigError, match=f"{next(iter(given))} was given, but mydata:{name} {why}"):
+        load(f"mydata:{name}", Options(**given))
+
+
+def test_options_that_prepare_apply_to_a_data_set():
+    loaded = load("mydata:dataset", Options(mean=(1.0, 1.0), std=(2.0, 2.0)))
+    assert next(loaded.train.batches(1)).inputs.tolist() == [[-0.5, 0.0]]

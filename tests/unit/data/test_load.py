@@ -25,11 +25,47 @@ def test_digits_bring_their_test_part():
     assert loaded.found.startswith("100 samples (image 1x8x8) of 10 classes from scikit-learn's digits")
 
 
+def test_digits_are_augmented_as_asked():
+    twice = lambda inputs, _generator: 2 * inputs  # noqa: E731
+    assert load("digits", Options(augment=twice)).train.augmentation is twice
+    assert load("digits").train.augmentation is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *({"size": (16, 16)}, {"rate": 8000}, {"seconds": 1.0}, {"length": 3}, {"mean": (0.5,)}),
+        *({"std": (0.5,)}, {"mirror": True}, {"lazy": True}, {"label_column": "y"}, {"id_column": "y"}),
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_what_does_not_apply_to_digits_is_refused_by_name(given):
+    with pytest.raises(ConfigError, match=f"{next(iter(given))} was given, but the digits are built in"):
+        load("digits", Options(**given))
+
+
 def test_text_tables(tmp_path):
     for name, mark in (("t.csv", ","), ("t.tsv", "\t")):
         lines = ["a", "label"], ["1.5", "0"], ["2.5", "1"]
         (tmp_path / name).write_text("\n".join(mark.join(line) for line in lines))
         assert load(str(tmp_path / name)).train.labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "content", ["text,label\ncafé,1\nbad,0\n", "a,b,label\n1,café,0\n", "é,label\n1,0\n"]
+)
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_text_table_in_another_encoding_is_told_how_to_convert_it(tmp_path, content, encoding):
+    (tmp_path / "t.csv").write_bytes(content.encode(encoding))
+    with pytest.raises(DataError, match=r"is not UTF-8: it holds the byte 0x.*iconv -f latin1 -t utf-8"):
+        load(str(tmp_path / "t.csv"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_text_table_in_utf_8(tmp_path, encoding, monkeypatch):
+    monkeypatch.setattr("unchaff.data.delimited.PORTION", 1)  # letters of several bytes come in parts
+    (tmp_path / "t.csv").write_text("text,label\ncafé,1\nbad,0\n", encoding=encoding)
+    assert sorted(load(str(tmp_path / "t.csv")).train.texts) == ["bad", "café"]
 
 
 def test_like_takes_size_and_preparation_from_the_training_data(tmp_path, image_table, make):
@@ -64,3 +100,8 @@ def test_like_takes_the_test_part_of_a_folder(tmp_path, image_table, make):
 def test_settings_outside_what_is_allowed_are_named(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         Options(**wrong)
+
+
+def test_digits_to_test_on_do_not_mind_how_the_training_data_are_read():
+    digits = load("digits")
+    assert len(load_like("digits", digits, Options(size=(8, 8), label_column="y"))) == 450

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 import torch
 
@@ -88,3 +90,44 @@ def test_a_wrong_spec_says_what_is_allowed():
         build("no_such_package:net", data, streams=Streams(0))
     with pytest.raises(ModelError, match="returned dict, not a"):
         build("builtins:dict", data, streams=Streams(0))
+
+
+OWN = """
+from torch import nn
+number = 5
+def one(num_classes): return nn.Linear(7, 2)
+def both(num_classes, input_shape): return nn.Linear(*input_shape, num_classes)
+def anything(**given): return both(**given)
+def none(): return nn.Linear(7, 2)
+def wrong(num_classes, input_shape): return len(num_classes)
+def leaves(): raise SystemExit(0)
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "own_networks.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield
+    sys.modules.pop("own_networks", None)
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize("name", ["both", "anything", "none"])
+def test_a_factory_takes_both_or_nothing(name):
+    assert build(f"own_networks:{name}", samples("tabular", (7,)), streams=Streams(0)).out_features == 2
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("number", "is of type int and no function. Give --model as"),
+        ("one", r"takes \(num_classes\). It is called with num_classes and input_shape, or with nothing"),
+        ("wrong", r"raised TypeError: object of type 'int' has no len\(\)"),
+        ("leaves", "raised SystemExit: 0"),
+    ],
+)
+def test_a_factory_that_cannot_be_called_is_named(name, said):
+    with pytest.raises(ModelError, match=f"own_networks:{name} {said}"):
+        build(f"own_networks:{name}", samples("tabular", (7,)), streams=Streams(0))

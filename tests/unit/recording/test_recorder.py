@@ -157,11 +157,23 @@ def test_other_things_that_cannot_be(tmp_path):
     recorder.update([1, 2], LOGITS, ONES)
     with pytest.raises(ConfigError, match="numbered from 0, got -1"):
         recorder.end_epoch(-1)
-    recorder.update(["1", "2"], LOGITS, ONES)
-    with pytest.raises(DataError, match="some are texts"):
-        recorder.end_epoch()
     with pytest.raises(ConfigError, match="Name a folder"):
         Recorder(tmp_path / "r.parquet")
+
+
+def test_ids_of_another_kind_are_refused_and_the_epoch_goes_on(tmp_path):
+    recorder = Recorder(tmp_path / "r")
+    recorder.update(torch.tensor([1, 2]), LOGITS, ONES)
+    with pytest.raises(DataError, match=r"are texts, and .* were integers so far.* or call discard\(\)"):
+        recorder.update(["1", "2"], LOGITS, ONES)
+    recorder.update([3, 4], LOGITS, ONES)
+    recorder.end_epoch()
+    assert sorted(rows_of(tmp_path / "r")[0][1]) == [1, 2, 3, 4]
+    recorder.update([5, 6], LOGITS, ONES)
+    recorder.discard()
+    recorder.update(["1", "2"], LOGITS, ONES)
+    with pytest.raises(DataError, match="are integers, and"):
+        recorder.update([5, 6], LOGITS, ONES)
 
 
 def test_a_file_that_cannot_be_written_loses_nothing(tmp_path, monkeypatch):

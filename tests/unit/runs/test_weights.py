@@ -40,6 +40,46 @@ def test_a_pickle_with_code_is_refused_and_not_run(tmp_path: Path) -> None:
         load_weights(tmp_path / "w.pt")
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (
+            (
+                "Weights only load failed. In PyTorch 2.6, we changed the default value of the "
+                "`weights_only` argument in `torch.load` from `False` to `True`.\n\nTrying to load "
+                "unsupported GLOBAL posix.system whose module posix is blocked.\n\n"
+                "Check the documentation of torch.load."
+            ),
+            "(Trying to load unsupported GLOBAL posix.system whose module posix is blocked)",
+        ),
+        (
+            (
+                "Weights only load failed. This file can still be loaded.\n\t(1) Re-running `torch.load` "
+                "with `weights_only` set to `False`\n\t(2) Alternatively\n\tWeightsUnpickler error: "
+                "Unsupported global: GLOBAL a.B was not an allowed global by default. "
+                "Please use add_safe_globals"
+            ),
+            "(WeightsUnpickler error: Unsupported global: GLOBAL a.B was not an allowed global by default)",
+        ),
+        ("Weights only load failed.", "(UnpicklingError)"),
+        ("word " * 50, f"({'word ' * 23}...)"),
+    ],
+)
+def test_what_torch_found_is_told_in_whole_words(tmp_path: Path, monkeypatch, said: str, kept: str) -> None:
+    class UnpicklingError(Exception):
+        pass
+
+    def refuse(*_, **__):
+        raise UnpicklingError(said)
+
+    (tmp_path / "w.pt").write_bytes(b"what")
+    monkeypatch.setattr(torch, "load", refuse)
+    with pytest.raises(ModelError) as caught:
+        load_weights(tmp_path / "w.pt")
+    assert kept in str(caught.value)
+    assert "weights_only" not in str(caught.value)
+
+
 def test_a_whole_pickled_network_is_refused(tmp_path: Path) -> None:
     torch.save(nn.Linear(2, 3), tmp_path / "w.pt")
     with pytest.raises(ModelError, match=r"Save it with torch.save\(model.state_dict\(\)"):

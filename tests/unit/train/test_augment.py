@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from unchaff.data.dataset import from_dataset
+from unchaff.data.factory import Named
+from unchaff.errors import ConfigError
 from unchaff.samples import Kind
 from unchaff.train.augment import augment, changed, view
 
@@ -119,3 +121,38 @@ def test_who_is_mirrored_can_be_said():
     falls = slopes(augment(ramp(PHOTO), PHOTO, generator(), mirrored=which)) < 0
     assert torch.equal(falls, which)
     assert (slopes(augment(ramp(DIGIT), DIGIT, generator(), mirrored=which)) > 0).all()
+
+
+def fails(_inputs, _generator):
+    raise KeyError("gone")
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (fails, "raised KeyError: 'gone'. Correct it"),
+        (lambda inputs: inputs, r"raised TypeError: .*it takes \(batch, generator\)"),
+        (lambda inputs, _: inputs[:1], r"returned float32 of shape \(1, 3, 32, 32\) on cpu for a batch of"),
+        (
+            lambda inputs, _: inputs[..., :9],
+            r"returned float32 of shape \(8, 3, 32, 9\) on cpu for a batch of float32 of shape",
+        ),
+        (lambda inputs, _: inputs.double(), "returned float64 of shape"),
+        (lambda _inputs, _: None, "returned NoneType for a batch of"),
+        (lambda inputs, _: inputs * float("nan"), "returned NaN or infinite values. Return finite numbers"),
+        (lambda inputs, _: inputs.fill_(float("inf")), "returned NaN or infinite values"),
+    ],
+)
+def test_a_function_that_returns_no_batch_like_the_one_it_got_is_named(function, said):
+    function.__qualname__ = "mine"
+    samples = from_dataset([(torch.rand(3, 32, 32), label % 2) for label in range(8)])
+    samples = replace(samples, augmentation=function)
+    with pytest.raises(ConfigError, match=f"The augmentation mine {said}"):
+        changed(next(samples.batches(8)).inputs, samples, generator())
+
+
+def test_a_function_that_was_named_is_called_so():
+    samples = from_dataset([(torch.rand(3, 32, 32), label % 2) for label in range(8)])
+    samples = replace(samples, augmentation=Named("mynet:mine", fails))
+    with pytest.raises(ConfigError, match="The augmentation mynet:mine raised"):
+        changed(next(samples.batches(8)).inputs, samples, generator())
