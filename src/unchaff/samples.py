@@ -15,6 +15,7 @@ from unchaff.errors import DataError
 from unchaff.packing import Layout
 
 AT_ONCE = 32 * 1024**2  # bytes of a batch of inputs that are decoded on access, once prepared
+HELD_AT_ONCE = 256 * 1024**2  # the same where all inputs are in memory anyway
 Ids = NDArray[np.generic]  # int64 or unicode, unique
 Rows = NDArray[np.int64]  # positions in a Samples, never shown to a user
 Augmentation = Callable[
@@ -117,13 +118,12 @@ class Samples:
         return self.labels.device
 
     def at_once(self, size: int) -> int:
-        """Return how many samples to look at at once: `size`, or fewer large ones of those decoded on access.
+        """Return how many samples to look at at once: `size`, or fewer large ones.
 
         So that a batch stays small whatever its samples are: a network needs room for it many times over.
         """
-        if self.source.in_memory:
-            return size
-        return max(1, min(size, AT_ONCE // (4 * math.prod(self.kind.shape))))
+        room = HELD_AT_ONCE if self.source.in_memory else AT_ONCE
+        return max(1, min(size, room // (4 * math.prod(self.kind.shape))))
 
     def batches(self, size: int, order: Int[Tensor, " m"] | None = None) -> Iterator[Batch]:
         """Yield prepared batches of at most `size` samples.

@@ -41,7 +41,7 @@ class Bulk:
     kind: Literal["folder", "parquet"]
     size: int  # bytes
     side: int = 512  # pixels
-    limit: int = 2 * GB  # bytes of all processes together
+    limit: int = 2 * GB  # bytes of all processes together; pages that they share count once
 
     @property
     def count(self) -> int:
@@ -56,7 +56,7 @@ class Bulk:
 
 BULKS = (
     Bulk(name="folder-10GB", kind="folder", size=10 * GB),
-    Bulk(name="parquet-2GB", kind="parquet", size=2 * GB),
+    Bulk(name="parquet-4GB", kind="parquet", size=4 * GB),  # under 2 GiB it would be read into memory
 )
 
 
@@ -78,11 +78,11 @@ class Weighed:
     made: Mapping[str, object] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        peak, limit = (f"{each / GB:.2f} GB" for each in (self.peak_resident, self.limit))
+        peak, limit = (f"{each / GB:.2f} GB" for each in (self.peak, self.limit))
         return (
             f"{self.setting}: {self.rows} rows, {self.size / GB:.1f} GB, in {self.seconds:.0f} s "
-            f"({self.rows_per_second:.1f} rows a second); peak {peak} resident ({self.peak / GB:.2f} GB with "
-            f"shared pages counted once), limit {limit}"
+            f"({self.rows_per_second:.1f} rows a second); peak {peak} resident, limit {limit} "
+            f"({self.peak_resident / GB:.2f} GB if pages that processes share are counted in each)"
         )
 
 

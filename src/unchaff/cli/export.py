@@ -22,6 +22,9 @@ class Options(options.Common):
     data: Annotated[
         str | None, Option(help="The data of the run, if they lie elsewhere now, or are pkg.module:factory.")
     ] = None
+    model: Annotated[
+        str | None, Option(help="torch, onnx: pkg.module:factory of a network that is not built in.")
+    ] = None
     remove_pruned: Annotated[
         bool, Option("--remove-pruned", help="torch, onnx: take pruned units out (extra structural).")
     ] = False
@@ -37,18 +40,21 @@ def command(given: Options) -> int:
     ONNX model (extra onnx).
     """
     from unchaff.errors import ConfigError, RunFolderError
-    from unchaff.exports import FORMATS, SMALLER
+    from unchaff.exports import FORMATS, PROGRAMS
     from unchaff.runs.read import read
 
     run = replace(read(given.run), data=given.data)
     if given.out.exists() and not given.overwrite:
         raise RunFolderError(f"{given.out} exists. Choose another --out, or give --overwrite.")
-    formats = SMALLER if given.remove_pruned else FORMATS
-    if given.format not in formats:
-        allowed = " or ".join(SMALLER)
-        raise ConfigError(f"--remove-pruned is for --format {allowed}, got {given.format}. Leave one out.")
-    saved = formats[given.format](run, given.out)
-    if saved:
-        say(saved)
+    if given.format in PROGRAMS:
+        saved = PROGRAMS[given.format](run, given.out, smaller=given.remove_pruned, factory=given.model)
+        if saved:
+            say(saved)
+    else:
+        for option, asked in (("--remove-pruned", given.remove_pruned), ("--model", given.model)):
+            if asked:
+                allowed = " or ".join(PROGRAMS)
+                raise ConfigError(f"{option} is for --format {allowed}, got {given.format}. Leave one out.")
+        FORMATS[given.format](run, given.out)
     say(f"Written: {given.out}.")
     return 0

@@ -33,7 +33,7 @@ def perform(given: bench.Options) -> int:
     for bulk in bulks:
         say(str(rows[bulk.key]))
     say(f"Results: {file}.")
-    heavy = [rows[bulk.key] for bulk in bulks if rows[bulk.key].peak_resident > bulk.limit]
+    heavy = [rows[bulk.key] for bulk in bulks if rows[bulk.key].peak > bulk.limit]
     for row in heavy:
         say(f"Out of range: {row.setting} took more memory than its limit.", err=True)
     return OUT_OF_RANGE if heavy else 0

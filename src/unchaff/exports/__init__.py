@@ -1,14 +1,13 @@
 """What others take: lists of samples, tables of issues, tasks for annotators, programs."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from unchaff.exports import annotation, lists, model_folder, programs
 from unchaff.runs.read import RunFolder
 
-Export = Callable[[RunFolder, Path], str | None]  # returns what to say of it
+Export = Callable[[RunFolder, Path], None]
 
 FORMATS: Mapping[str, Export] = MappingProxyType(
     {
@@ -19,10 +18,8 @@ FORMATS: Mapping[str, Export] = MappingProxyType(
         "label-studio": annotation.label_studio,
         "fiftyone": annotation.fiftyone,
         "hub": model_folder.model_folder,
-        "torch": programs.torch_program,
-        "onnx": programs.onnx_program,
     }
 )
-SMALLER: Mapping[str, Export] = MappingProxyType(  # those that can take the pruned units out
-    {name: partial(FORMATS[name], smaller=True) for name in ("torch", "onnx")}
+PROGRAMS: Mapping[str, programs.Program] = MappingProxyType(
+    {"torch": programs.torch_program, "onnx": programs.onnx_program}
 )

@@ -3,12 +3,15 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from unchaff.errors import ModelError
 from unchaff.extras import library
+from unchaff.nets.adapt import logits_of
+from unchaff.nets.build import NETS, from_factory
 from unchaff.prune.remove import REMOVED, removable, remove
 from unchaff.prune.sizes import said, timed
 from unchaff.runs.read import RunFolder
@@ -19,12 +22,24 @@ EQUAL = 1e-5
 NEARLY = 1e-4  # another runtime sums in another order
 
 
-def torch_program(run: RunFolder, file: Path, *, smaller: bool = False) -> str:
+@runtime_checkable
+class Program(Protocol):
+    """Writes a program."""
+
+    def __call__(
+        self, run: RunFolder, file: Path, *, smaller: bool = False, factory: str | None = None
+    ) -> str:
+        """Write it, and return what to say of it."""
+        ...
+
+
+def torch_program(run: RunFolder, file: Path, *, smaller: bool = False, factory: str | None = None) -> str:
     """Write a torch.export program, for batches of any size.
 
     Args:
-        run: with a built-in network.
+        run: with a network.
         file: to write.
+        factory: pkg.module:function that makes the plain network, where it is not built in.
         smaller: take the pruned units out first.
 
     Returns:
@@ -34,7 +49,7 @@ def torch_program(run: RunFolder, file: Path, *, smaller: bool = False) -> str:
         ConfigError: torch-pruning is needed, and not installed.
         ModelError: the network cannot be exported, or the program answers otherwise.
     """
-    model, inputs, saved = _loaded(run, smaller=smaller)
+    model, inputs, saved = _loaded(run, smaller=smaller, factory=factory)
     program = _exported(model, inputs)
     buffer = io.BytesIO()
     torch.export.save(program, buffer)
@@ -45,7 +60,7 @@ def torch_program(run: RunFolder, file: Path, *, smaller: bool = False) -> str:
     return saved
 
 
-def onnx_program(run: RunFolder, file: Path, *, smaller: bool = False) -> str:
+def onnx_program(run: RunFolder, file: Path, *, smaller: bool = False, factory: str | None = None) -> str:
     """Write an ONNX model with the input `inputs` and the output `logits`, for batches of any size.
 
     Arguments and what is returned are those of `torch_program`.
@@ -57,7 +72,7 @@ def onnx_program(run: RunFolder, file: Path, *, smaller: bool = False) -> str:
     for each in ("onnx", "onnxscript"):
         library(each, extra="onnx", without="export --format torch")
     runtime = library("onnxruntime", extra="onnx", without="export --format torch")
-    model, inputs, saved = _loaded(run, smaller=smaller)
+    model, inputs, saved = _loaded(run, smaller=smaller, factory=factory)
     content = _converted(_exported(model, inputs))
     session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
@@ -79,15 +94,40 @@ def _converted(program: torch.export.ExportedProgram) -> bytes:
     return made.model_proto.SerializeToString()
 
 
-def _loaded(run: RunFolder, *, smaller: bool) -> tuple[nn.Module, Tensor, str]:
+class _Answering(nn.Module):
+    """Answers with the logits alone, whatever else a network returns."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return logits_of(self.model(inputs))
+
+
+def _loaded(run: RunFolder, *, smaller: bool, factory: str | None) -> tuple[nn.Module, Tensor, str]:
     """Return the network, a prepared batch of the kind it takes, and what taking units out saved."""
     if "hub" in run.model:
         raise ModelError(f"{run.path} holds a network of the transformers library. Use --format hub.")
-    model, inputs = network(run), example(run)
-    return _without_pruned(run, model, inputs) if smaller else (model, inputs, "")
+    if run.kind == "packed":
+        raise ModelError(f"{run.path} holds a network of several inputs, which have no fixed shape here.")
+    inputs, plain = example(run), None
+    if factory is not None:
+        plain = from_factory(factory, tuple(run.model["input"]["shape"]), len(run.class_names))
+    elif run.model["model"] not in NETS:
+        raise ModelError(
+            f"{run.path} holds the network {run.model['model']!r}, which is not built in. "
+            "Give --model pkg.module:factory, which makes it."
+        )
+    model, saved = network(run, plain=plain), ""
+    if smaller:
+        model, saved = _without_pruned(run, model, inputs)
+    with torch.no_grad():
+        answers = isinstance(model(inputs), Tensor)
+    return (model if answers else _Answering(model).eval()), inputs, saved
 
 
-def _without_pruned(run: RunFolder, model: nn.Module, inputs: Tensor) -> tuple[nn.Module, Tensor, str]:
+def _without_pruned(run: RunFolder, model: nn.Module, inputs: Tensor) -> tuple[nn.Module, str]:
     """Take out what the run silenced, and check that the network answers as before."""
     silenced = pruned(run)
     if not silenced.units or REMOVED in run.model["modifications"]:
@@ -98,7 +138,7 @@ def _without_pruned(run: RunFolder, model: nn.Module, inputs: Tensor) -> tuple[n
     _check(model, smaller, inputs, EQUAL)
     saved = f"{said(model, smaller, inputs)}, {timed(model, smaller, inputs)}"
     units = f"{len(plan.units)} of {len(silenced.units)} pruned units were taken out"
-    return smaller, inputs, f"{units}: {saved}."
+    return smaller, f"{units}: {saved}."
 
 
 def _exported(model: nn.Module, inputs: Tensor) -> torch.export.ExportedProgram:
@@ -112,7 +152,7 @@ def _exported(model: nn.Module, inputs: Tensor) -> torch.export.ExportedProgram:
 def _check(model: nn.Module, program: Callable[[Tensor], Tensor], inputs: Tensor, tolerance: float) -> None:
     with torch.no_grad():
         for batch in (inputs, inputs[:1]):
-            difference = float((program(batch) - model(batch)).abs().max())
+            difference = float((logits_of(program(batch)) - logits_of(model(batch))).abs().max())
             if not difference <= tolerance:
                 raise ModelError(
                     f"The program answers otherwise than the network: logits differ by {difference:.2g}, "

@@ -91,7 +91,7 @@ def build(spec: str, samples: Samples, *, streams: Streams, measures: bool = Tru
         return from_folder(Path(spec), samples).to(samples.device)
     with streams.forked_global("init"):
         if ":" in spec:
-            return _from_factory(spec, samples)
+            return from_factory(spec, samples.kind.shape, samples.num_classes).to(samples.device)
         if spec in KINDS and samples.kind.name not in KINDS[spec]:
             raise ModelError(
                 f"{spec} takes {' or '.join(KINDS[spec])}, but the data are {samples.kind}. "
@@ -104,7 +104,12 @@ def build(spec: str, samples: Samples, *, streams: Streams, measures: bool = Tru
     return model.to(samples.device)
 
 
-def _from_factory(spec: str, samples: Samples) -> nn.Module:
+def from_factory(spec: str, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
+    """Return what the user's function makes.
+
+    Raises:
+        ModelError: it cannot be found or called, fails, or returns something else.
+    """
     module_name, _, name = spec.partition(":")
     try:
         factory = getattr(importlib.import_module(module_name), name)
@@ -116,7 +121,7 @@ def _from_factory(spec: str, samples: Samples) -> nn.Module:
         raise ModelError(
             f"{spec} is of type {type(factory).__name__} and no function. Give --model as pkg.module:factory."
         )
-    given = _taken(spec, factory, {"num_classes": samples.num_classes, "input_shape": samples.kind.shape})
+    given = _taken(spec, factory, {"num_classes": num_classes, "input_shape": input_shape})
     try:
         model = factory(**given)
     except (Exception, SystemExit) as error:  # whatever the owner's code raises
@@ -125,7 +130,7 @@ def _from_factory(spec: str, samples: Samples) -> nn.Module:
         raise ModelError(
             f"{spec} returned {type(model).__name__}, not a torch.nn.Module. Return the network."
         )
-    return model.to(samples.device)
+    return model
 
 
 def _taken(spec: str, factory: Callable[..., object], given: dict[str, object]) -> dict[str, object]:

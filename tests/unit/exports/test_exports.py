@@ -11,7 +11,7 @@ from pyarrow import csv
 
 from unchaff import load
 from unchaff.cli import app
-from unchaff.exports import FORMATS
+from unchaff.exports import FORMATS, PROGRAMS
 from unchaff.runs.read import read
 
 QUICK = ["--model", "mlp", "--epochs", "3", "--device", "cpu", "--controls", "none"]
@@ -33,7 +33,7 @@ def made(tmp_path_factory):
 @pytest.fixture
 def export(made, tmp_path):
     def to(name, run=made):
-        FORMATS[name](read(run), tmp_path / name)
+        {**FORMATS, **PROGRAMS}[name](read(run), tmp_path / name)
         return tmp_path / name
 
     return to

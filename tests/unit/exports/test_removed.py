@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import unchaff
 from unchaff import load
@@ -126,3 +127,31 @@ def test_a_folder_that_was_meddled_with_takes_no_memory(smaller, tmp_path, shape
     (tmp_path / "model.json").write_text(json.dumps(told))
     with pytest.raises(error, match=said):
         load(tmp_path)
+
+
+def plain(num_classes, input_shape):
+    """Return a network that is not built in and answers with a mapping."""
+    return Own(num_classes, input_shape[-1] ** 2)
+
+
+class Own(nn.Module):
+    def __init__(self, num_classes, values):
+        super().__init__()
+        self.first, self.last = nn.Linear(values, 32), nn.Linear(32, num_classes)
+
+    def forward(self, inputs):
+        return {"logits": self.last(torch.relu(self.first(inputs.flatten(1)))), "more": inputs}
+
+
+def test_a_network_of_the_users_own_is_exported_where_its_factory_is_named(tmp_path, capsys):
+    words = ["repair", "digits", *WORDS, "--model", f"{__name__}:plain", "--method", "unlearn-pruned"]
+    assert app.main([*words, "--out", str(tmp_path / "run")]) == 0
+    file = tmp_path / "program.pt2"
+    export = ["export", str(tmp_path / "run"), "--format", "torch", "--out", str(file)]
+    assert app.main(export) == 1
+    assert "Give --model pkg.module:factory, which makes it." in capsys.readouterr().err
+    assert app.main([*export, "--model", f"{__name__}:plain", "--remove-pruned"]) == 0
+    inputs = torch.randn(7, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    network = load(tmp_path / "run", model=plain(10, (1, 8, 8)))
+    program = torch.export.load(str(file)).module()
+    torch.testing.assert_close(program(inputs), network(inputs)["logits"], rtol=1e-5, atol=1e-5)
