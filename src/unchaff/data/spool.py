@@ -6,6 +6,7 @@ import tempfile
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from multiprocessing.reduction import DupFd
 from pathlib import Path
 from typing import Any
@@ -128,12 +129,21 @@ def _cells(paths: list[Path], column: str, rows: int | None) -> Iterator[tuple[b
         with pq.ParquetFile(path, buffer_size=BUFFER) as file:
             longest = max(_parts(file.metadata, column), default=0)
             at_once = min(max(PORTION // max(longest, 1), 1), ROWS)
-            for batch in file.iter_batches(batch_size=at_once, columns=[column], use_threads=False):
-                for cell in batch.column(0):
-                    if left <= 0:
-                        return
-                    left -= 1
-                    yield _cell(cell)
+            for cell in chain.from_iterable(_groups(file, column, at_once)):
+                if left <= 0:
+                    return
+                left -= 1
+                yield _cell(cell)
+
+
+def _groups(file: pq.ParquetFile, column: str, at_once: int) -> Iterator[pa.Array]:
+    """Yield a column some rows at a time, row group by row group.
+
+    Asked for all of them at once, the reader holds on to those it has read.
+    """
+    for group in range(file.num_row_groups):
+        batches = file.iter_batches(at_once, row_groups=[group], columns=[column], use_threads=False)
+        yield from (batch.column(0) for batch in batches)
 
 
 def _cell(cell: pa.Scalar) -> tuple[bytes, str]:

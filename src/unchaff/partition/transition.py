@@ -8,6 +8,8 @@ from unchaff.partition.keep import spare_classes
 from unchaff.partition.mixture import everything, scaled
 from unchaff.records import Evidence, Partition
 
+DIFFUSE = 0.2  # share of wrong labels above which there is noise, though of no label it is sure
+
 
 @dataclass(frozen=True, kw_only=True)
 class Transition:
@@ -17,7 +19,8 @@ class Transition:
     often each class was given each label, and both are fitted to the given labels (`latent`). Quality is
     the posterior of the given label, so that a class whose label was rarely given to others is trusted
     more than one that swallowed half of its neighbour. Abstains, keeping everything, where hardly any
-    label is surely wrong.
+    label is surely wrong and the learned rate of noise is low; where classes are hard to tell apart, as
+    of texts, the rate alone can show that there is noise.
 
     Source: ours; see `latent` for what it is made of.
     """
@@ -45,13 +48,13 @@ class Transition:
             )
         quality = found.quality
         wrong = int((quality < self.sure).sum())
-        if wrong < max(self.fewest, self.floor * size):
+        rate = float(1 - quality.double().mean())
+        if wrong < max(self.fewest, self.floor * size) and rate <= DIFFUSE:
             reason = (
                 f"No evidence of noise: {wrong / size:.2%} of the labels are surely wrong, below the floor "
                 f"of {min(max(self.fewest / size, self.floor), 1):.1%}."
             )
             return everything(evidence, reason, quality=scaled(quality, wrong / size))
-        rate = float(1 - quality.double().mean())
         reason = f"{rate:.1%} of the labels look wrong; kept where quality is above {self.threshold}."
         if found.fitted_on < size:
             reason += f" The noise was learned from {found.fitted_on} of the {size} samples, drawn by id."

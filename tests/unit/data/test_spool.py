@@ -18,7 +18,7 @@ from unchaff.data.listing import Subset
 from unchaff.data.load import load
 from unchaff.data.options import Options
 from unchaff.data.sources import OnDisk
-from unchaff.data.spool import Spool, size_of, spooled
+from unchaff.data.spool import Spool, _cells, size_of, spooled
 from unchaff.errors import DataError
 
 CELL = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -108,3 +108,18 @@ def test_large_tables_are_read_from_disk_by_themselves(image_table, monkeypatch)
     while isinstance(encoded, Subset):
         encoded = encoded.encoded
     assert isinstance(encoded, Spool)
+
+
+def test_no_more_than_a_row_group_is_held(tmp_path):
+    """Asked for all row groups at once, the reader had held on to each of them until the end."""
+    file, cell = tmp_path / "large.parquet", 200_000
+    with pq.ParquetWriter(file, pa.schema([("x", CELL)]), compression="none") as writer:
+        for _ in range(20):
+            cells = [{"bytes": os.urandom(cell), "path": None} for _ in range(5)]
+            writer.write_table(pa.table({"x": pa.array(cells, CELL)}))
+    before, held = pa.total_allocated_bytes(), []
+    for content, _ in _cells([file], "x", None):
+        assert len(content) == cell
+        held.append(pa.total_allocated_bytes() - before)
+    assert len(held) == 100
+    assert max(held) < 4 * 5 * cell

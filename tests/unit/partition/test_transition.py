@@ -4,8 +4,10 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch.nn import functional
 
+from unchaff.bench.cell import Cell, score_only
 from unchaff.errors import ConfigError, ModelError
 from unchaff.partition import latent as module
+from unchaff.partition.believed import Believed
 from unchaff.partition.latent import latent
 from unchaff.partition.transition import Transition
 from unchaff.records import Evidence
@@ -51,6 +53,29 @@ def test_the_transition_is_found_and_quality_comes_true(transition, clear):
     right = true == given
     assert off(quality, right) < 0.04
     assert float(1 - quality.mean()) == pytest.approx(float((~right).float().mean()), abs=0.03)
+
+
+@pytest.mark.parametrize(("lowest", "is_noisy"), [(0.3, True), (0.8, False)])
+def test_noise_is_found_where_it_is_sure_of_no_label(monkeypatch, lowest, is_noisy):
+    quality = torch.linspace(lowest, 1.0, 1000)
+    given = torch.arange(1000) % 2
+    found = Believed(quality, given, agrees=True, fitted_on=1000)
+    monkeypatch.setattr("unchaff.partition.transition.believed", lambda *_: found)
+    split = Transition()(evidence(given, torch.zeros(1000, 2)))
+    assert split.abstained is not is_noisy
+    if is_noisy:
+        assert split.noise_rate == pytest.approx(0.35, abs=0.01)
+
+
+@pytest.mark.parametrize(("noise", "is_noisy"), [("symmetric:0.3", True), ("none", False)])
+def test_faint_noise_of_texts_is_found(shared_data, noise, is_noisy):
+    """Of these texts, hardly half a percent is surely labelled wrong, and three in ten are."""
+    found = score_only(Cell(data=str(shared_data / "sst2"), noise=noise, seed=1, epochs=1, device="cpu"))
+    split = found.outcome.partition
+    assert split.abstained is not is_noisy
+    if is_noisy:
+        assert found.measured.detection.auroc > 0.7
+        assert split.noise_rate == pytest.approx(0.3, abs=0.05)
 
 
 @pytest.mark.parametrize("leak", [0.0, 1.0, 2.0])
