@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from unchaff.bench.memory import GB, Weighed, known
 from unchaff.bench.rows import Results, Row
 from unchaff.bench.suites import LITERAL, SUITES, Setting
 from unchaff.bench.summary import Line, Spread, summarised
@@ -168,6 +169,18 @@ def verdict() -> str:
     return markdown(("setting", "row", "seeds", "accuracy", "cost", "AUROC"), rows)
 
 
+def weighed() -> str:
+    """Return what scoring data larger than memory takes."""
+    rows = known(HERE / "memory" / "results.jsonl").values()
+
+    def row(one: Weighed) -> list[str]:
+        sizes = (f"{each / GB:.2f}" for each in (one.peak, one.peak_resident, one.limit))
+        return [one.setting, f"{one.size / GB:.1f}", f"{one.rows:,}", *sizes, f"{one.seconds / 60:.0f}"]
+
+    head = ("data", "GB", "samples", "peak, GB", "shared pages counted in each process", "limit", "minutes")
+    return markdown(head, map(row, rows))
+
+
 def tables() -> dict[tuple[str, str], str]:
     """Return every table by page and marker."""
     of = {each.name: each for each in SUITES["ablations"]}
@@ -179,6 +192,7 @@ def tables() -> dict[tuple[str, str], str]:
         **{("docs/ablations.md", name): ablated(of[name]) for name in done},
         ("docs/ablations.md", "evidence"): evidence(),
         ("docs/verdict.md", "verdict"): verdict(),
+        ("docs/scale.md", "memory"): weighed(),
     }
 
 
