@@ -9,15 +9,19 @@ from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
 FITTED_ON = 1_000_000  # numbers
+SAME = 1e-5  # of their size: how far rounding (float32) may set equal numbers apart
 
 
 def posterior(total: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
     """Return the probability of the upper component, never falling as the evidence rises.
 
-    Of more than `FITTED_ON` numbers, as many that are evenly spaced in their order are fitted to.
+    Of more than `FITTED_ON` numbers, as many that are evenly spaced in their order are fitted to. A half
+    for all where all are the same number.
     """
     every = total.double().numpy()
     values = thinned(every)
+    if _is_one_number(values):
+        return torch.full_like(total, 0.5, dtype=torch.float32)
     mixture = _two_components(values, floor=1e-6 * float(values.var()))
     upper = int(mixture.means_[:, 0].argmax())
     raw = mixture.predict_proba(values[:, None])[:, upper]
@@ -34,13 +38,21 @@ def thinned(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def ashman(total: Float[Tensor, " n"]) -> float:
-    """Return Ashman's D of a two-component mixture; above 2 the components are clearly apart.
+    """Return Ashman's D of a two-component mixture: above 2 they are clearly apart; 0 for one number.
 
     Source: Ashman, Bird and Zepf, AJ 108 (1994), equation 1.
     """
-    mixture = _two_components(thinned(total.double().numpy()), floor=1e-6)
+    values = thinned(total.double().numpy())
+    if _is_one_number(values):
+        return 0.0
+    mixture = _two_components(values, floor=1e-6)
     means, variances = mixture.means_[:, 0], mixture.covariances_[:, 0, 0]
     return float(np.sqrt(2) * abs(means[0] - means[1]) / np.sqrt(variances.sum()))
+
+
+def _is_one_number(values: NDArray[np.float64]) -> bool:
+    """Return whether numbers differ by rounding only, as of inputs that are all alike."""
+    return bool(np.ptp(values) <= SAME * max(1.0, float(np.abs(values).max())))
 
 
 def _two_components(values: NDArray[np.float64], floor: float) -> GaussianMixture:

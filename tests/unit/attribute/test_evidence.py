@@ -6,6 +6,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
+from unchaff.attribute.gaussians import ashman, posterior
 from unchaff.attribute.margin import Margin
 from unchaff.attribute.observe import MAX_FEATURES, Chunk, Walk, pooled
 from unchaff.attribute.published import AGGREGATES, Published
@@ -110,6 +111,12 @@ def test_pooling_keeps_the_finest_grid_that_fits(shape, width):
 def test_evidence_that_is_all_alike_is_nought():
     assert z_score(torch.full((5,), 0.1)).tolist() == [0.0] * 5
     assert z_score(torch.tensor([1.0, 3.0])).tolist() == [-1.0, 1.0]
+
+
+def test_one_number_makes_no_two_groups():
+    for total in (torch.full((50,), 0.1), 3.0 + 1e-7 * torch.randn(50, generator=Streams(0)("same"))):
+        assert posterior(total).tolist() == [0.5] * 50
+        assert ashman(total) == 0.0
 
 
 def test_disagreement_is_counted_among_the_clearer_half():
