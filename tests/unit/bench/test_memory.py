@@ -38,7 +38,7 @@ def test_more_than_the_limit_is_a_gate_not_met(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(memory, "BULKS", (replace(SMALL, limit=1),))
     row = memory.Weighed(
         key=memory.BULKS[0].key, setting="folder-small", command="", rows=1, size=1, seconds=1.0,
-        rows_per_second=1.0, peak=1, peak_resident=2, limit=1, auroc=None,
+        rows_per_second=1.0, peak=2, peak_resident=2, limit=1, auroc=None,
     )  # fmt: skip
     monkeypatch.setattr(memory, "weighed", lambda _bulk: row)
     assert app.main(["bench", "memory", "--out", str(tmp_path)]) == 3

@@ -62,6 +62,7 @@ def smaller(tmp_path_factory):
     return outcome, outcome.save(tmp_path_factory.mktemp("smaller") / "run")
 
 
+@pytest.mark.filterwarnings("ignore")  # of the exporters of torch
 @pytest.mark.parametrize("kind", ["torch", "onnx"])
 def test_the_program_is_smaller_answers_as_the_network_and_says_what_was_saved(runs, tmp_path, capsys, kind):
     if kind == "onnx":
