@@ -1,9 +1,11 @@
 """What every test runs under."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -18,7 +20,11 @@ from unchaff.streams import Streams
 from unchaff.train.initial import train_by
 from unchaff.train.recorder import Recorder
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 REPOSITORY = Path(__file__).parents[1]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 torch.set_num_threads(1)  # far faster on tiny tensors, and steady on a busy machine
 
@@ -145,3 +151,16 @@ def heard() -> Iterator[list[str]]:
     listener = Heard()
     with progress.shown_by(listener):
         yield listener.sentences
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """A real browser without a window, or a skip that says what is missing."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright (extra dev) is not installed")
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip(f"none of {', '.join(BROWSERS)} is on the PATH")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield opened
+        opened.close()

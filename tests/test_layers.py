@@ -11,11 +11,11 @@ LONGEST_FILE = 300
 
 # Each line may import the lines above it and its own folder; neighbours on a line know nothing of each other.
 LAYERS = (
-    ("errors", "streams", "progress"),
+    ("errors", "filled", "streams", "progress"),
     ("limits", "whole"),
     ("shards",),
     ("journal",),
-    ("extras", "packing"),
+    ("extras", "packing", "bounded", "features", "formulas"),
     ("samples", "tasks", "hub"),
     ("records",),
     ("interfaces",),
@@ -30,6 +30,7 @@ LAYERS = (
     ("evaluate",),
     ("runs",),
     ("report",),
+    ("review",),
     ("bench", "repaired"),
     ("api", "estimator"),
     ("exports",),

@@ -7,10 +7,11 @@ from pathlib import Path
 from torch import nn
 
 from unchaff.attribute.readout import Readout
-from unchaff.bench.start import check_module, fitting
+from unchaff.bench.start import fitting, module_of
 from unchaff.data.dataset import Data, samples_of
 from unchaff.hub import opened
 from unchaff.interfaces import Repair, checked
+from unchaff.methods.deciding import Deciding
 from unchaff.methods.heed import heeding
 from unchaff.methods.unlearn import Unlearn
 from unchaff.nets.adapt import bare
@@ -18,8 +19,9 @@ from unchaff.nets.hub import from_folder, is_of_hub
 from unchaff.partition.recorded import Recorded
 from unchaff.partition.transition import Transition
 from unchaff.recording.matching import matched
-from unchaff.records import Observed, Partition, Trained
-from unchaff.repaired import Repaired
+from unchaff.records import Decisions, Observed, Trained
+from unchaff.repaired import Repaired, Scored
+from unchaff.review.given import decisions_in
 from unchaff.runs.read import read
 from unchaff.runs.rebuilt import network
 from unchaff.samples import Samples
@@ -33,6 +35,7 @@ def repair(  # noqa: PLR0913  what to repair, and what is known of it
     method: Repair | None = None,
     holdout: Data | None = None,
     record: str | Path | None = None,
+    decisions: Decisions | str | Path | None = None,
     taps: Sequence[str] = (),
     seed: int = 0,
 ) -> Repaired:
@@ -49,6 +52,8 @@ def repair(  # noqa: PLR0913  what to repair, and what is known of it
         holdout: samples the network has not seen; their labels may be as noisy.
         record: that a `Recorder` wrote while the network, or another, was trained on these samples; it is
             weighed in where the method splits.
+        decisions: what a person decided about these samples, or the run folder where it was done with
+            `unchaff review`: kept, dropped or relabelled for certain; it calibrates the quality of the rest.
         taps: names of the layers whose inputs to judge samples by; found out by default.
         seed: same seed, same machine: same result on the CPU.
 
@@ -57,7 +62,7 @@ def repair(  # noqa: PLR0913  what to repair, and what is known of it
         `save(run)`.
 
     Raises:
-        ConfigError: the method is none, or makes no use of a record.
+        ConfigError: the method is none, or makes no use of a record; a class was dropped as a whole.
         DataError: the data cannot be learned from; the record is of other samples.
         ModelError: the network cannot take the data, or has no layer to read.
     """
@@ -70,7 +75,12 @@ def repair(  # noqa: PLR0913  what to repair, and what is known of it
     if record is not None:
         margins = matched(record, samples).record
         trained, repairing = replace(trained, record=margins), heeding(repairing, margins)
+    if decisions is not None:
+        given = decisions if isinstance(decisions, Decisions) else decisions_in(read(Path(decisions)))
+        repairing = Deciding(method=repairing, decisions=given)
     outcome = repairing(trained, observed, streams=Streams(seed))
+    if isinstance(repairing, Deciding):
+        observed = replace(observed, train=repairing.decisions.applied(samples))
     known = {**vars(outcome), "model": bare(outcome.model)}
     return Repaired(**known, trained=trained, observed=observed, method=repairing, seed=seed, beside=beside)
 
@@ -82,17 +92,18 @@ def score(
     record: str | Path | None = None,
     taps: Sequence[str] = (),
     seed: int = 0,
-) -> Partition:
+) -> Scored:
     """Judge every sample and leave the network, or that of a model folder, alone; arguments as of `repair`.
 
     Returns:
-        The split: `quality` in [0, 1] per id, higher is better, and who would be kept.
+        The split, a `Partition`: `quality` in [0, 1] per id, higher is better, and who would be kept.
     """
     samples = samples_of(train)
     trained = _trained(model, samples)
     trained = replace(trained, model=fitting(trained.model, samples, tuple(taps)), taps=tuple(taps))
     rule = Transition() if record is None else Recorded(record=matched(record, samples).record)
-    return rule(Readout()(trained, Observed(train=samples), streams=Streams(seed)))
+    split = rule(Readout()(trained, Observed(train=samples), streams=Streams(seed)))
+    return Scored(**vars(split), samples=samples, trained=trained)
 
 
 def load(run: str | Path, *, model: nn.Module | None = None) -> nn.Module:
@@ -107,9 +118,8 @@ def load(run: str | Path, *, model: nn.Module | None = None) -> nn.Module:
         ConfigError: units were taken out of it, and torch-pruning (extra structural) is not installed.
         ModelError: the weights do not fit, or `model` is no network.
     """
-    if model is not None:
-        check_module(model)
-    return network(read(Path(run)), plain=model)
+    plain = None if model is None else module_of(model)
+    return network(read(Path(run)), plain=plain)
 
 
 def _trained(model: nn.Module | Trained | str | Path, samples: Samples) -> Trained:
@@ -117,5 +127,5 @@ def _trained(model: nn.Module | Trained | str | Path, samples: Samples) -> Train
         return model
     if isinstance(model, str | Path):
         return Trained(model=from_folder(Path(model), samples).to(samples.device), pretrained=True)
-    check_module(model)
+    model = module_of(model)
     return Trained(model=model, pretrained=is_of_hub(model))

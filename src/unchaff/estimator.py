@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
-from unchaff.bench.start import check_module, fitting
+from unchaff.bench.start import fitting
 from unchaff.data import from_arrays
 from unchaff.errors import ConfigError
 from unchaff.interfaces import checked
@@ -123,7 +123,6 @@ class RepairedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         with streams.forked_global("init"):  # for modules that draw their weights when they first run
             is_made = isinstance(self.network, nn.Module)
             made = self.network if is_made else self.network(samples.kind.shape[0], samples.num_classes)
-            check_module(made)
             return fitting(made, samples)
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803, ANN401

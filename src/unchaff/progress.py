@@ -19,11 +19,19 @@ class Stage(Protocol):
 class Listener(Protocol):
     """Shows stages to a person."""
 
-    def begin(self, name: str, total: int) -> Stage:
-        """Start a stage of `total` units."""
+    def begin(self, name: str, total: int, unit: str) -> Stage:
+        """Start a stage of `total` units, such as samples or steps."""
         ...
 
     def end(self, stage: Stage) -> None:
+        """Finish it, also when an error ended it."""
+        ...
+
+    def enter(self, part: str) -> None:
+        """Start a part: all stages until it is left belong to it, and carry its name."""
+        ...
+
+    def leave(self, part: str) -> None:
         """Finish it, also when an error ended it."""
         ...
 
@@ -35,10 +43,16 @@ class Listener(Protocol):
 class Silent:
     """Shows nothing; the default."""
 
-    def begin(self, name: str, total: int) -> Stage:
+    def begin(self, name: str, total: int, unit: str) -> Stage:
         return self
 
     def end(self, stage: Stage) -> None:
+        pass
+
+    def enter(self, part: str) -> None:
+        pass
+
+    def leave(self, part: str) -> None:
         pass
 
     def say(self, text: str) -> None:
@@ -66,11 +80,13 @@ def shown_by(listener: Listener) -> Iterator[None]:
 @contextmanager
 def part(name: str) -> Iterator[None]:
     """Put this name before those of all stages inside the block: which control is running."""
-    token = _part.set(f"{name}: ")
+    listener, token = _listener.get(), _part.set(f"{name}: ")
+    listener.enter(name)
     try:
         yield
     finally:
         _part.reset(token)
+        listener.leave(name)
 
 
 def say(text: str) -> None:
@@ -79,10 +95,10 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def stage(name: str, total: int) -> Iterator[Stage]:
+def stage(name: str, total: int, unit: str = "samples") -> Iterator[Stage]:
     """Announce a stage; `total` and `advance` count the same units."""
     listener = _listener.get()
-    running = listener.begin(_part.get() + name, total)
+    running = listener.begin(_part.get() + name, total, unit)
     try:
         yield running
     finally:

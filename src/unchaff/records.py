@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -94,6 +95,43 @@ class Truth:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Decisions:
+    """What a person decided about some samples: certain for the repair, and never for the evaluation."""
+
+    ids: Ids = field(repr=False)  # sorted
+    kept: NDArray[np.bool_] = field(repr=False)  # False: dropped
+    labels: NDArray[np.int64] = field(repr=False)  # from now on
+    given: NDArray[np.int64] = field(repr=False)  # when it was decided
+    quality: NDArray[np.float64] = field(repr=False)  # that the run gave the given label; NaN where none did
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def is_relabelled(self) -> NDArray[np.bool_]:
+        """Which samples got another label."""
+        return self.kept & (self.labels != self.given)
+
+    @property
+    def is_right(self) -> NDArray[np.bool_]:
+        """Which given labels were right."""
+        return self.kept & (self.labels == self.given)
+
+    def about(self, ids: Ids) -> "Decisions":
+        """Return those about some samples."""
+        here = np.isin(self.ids, ids)
+        return Decisions(**{name: column[here] for name, column in vars(self).items()})
+
+    def applied(self, samples: Samples) -> Samples:
+        """Return all the samples, relabelled ones with their new label."""
+        here = self.about(samples.ids)
+        labels = samples.labels.clone()
+        rows = torch.from_numpy(np.searchsorted(samples.ids, here.ids)[here.kept])
+        labels[rows.to(labels.device)] = torch.from_numpy(here.labels[here.kept]).to(labels)
+        return samples.relabel(labels)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingRecord:
     """What a `Recorder` saw: the margin of the given label after each epoch."""
 
@@ -137,6 +175,24 @@ class Evidence:
     cost: Cost = field(default_factory=Cost)
 
 
+@dataclass(frozen=True)
+class Hump:
+    """One Gaussian of a mixture."""
+
+    share: float  # of the samples
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A mixture that a rule fitted to its evidence, and that evidence in bins, so that both can be drawn."""
+
+    edges: tuple[float, ...]  # of the bins, one more than there are counts
+    counts: tuple[int, ...]
+    humps: tuple[Hump, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Partition:
     """The decided split."""
@@ -148,6 +204,12 @@ class Partition:
     evidence: Mapping[str, Float[Tensor, " n"]] = field(default_factory=dict)  # the columns it was made from
     abstained: bool = False  # no evidence of noise: everything is kept
     reason: str = ""  # one sentence: why it abstained, or how it split
+    threshold: float | None = None  # quality above which the rule keeps; None: it draws no such line
+    fitted: Fitted | None = None  # the mixture it rests on; None: it rests on none
+
+    def __repr__(self) -> str:
+        found = f", {self.kept_share:.1%} kept, noise rate {self.noise_rate:.1%}" if len(self.ids) else ""
+        return f"{type(self).__name__}({len(self.ids)} samples{found})"
 
     @property
     def kept_ids(self) -> Ids:
@@ -202,6 +264,13 @@ class Outcome:
     modifications: tuple[str, ...] = ()  # ordered: what to redo to the plain network before loading weights
     notes: tuple[str, ...] = ()
     first: Partition | None = None  # the split after the first scoring, where there were several
+
+    def __repr__(self) -> str:
+        judged = "no sample judged" if self.partition is None else repr(self.partition)
+        units = f", {len(self.plan.units)} units pruned" if self.plan is not None and self.plan.units else ""
+        return (
+            f"{type(self).__name__}({type(self.model).__name__}, {judged}{units}, {self.cost.seconds:.1f} s)"
+        )
 
     @property
     def quality(self) -> dict[str, NDArray[np.generic]] | None:

@@ -102,6 +102,7 @@ class Samples:
     source: Source
     groups: Ids | None = None  # speaker or patient: never on both sides of a hold-out
     texts: NDArray[np.object_] | None = None  # of texts, to show them
+    columns: tuple[str, ...] = ()  # names of the columns of a table, to show them; empty where not known
     augmentation: Augmentation | None = None  # how training changes a batch; None: as its kind allows
 
     def __len__(self) -> int:

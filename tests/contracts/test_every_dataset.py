@@ -13,6 +13,7 @@ from PIL import Image
 from unchaff.data.frontends import from_json
 from unchaff.data.load import load
 from unchaff.data.options import Options
+from unchaff.errors import ConfigError
 
 LABELS = np.arange(8) % 2
 COLUMNS = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
@@ -124,6 +125,40 @@ def test_lazy_gives_the_same(spec):
         pytest.skip("built in: --lazy is refused")
     held, lazy = load(spec).train, load(spec, Options(lazy=True, workers=0)).train
     assert torch.equal(next(held.batches(8)).inputs, next(lazy.batches(8)).inputs)
+
+
+SETTINGS = {
+    "size": (16, 16),
+    "mirror": False,
+    "rate": 4000,
+    "seconds": 0.05,
+    "length": 2,
+    "mean": (0.5,),
+    "std": (0.5,),
+    "label_column": "label",
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_changes_what_is_read_or_is_refused(spec, name):
+    """None is taken and ignored."""
+    options = Options(**{name: SETTINGS[name]})
+    plain = load(spec).train
+    read, refused = None, ""
+    try:
+        read = load(spec, options).train
+    except ConfigError as error:
+        refused = str(error)
+    if read is None:
+        assert refused.startswith(f"{name} was given, but ")
+        return
+    if name == "label_column":
+        assert spec.endswith(("parquet", "csv", "tsv"))
+        return
+    differs = read.kind != plain.kind or not torch.equal(
+        next(read.batches(8)).inputs, next(plain.batches(8)).inputs
+    )
+    assert differs
 
 
 def test_the_first_rows_can_be_asked_for(spec):

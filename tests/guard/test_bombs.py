@@ -235,6 +235,15 @@ def test_weights_that_unpack_to_more_than_they_are_are_refused(tmp_path):
         load_weights(tmp_path / "bomb.pt")
 
 
+def test_weights_in_an_archive_of_several_disks_are_refused(tmp_path):
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "whole.pt")
+    whole = (tmp_path / "whole.pt").read_bytes()
+    disks = struct.pack("<4sLQL", b"PK\x06\x07", 1, 0, 2)
+    (tmp_path / "part.pt").write_bytes(whole[:-22] + disks + whole[-22:])
+    with pytest.raises(ModelError, match=r"part.pt is a broken archive \(.*disks.*\)"):
+        load_weights(tmp_path / "part.pt")
+
+
 @pytest.mark.parametrize("label", [10_000, 10**12, 2**62])
 @pytest.mark.parametrize("suffix", ["npz", "csv", "parquet"])
 def test_a_label_of_billions_makes_no_billions_of_classes(tmp_path, label, suffix):

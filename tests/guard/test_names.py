@@ -105,7 +105,7 @@ def test_a_failure_prints_and_keeps_no_control_characters(monkeypatch, tmp_path,
     def fail(*_):
         raise RuntimeError(ESCAPE)
 
-    monkeypatch.setattr("unchaff.cli.examination.lines", fail)
+    monkeypatch.setattr("unchaff.cli.examination.sections", fail)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert app.main(["doctor"]) == 2
     assert r"RuntimeError: \x1b[2J" in shown(capsys)
@@ -119,12 +119,17 @@ def test_stages_and_bars_print_no_control_characters(capsys):
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(force_terminal=False)) as bars:
-        shower = show.Bars(bars)
-        shower.end(shower.begin(f"{TITLE}{MARKED}", 1))
+    console = Console(force_terminal=False)
+    with Progress(*show._columns(console), console=console) as bars:
+        shower = show.Bars(show._printer(console), tells_parts=True, bars=bars)
+        stage = shower.begin(f"{TITLE}{MARKED}", 1, "samples")
+        console.print(bars.get_renderable())
+        shower.end(stage)
         shower.say(f"{ESCAPE}{MARKED}")
     shower = show.Lines(show._say)
-    shower.end(shower.begin(ESCAPE, 1))
+    shower.end(shower.begin(ESCAPE, 1, "samples"))
+    shower.enter(TITLE)
+    shower.leave(TITLE)
     shower.say(TITLE)
     assert MARKED in shown(capsys)
 

@@ -103,3 +103,8 @@ def test_a_name_that_is_no_text_is_named(pictures):
         pytest.skip("this file system takes UTF-8 only")
     with pytest.raises(DataError, match=r"The name b'a/\\xff.png' in .* is not UTF-8\. Rename it\."):
         load(str(pictures))
+
+
+@pytest.mark.parametrize("path", ["a\0b.png", "x" * 5000 + ".png"], ids=["null", "long"])
+def test_what_no_file_can_be_called_is_left_out(table, path):
+    assert table(path) == {3: f"{path[:80]!r} is no name of a file"}

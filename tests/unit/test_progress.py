@@ -7,8 +7,8 @@ class Notes:
     def __init__(self):
         self.seen = []
 
-    def begin(self, name, total):
-        self.seen.append((name, total))
+    def begin(self, name, total, unit):
+        self.seen.append((name, total, unit))
         return self
 
     def advance(self, count=1):
@@ -16,6 +16,12 @@ class Notes:
 
     def end(self, stage):
         self.seen.append("end")
+
+    def enter(self, part):
+        self.seen.append(f"enter {part}")
+
+    def leave(self, part):
+        self.seen.append(f"leave {part}")
 
     def say(self, text):
         self.seen.append(text)
@@ -26,7 +32,7 @@ def test_the_listener_hears_a_stage():
     with progress.shown_by(notes), progress.stage("score", 3) as stage:
         stage.advance()
         stage.advance(2)
-    assert notes.seen == [("score", 3), 1, 2, "end"]
+    assert notes.seen == [("score", 3, "samples"), 1, 2, "end"]
 
 
 def fail_inside(notes):
@@ -54,8 +60,9 @@ def test_a_part_names_its_stages_and_a_sentence_arrives_at_once():
     notes = Notes()
     with progress.shown_by(notes):
         progress.say("found")
-        with progress.part("retrain"), progress.stage("train", 1):
+        with progress.part("retrain"), progress.stage("train", 1, "steps"):
             pass
         with progress.stage("train", 1):
             pass
-    assert notes.seen == ["found", ("retrain: train", 1), "end", ("train", 1), "end"]
+    inside = ["enter retrain", ("retrain: train", 1, "steps"), "end", "leave retrain"]
+    assert notes.seen == ["found", *inside, ("train", 1, "samples"), "end"]

@@ -8,25 +8,44 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
+from unchaff.records import Fitted, Hump
+
 FITTED_ON = 1_000_000  # numbers
+BINS = 40  # of the evidence, to be drawn
 SAME = 1e-5  # of their size: how far rounding (float32) may set equal numbers apart
 
 
 def posterior(total: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-    """Return the probability of the upper component, never falling as the evidence rises.
+    """Return the probability of the upper component; see `separated`."""
+    return separated(total)[0]
+
+
+def separated(total: Float[Tensor, " n"]) -> tuple[Float[Tensor, " n"], Fitted | None]:
+    """Return the probability of the upper component, never falling as the evidence rises, and the mixture.
 
     Of more than `FITTED_ON` numbers, as many that are evenly spaced in their order are fitted to. A half
-    for all where all are the same number.
+    for all, and no mixture, where all are the same number.
     """
     every = total.double().numpy()
     values = thinned(every)
     if _is_one_number(values):
-        return torch.full_like(total, 0.5, dtype=torch.float32)
+        return torch.full_like(total, 0.5, dtype=torch.float32), None
     mixture = _two_components(values, floor=1e-6 * float(values.var()))
     upper = int(mixture.means_[:, 0].argmax())
     raw = mixture.predict_proba(values[:, None])[:, upper]
     curve = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(values, raw)
-    return torch.from_numpy(curve.predict(every)).float()
+    return torch.from_numpy(curve.predict(every)).float(), _described(mixture, every)
+
+
+def _described(mixture: GaussianMixture, every: NDArray[np.float64]) -> Fitted:
+    """Return the mixture and all evidence in bins; a few numbers far out do not flatten the picture."""
+    low, high = np.quantile(every, [0.001, 0.999])
+    edges = np.linspace(low, max(high, low + 1e-9), BINS + 1)
+    counts = np.histogram(every.clip(edges[0], edges[-1]), bins=edges)[0]
+    widths = np.sqrt(mixture.covariances_[:, 0, 0])
+    parts = zip(mixture.weights_, mixture.means_[:, 0], widths, strict=True)
+    humps = sorted((Hump(*map(float, part)) for part in parts), key=lambda hump: hump.mean)
+    return Fitted(tuple(edges.tolist()), tuple(counts.tolist()), tuple(humps))
 
 
 def thinned(values: NDArray[np.float64]) -> NDArray[np.float64]:

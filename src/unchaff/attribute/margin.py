@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from unchaff import progress
+from unchaff.filled import Filled
 from unchaff.nets.flops import count
 from unchaff.nets.hooks import in_eval_mode
 from unchaff.nets.looking import looked_at
@@ -32,7 +33,7 @@ class Margin:
         started = time.perf_counter()
         samples = observed.train
         generator = streams("margin", samples.device)
-        total, suggested = [], []
+        total, suggested = Filled(len(samples)), Filled(len(samples))
         model = trained.model
 
         def answered(batch: Batch) -> tuple[Tensor, Tensor]:
@@ -47,18 +48,17 @@ class Margin:
 
         with progress.stage("score", len(samples)) as shown, in_eval_mode(model), torch.no_grad():
             for margins, guesses in looked_at(samples, answered, size=256, name="score"):
-                total.append(margins)
-                suggested.append(guesses)
+                total.add(margins)
+                suggested.add(guesses)
                 shown.advance(len(margins))
         flops = count(model, next(samples.batches(2)).inputs).forward
         forward = len(samples) * (self.draws or len(samples.kind.views))
-        margins = torch.cat(total)
         return Evidence(
             ids=samples.ids,
             labels=samples.labels.cpu(),
-            total=margins,
-            columns={"margin": margins},
-            suggested=torch.cat(suggested),
+            total=total.rows,
+            columns={"margin": total.rows},
+            suggested=suggested.rows,
             cost=Cost(time.perf_counter() - started, forward, flops * forward).as_stage("score"),
         )
 

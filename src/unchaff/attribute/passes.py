@@ -11,6 +11,7 @@ from torch import Tensor
 
 from unchaff import journal
 from unchaff.attribute.observe import Chunk, Walk
+from unchaff.filled import Filled
 from unchaff.journal import Entry, Journal, State
 from unchaff.shards import HELD, Columns, Scratch, Shelved
 
@@ -74,15 +75,11 @@ def noted(walk: Walk, look: Callable[[Chunk], Columns]) -> Noted:
 
 
 class _Notes:
-    """Numbers of each sample: those in memory, and the shards they were written to.
-
-    What is held has its place from the start: thousands of small pieces, kept from between batches that
-    come and go, would keep the memory of those from being used again.
-    """
+    """Numbers of each sample: those in memory, and the shards they were written to."""
 
     def __init__(self, entry: Entry, count: int, *, wide: bool) -> None:
         self._entry, self._count, self._wide = entry, count, wide
-        self._held: dict[str, Tensor] = {}  # of all samples, filled so far
+        self._held: dict[str, Filled] = {}
         self._fresh: list[Columns] = []  # of what is not held: not in a shard yet
         self._written = 0  # samples in the shards
         self._files: list[Path] = []
@@ -111,7 +108,7 @@ class _Notes:
         """Return all columns; those left in shards read from there."""
         if self._fresh:
             self._write()
-        held = {name: each[: self.rows] for name, each in self._held.items()}
+        held = {name: each.rows for name, each in self._held.items()}
         ends, all_rows = np.array(self._ends, dtype=np.int64), np.arange(self.rows)
         left = {
             name: Shelved(name, width, tuple(self._files), ends, all_rows, scratch)
@@ -123,17 +120,14 @@ class _Notes:
 
     def _take(self, columns: Columns) -> None:
         self._widths = {name: each[:1].numel() for name, each in columns.items()}
-        end = self.rows + len(next(iter(columns.values())))
         for name, each in columns.items():
             if each.dim() == 1 or not self._wide:
-                if name not in self._held:
-                    self._held[name] = each.new_empty((self._count, *each.shape[1:]))
-                self._held[name][self.rows : end] = each
-        self.rows = end
+                self._held.setdefault(name, Filled(self._count)).add(each)
+        self.rows += len(next(iter(columns.values())))
 
     def _write(self) -> None:
         shard = {
-            name: self._held[name][self._written : self.rows]
+            name: self._held[name].rows[self._written :]
             if name in self._held
             else torch.cat([each[name] for each in self._fresh])
             for name in self._widths

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from unchaff import progress
 from unchaff.errors import ConfigError, ModelError
+from unchaff.filled import Filled
 from unchaff.nets.flops import count
 from unchaff.nets.hooks import in_eval_mode
 from unchaff.nets.looking import looked_at
@@ -62,12 +63,12 @@ class Published:
             gradient = AGGREGATES[self.aggregate](jacobian, logits, batch.labels)
             return (gradient * output).abs().cpu()
 
-        parts = []
+        found = Filled(len(samples))
         with progress.stage("score", len(samples)) as shown, in_eval_mode(model):
             for part in looked_at(samples, attribution, size=256, name="score"):
-                parts.append(part)
+                found.add(part)
                 shown.advance(len(part))
-        units = torch.cat(parts)
+        units = found.rows
         total = units.sum(1) * (-1 if self.aggregate == "loss" else 1)
         cost = Cost(time.perf_counter() - started, len(samples), flops * len(samples))
         return Evidence(

@@ -14,12 +14,13 @@ from unchaff.attribute.gaussians import ashman, posterior
 from unchaff.attribute.observe import Chunk, Walk
 from unchaff.attribute.passes import added, noted
 from unchaff.attribute.readout import Readout
+from unchaff.filled import Filled
 from unchaff.records import Evidence, Observed, Trained
 from unchaff.streams import Streams
 
 DIRECTIONS = 20  # principal components that are searched
 LIMIT = 10_000  # samples the directions are found on
-APART_COLUMNS = 3.0  # Ashman's D of the distances of columns; long-tailed ones reach 2.1 without noise
+APART_COLUMNS = 3.0  # Ashman's D of the distances of columns; long-tailed ones pass 2 without noise
 MOST = 0.75  # of the inputs can be unlike the others
 
 
@@ -139,10 +140,9 @@ class _Moments:
     """Sums over the samples so far, and the statistics of every so-manieth."""
 
     def __init__(self, classes: int, count: int, *, every: int) -> None:
-        self._classes, self._room, self._every = classes, -(-count // every), every
+        self._classes, self._every = classes, every
         self._sums: dict[str, Tensor] = {}
-        self._some = self._given = torch.empty(0)  # filled so far; small pieces would pin large batches
-        self._taken = 0
+        self._some, self._given = (Filled(-(-count // every)) for _ in range(2))
         self._has_channels = False
 
     def add(self, chunk: Chunk) -> None:
@@ -158,31 +158,24 @@ class _Moments:
         }
         self._sums = {name: self._sums[name] + each if self._sums else each for name, each in here.items()}
         chosen = torch.from_numpy(chunk.rows % self._every == 0)
-        self._take(moments[chosen], labels[chosen])
+        self._some.add(moments[chosen])
+        self._given.add(labels[chosen])
         self._has_channels = chunk.has_channels
-
-    def _take(self, some: Tensor, given: Tensor) -> None:
-        if not len(self._some):
-            self._some = some.new_empty((self._room, some.shape[1]))
-            self._given = given.new_empty(self._room)
-        end = self._taken + len(some)
-        self._some[self._taken : end], self._given[self._taken : end] = some, given
-        self._taken = end
 
     def state(self) -> dict[str, Tensor]:
         """Return all that was taken in."""
         return {
             **self._sums,
-            "some": self._some[: self._taken],
-            "given": self._given[: self._taken],
+            "some": self._some.rows,
+            "given": self._given.rows,
             "has_channels": torch.tensor(self._has_channels),
         }
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from such a state."""
         apart = ("some", "given", "has_channels")
-        self._taken = 0
-        self._take(state["some"], state["given"])
+        self._some.add(state["some"])
+        self._given.add(state["given"])
         self._has_channels = bool(state["has_channels"])
         self._sums = {name: each for name, each in state.items() if name not in apart}
 
@@ -194,6 +187,5 @@ class _Moments:
         ridge = 1e-6 * covariance.diagonal().mean().clamp_min(1e-12)
         precision = torch.linalg.inv(covariance + ridge * torch.eye(len(mean), dtype=torch.float64))
         class_means = sums["sums"] / sums["counts"].clamp_min(1)[:, None]
-        some, given = self._some[: self._taken], self._given[: self._taken]
-        centred = some - class_means[given]
+        centred = self._some.rows - class_means[self._given.rows]
         return Statistics(mean, precision, class_means, centred, self._has_channels)

@@ -11,12 +11,15 @@ from unchaff import noise as noises
 from unchaff.attribute.readout import Readout
 from unchaff.bench.contenders import with_budget
 from unchaff.bench.controls import Controls, chosen
+from unchaff.bench.notes import notes_of
+from unchaff.bench.reviewed import Reviewed
 from unchaff.bench.start import start
 from unchaff.data import Loaded, Options, hold_out, load, load_like
 from unchaff.data.write import read_truth
 from unchaff.errors import ConfigError, DataError
 from unchaff.evaluate.accuracy import score
 from unchaff.evaluate.calibration import calibrate
+from unchaff.evaluate.curves import inspect
 from unchaff.evaluate.detection import detect
 from unchaff.evaluate.metrics import ON_HOLDOUT, ON_TEST, Control, Measured
 from unchaff.hub import opened
@@ -24,7 +27,6 @@ from unchaff.interfaces import Repair
 from unchaff.methods import METHODS
 from unchaff.methods.heed import heeding
 from unchaff.partition.extend import extended
-from unchaff.partition.keep import starved
 from unchaff.partition.recorded import Recorded
 from unchaff.partition.transition import Transition
 from unchaff.recording.matching import Matched, matched
@@ -55,6 +57,7 @@ class Cell:
     method: str = "unlearn"
     budget: float | None = None  # None: the method's own
     controls: Controls = "quick"
+    decisions: Path | None = None  # run folder with what a person decided; data and network are its own
     holdout: float = 0.1  # where there is no test set
     device: str = "auto"
     seed: int = 0
@@ -70,6 +73,7 @@ class Material:
     truth: Truth | None
     beside: Mapping[str, bytes] = field(default_factory=dict)  # files of the model folder, as they were read
     recorded: Matched | None = None
+    reviewed: Reviewed | None = None
 
     @property
     def measured_on(self) -> str:
@@ -143,6 +147,7 @@ def gather(cell: Cell, *, streams: Streams) -> Material:
         truth=truth,
         beside={} if folder is None else opened(folder).beside(),
         recorded=recorded,
+        reviewed=None if cell.decisions is None else Reviewed.of(cell.decisions, loaded.train),
     )
 
 
@@ -153,12 +158,17 @@ def run(cell: Cell) -> Result:
     if material.recorded is not None:
         method = heeding(method, material.recorded.record)
     spec, trained = _begun(cell, material, streams=streams)
-    outcome = method(trained, material.observed, streams=streams)
-    controls = {}
-    for name, control in chosen(cell.controls, method, outcome, material.truth).items():
-        with progress.part(name):
-            controls[name] = control(trained, material.observed, streams=streams)
+    outcome = _heard(method, material)(trained, material.observed, streams=streams)
+    wanted, controls = chosen(cell.controls, method, outcome, material.truth), {}
+    for place, (name, control) in enumerate(wanted.items(), start=1):
+        with progress.part(f"control {place} of {len(wanted)}, {name}"):
+            controls[name] = _heard(control, material)(trained, material.observed, streams=streams)
     return _measured(cell, spec, material, trained, outcome, controls)
+
+
+def _heard(method: Repair, material: Material) -> Repair:
+    """Return the method with what a person decided, which controls get too: all compare on equal data."""
+    return method if material.reviewed is None else material.reviewed.heard_by(method)
 
 
 def _begun(cell: Cell, material: Material, *, streams: Streams) -> tuple[str, Trained]:
@@ -201,12 +211,14 @@ def _measured(
     controls: dict[str, Outcome] | None,
 ) -> Result:
     """Measure all networks on the same data, and the split against the truth where it is known."""
-    test, truth, split = material.test, material.truth, outcome.partition
-    detection = calibration = first = None
-    if split is not None and truth is not None:
-        about = truth.select(split.ids)
-        detection, calibration = detect(split, about), calibrate(split, about)
-        first = None if outcome.first is None else detect(outcome.first, about)
+    test, truth = material.test, material.truth
+    detection = calibration = curve = first = None
+    judged, earlier = _judged(outcome.partition, material), _judged(outcome.first, material)
+    if judged is not None and truth is not None:
+        about = truth.select(judged.ids)
+        detection, calibration = detect(judged, about), calibrate(judged, about)
+        curve = inspect(judged, about)
+        first = None if earlier is None else detect(earlier, about)
     measured = Measured(
         before=score(trained.model, test),
         after=None if controls is None else score(outcome.model, test),
@@ -218,9 +230,12 @@ def _measured(
         detection=detection,
         first_detection=first,
         calibration=calibration,
+        curve=curve,
         full=full_cost(trained, material.observed.train),
         full_is_estimated=trained.recipe is None,
     )
+    if material.reviewed is not None:
+        material = _relabelled(material, material.reviewed)
     whole = _whole(trained, outcome, material)
     return Result(
         cell=cell,
@@ -229,8 +244,12 @@ def _measured(
         trained=trained,
         outcome=whole,
         measured=measured,
-        notes=(*material.loaded.notes, *_notes(cell, material), *outcome.notes, *_starved(whole, material)),
+        notes=tuple(notes_of(cell, material, outcome, whole.partition)),
     )
+
+
+def _judged(split: Partition | None, material: Material) -> Partition | None:
+    return split if split is None or material.reviewed is None else material.reviewed.undecided(split)
 
 
 def _whole(trained: Trained, outcome: Outcome, material: Material) -> Outcome:
@@ -241,28 +260,14 @@ def _whole(trained: Trained, outcome: Outcome, material: Material) -> Outcome:
         return outcome
     repaired = replace(trained, model=outcome.model)
     split, cost = extended(split, repaired, material.observed.train, holdout)
+    split = split if material.reviewed is None else material.reviewed.imposed(split)
     return replace(outcome, partition=split, cost=outcome.cost + cost)
 
 
-def _starved(outcome: Outcome, material: Material) -> list[str]:
-    split, samples = outcome.partition, material.loaded.train
-    return [] if split is None else starved(split.kept, samples.labels.cpu(), samples.class_names)
-
-
-def _notes(cell: Cell, material: Material) -> list[str]:
-    notes = [] if material.recorded is None else [material.recorded.said]
-    if material.truth is not None and cell.noise != "none":
-        rate = noises.realised(material.truth, material.loaded.train).rate
-        notes.append(
-            f"Planted {cell.noise}: {rate:.2%} of the {len(material.loaded.train)} samples are noisy."
-        )
-    was_trained = cell.weights is not None or cell.options.hub is not None
-    if was_trained and material.observed.holdout is not None:
-        notes.append(
-            "No test data were given, and the network may have been trained on the samples held out here: "
-            "its accuracy before the repair may be flattered."
-        )
-    return notes
+def _relabelled(material: Material, reviewed: Reviewed) -> Material:
+    """Return the data as a person left them; what is measured on stays as it is."""
+    loaded = replace(material.loaded, train=reviewed.decisions.applied(material.loaded.train))
+    return replace(material, loaded=loaded, observed=reviewed.applied(material.observed))
 
 
 def _known(truth: Truth, train: Samples) -> Truth:

@@ -7,7 +7,7 @@ from unchaff.bench.rows import Row
 from unchaff.bench.suites import PACK, Setting
 from unchaff.bench.summary import Line, Spread, summarised
 from unchaff.report.charts import accuracy_against_cost
-from unchaff.report.views import BenchView, GroundView, Rung, Table
+from unchaff.report.views import ComparisonView, GroundView, Rung, Table
 from unchaff.report.words import MINUS
 
 OURS = "unlearn"
@@ -30,7 +30,7 @@ SPLITS = (
 DETECTORS = ("detector", "seeds", "AUROC", "missed at rate, %", "F1", "cost share", "seconds")
 
 
-def view(suite: str, settings: Sequence[Setting], rows: Sequence[Row], file: Path) -> BenchView:
+def view(suite: str, settings: Sequence[Setting], rows: Sequence[Row], file: Path) -> ComparisonView:
     """Return all the page of a suite shows; settings without a row are named as not measured."""
     grounds = tuple(ground(setting, rows) for setting in settings if _of(setting, rows))
     missing = [setting.name for setting in settings if not _of(setting, rows)]
@@ -43,7 +43,7 @@ def view(suite: str, settings: Sequence[Setting], rows: Sequence[Row], file: Pat
     if missing:
         notes.append(f"Not yet measured: {', '.join(missing)}.")
     latest = max((str(row.made.get("when", "")) for row in rows), default="")
-    return BenchView(
+    return ComparisonView(
         title=f"unchaff bench {suite}",
         created=latest.replace("T", " ").replace("+00:00", " UTC"),
         sentence=f"{len(rows)} measurements on {len(grounds)} of {len(settings)} settings",

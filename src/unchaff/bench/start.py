@@ -41,15 +41,14 @@ def start(cell: "Cell", samples: Samples, *, streams: Streams) -> tuple[str, Tra
     return spec, Trained(model=model.eval(), initial=initial, pretrained=is_of_folder)
 
 
-def fitting(model: nn.Module, samples: Samples, taps: tuple[str, ...] = ()) -> nn.Module:
+def fitting(model: object, samples: Samples, taps: tuple[str, ...] = ()) -> nn.Module:
     """Return a copy that maps batches of these samples to logits.
 
     Raises:
         ModelError: it is no network that can be changed, its outputs are probabilities or cannot hold the
             labels, or it has no layer to read.
     """
-    check_module(model)
-    taking = _taking(model, samples)
+    taking = _taking(module_of(model), samples)
     example = next(samples.batches(2)).inputs
     points_of(taking, example, depth=1.0, taps=taps)
     with in_eval_mode(taking), torch.no_grad():
@@ -67,8 +66,8 @@ def fitting(model: nn.Module, samples: Samples, taps: tuple[str, ...] = ()) -> n
     return taking
 
 
-def check_module(model: object) -> None:
-    """Refuse what is no network whose layers can be read and changed.
+def module_of(model: object) -> nn.Module:
+    """Return what was given, if it is a network whose layers can be read and changed.
 
     Raises:
         ModelError: it is no module, or a compiled program.
@@ -84,6 +83,7 @@ def check_module(model: object) -> None:
             f"{what} was made by torch.jit, and its layers can be neither read nor changed. Give the module "
             "it was traced or scripted from."
         )
+    return model
 
 
 def _taking(model: nn.Module, samples: Samples) -> nn.Module:

@@ -2,20 +2,20 @@
 
 import hashlib
 import json
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import nn
 
 from unchaff import progress
 from unchaff.bench import contenders
 from unchaff.bench.cell import Cell, Material, gather
 from unchaff.bench.detectors import detector
 from unchaff.bench.networks import finished
+from unchaff.bench.only import matching
 from unchaff.bench.rows import Results, Row, made, packed
 from unchaff.bench.suites import PACK, Setting
 from unchaff.data import Options
@@ -25,7 +25,7 @@ from unchaff.evaluate.accuracy import score
 from unchaff.evaluate.calibration import calibrate
 from unchaff.evaluate.cost import share
 from unchaff.evaluate.detection import Detection, detect
-from unchaff.nets import flops
+from unchaff.prune.sizes import Size
 from unchaff.records import Cost, Partition, Trained
 from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
@@ -73,10 +73,6 @@ def planned(settings: Sequence[Setting], *, only: str = "", seeds: Sequence[int]
     Raises:
         ConfigError: the expression is none, or leaves nothing.
     """
-    try:
-        wanted = re.compile(only)
-    except re.error as error:
-        raise ConfigError(f"--only {only!r} is no regular expression ({error}).") from error
     todo = [
         Todo(setting=setting, name=name, seed=seed, is_detector=is_detector)
         for setting in settings
@@ -84,11 +80,8 @@ def planned(settings: Sequence[Setting], *, only: str = "", seeds: Sequence[int]
         for names, is_detector in ((setting.contenders, False), (setting.detectors, True))
         for name in names
     ]
-    chosen = [each for each in todo if wanted.search(str(each))]
-    if not chosen:
-        names = ", ".join(setting.name for setting in settings)
-        raise ConfigError(f"--only {only!r} leaves no row. Rows are SETTING/NAME/SEED, of {names}.")
-    return chosen
+    names = ", ".join(setting.name for setting in settings)
+    return matching(only, todo, known=f"SETTING/NAME/SEED, of {names}")
 
 
 def run(
@@ -134,8 +127,8 @@ class Ground:
     def cell(self) -> Cell:
         """The same as `unchaff repair` would run."""
         setting, noise = self.setting, self.setting.noise
-        needs_none = setting.data == "digits" or is_factory(setting.data)
-        data = setting.data if needs_none else str(self._pack())
+        is_made = setting.data == "digits" or is_factory(setting.data)
+        data = setting.data if is_made else str(self._pack())
         if PACK in noise:
             noise = noise.replace(PACK, str(self._pack()))
         return Cell(
@@ -207,7 +200,7 @@ class Ground:
 
     def _size(self, model: nn.Module) -> dict[str, float]:
         example = next(self.material.observed.train.batches(2)).inputs
-        before, after = (_weight(each, example) for each in (self.trained.model, model))
+        before, after = (asdict(Size.of(each, example)) for each in (self.trained.model, model))
         return {name: after[name] / before[name] for name in before}
 
     def _detected(self, todo: Todo) -> Row:
@@ -247,11 +240,6 @@ class Ground:
             made=made(self.material.observed.train.device),
             **more,  # type: ignore[arg-type]
         )
-
-
-def _weight(model: nn.Module, example: Tensor) -> dict[str, float]:
-    parameters = sum(each.numel() for each in model.parameters())
-    return {"parameters": parameters, "flops": flops.forward(model, example)}
 
 
 def _numbers(detection: Detection | None, *, ranks_only: bool) -> dict[str, object] | None:

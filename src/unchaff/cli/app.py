@@ -5,16 +5,19 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from contextlib import nullcontext
 from enum import IntEnum
 from typing import Annotated
 
 import typer
 
-from unchaff.cli import bench, doctor, export, inject, repair, score
+from unchaff.cli import bench, doctor, export, inject, repair, report, review, score, usage
 from unchaff.cli.command import TYPED, takes
 from unchaff.cli.installed import version
-from unchaff.cli.said import say, visible_lines
+from unchaff.cli.said import apart, say, say_object, spelled_out, visible_lines
 from unchaff.errors import UnchaffError, Unfinished
+
+JSON, HELP = "--json", {"--help", "-h"}
 
 
 class Exit(IntEnum):
@@ -27,17 +30,24 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
 COMMANDS = {
     "repair": repair,
     "score": score,
+    "review": review,
     "inject": inject,
+    "report": report,
     "export": export,
     "bench": bench,
     "doctor": doctor,
 }
 for name, module in COMMANDS.items():
-    app.command(name)(takes(module.Options)(module.command))
+    app.command(name, epilog=f"\b\nExample:\n  {module.EXAMPLE}")(takes(module.Options)(module.command))
 
 
 def _print_version(wanted: bool) -> bool:
@@ -67,34 +77,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     TYPED.set(tuple(words))
+    spelled_out()
+    with apart() if JSON in words and not HELP.intersection(words) else nullcontext():
+        return int(_run(words))
+
+
+def _run(words: list[str]) -> int:
     try:
         code = app(args=words, prog_name="unchaff", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         code = Exit.INTERRUPTED
     except Unfinished as error:
-        say(f"Interrupted; {error}", err=True)
-        return int(Exit.INTERRUPTED)
+        return _end(words, Exit.INTERRUPTED, f"Interrupted; {error}")
     except Exception as error:  # noqa: BLE001  the last place where anything can be said about it
-        return _explain(error, debug="--debug" in words)
+        return _explain(words, error)
     if code == Exit.INTERRUPTED:
-        say("Interrupted; nothing was written.", err=True)
+        return _end(words, Exit.INTERRUPTED, "Interrupted; nothing was written.")
     return int(code or Exit.DONE)
 
 
-def _explain(error: Exception, *, debug: bool) -> Exit:
+def _end(words: list[str], code: Exit, sentence: str) -> Exit:
+    """Say how it ended: on standard error and, where an object was asked for, as one."""
+    say(sentence, err=True)
+    if JSON in words:
+        say_object({"error": sentence.removeprefix("Error: "), "exit_code": int(code)})
+    return code
+
+
+def _explain(words: list[str], error: Exception) -> Exit:
+    debug = "--debug" in words
     if debug:
         sys.stderr.write(_traceback(error))
-    usage = getattr(error, "format_message", None)  # of the option parser, whose own code would be 2
-    if usage is not None:
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else "unchaff"
-        say(f"{usage().rstrip('.')}. See {command} --help.", err=True)
-        return Exit.WRONG_USE
+    wrong_use = usage.sentence(error)
+    if wrong_use is not None:
+        return _end(words, Exit.WRONG_USE, wrong_use)
     if isinstance(error, UnchaffError):
-        say(f"Error: {' '.join(str(error).split())}", err=True)
-        return Exit.WRONG_USE
+        return _end(words, Exit.WRONG_USE, f"Error: {' '.join(str(error).split())}")
     said = " ".join(str(error).split())[:300]
-    say(f"The run failed: {type(error).__name__}: {said}", err=True)
+    _end(words, Exit.FAILED, f"The run failed: {type(error).__name__}: {said}")
     if not debug:
         say(f"{_keep_traceback(error)}--debug prints it.", err=True)
     return Exit.FAILED

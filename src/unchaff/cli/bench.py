@@ -8,11 +8,14 @@ from typer import Argument, Option
 
 from unchaff.cli import options
 
+EXAMPLE = "unchaff bench smoke --list"
+OUT_OF_RANGE = 3  # exit code
+RESULTS = "results.jsonl"
 Suite = Literal["smoke", "cpu", "gpu", "ablations", "memory"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(options.Common):
+class Options(options.Answering):
     """What `bench` takes."""
 
     suite: Annotated[Suite, Argument(help="smoke or memory (minutes), cpu, gpu or ablations (hours).")]
@@ -33,9 +36,17 @@ class Options(options.Common):
     device: Annotated[options.Device, Option(help="Where to compute.")] = "auto"
     list_rows: Annotated[bool, Option("--list", help="Say what would be run, and what is there.")] = False
 
+    @property
+    def folder(self) -> Path:
+        """Of results and page."""
+        return self.out or Path("bench") / self.suite
+
 
 def command(given: Options) -> int:
-    """Run the published comparisons; what was measured before is not run again."""
+    """Run the published comparisons.
+
+    What was measured before is not run again.
+    """
     from unchaff.cli import measuring, weighing
 
     if given.suite == "memory":

@@ -8,6 +8,8 @@ import typer
 from unchaff.cli import options
 from unchaff.cli.said import say
 
+EXAMPLE = "unchaff doctor digits --model small-cnn"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options(options.Network):
@@ -21,8 +23,14 @@ def command(given: Options) -> int:
 
     Prints environment, data and network, times two batches, and estimates time and memory of a repair.
     """
-    from unchaff.cli import examination
+    from unchaff.cli import answer, examination, show
 
-    for line in examination.lines(given, given.data):
-        say(line)
-    return 0
+    found = []
+    with show.stages(quiet=given.quiet):
+        for section in examination.sections(given, given.data):
+            found.append(section)
+            if not given.json and not given.quiet:
+                for line in (section.name, *(f"  {line}" for line in section.lines)):
+                    say(line)
+    content = {section.name.lower(): section.facts for section in found}
+    return answer.give(given, answer.Answer(content=content, tell=lambda: None))

@@ -1,11 +1,11 @@
-"""What `doctor` finds, line by line."""
+"""What `doctor` finds, part by part."""
 
 import os
 import platform
 import shutil
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from itertools import islice
 
 import torch
@@ -16,6 +16,7 @@ from unchaff.bench.start import fitting
 from unchaff.cli import options, twins
 from unchaff.cli.installed import version
 from unchaff.cli.reading import reading
+from unchaff.cli.words import duration
 from unchaff.data import Loaded, load
 from unchaff.nets.build import build, default_net
 from unchaff.nets.taps import find_layers, reading_points
@@ -31,29 +32,53 @@ BUDGET = 0.25  # a repair's default share of one full training
 GIB, MIB = 2**30, 2**20
 
 
-def lines(given: options.Network, data: str) -> Iterator[str]:
-    """Yield what is found; each stage is said before the next one starts."""
+@dataclass(frozen=True)
+class Section:
+    """One part of what is found: numbers for programs, lines for people."""
+
+    name: str
+    facts: Mapping[str, object]
+    lines: tuple[str, ...]
+
+
+def sections(given: options.Network, data: str) -> Iterator[Section]:
+    """Yield what is found; each part can be said before the next one is looked at."""
     device = device_of(given.device)
-    yield from environment(device)
+    yield environment(device)
     loaded = load(data, reading(given))
-    yield from about_data(loaded)
+    yield about_data(loaded)
     samples = loaded.train.to(device)
     model = fitting(build(given.model or default_net(samples), samples, streams=Streams(given.seed)), samples)
-    yield from about_network(given, model, samples)
+    yield about_network(given, model, samples)
+    yield estimate(given, model, samples)
 
 
-def environment(device: torch.device) -> Iterator[str]:
-    """Yield versions, device and memory."""
-    yield "Environment"
-    yield f"  unchaff {version('unchaff')}, Python {platform.python_version()}, {platform.platform()}"
-    yield "  " + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+def environment(device: torch.device) -> Section:
+    """Return versions, device and memory."""
+    installed = {name: version(name) for name in PACKAGES}
+    disk = shutil.disk_usage(".").free
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
         name = torch.cuda.get_device_name(device)
-        yield f"  device cuda: {name}, {free / GIB:.1f} of {total / GIB:.1f} GiB free"
+        runs_on = f"cuda: {name}, {free / GIB:.1f} of {total / GIB:.1f} GiB free"
     else:
-        yield f"  device {device.type}: {os.cpu_count()} cores, {torch.get_num_threads()} threads used"
-    yield f"  memory {memory() / GIB:.1f} GiB, disk {shutil.disk_usage('.').free / GIB:.1f} GiB free here"
+        runs_on = f"{device.type}: {os.cpu_count()} cores, torch uses {torch.get_num_threads()} of them"
+    return Section(
+        "Environment",
+        {
+            "versions": {"unchaff": version("unchaff"), "python": platform.python_version(), **installed},
+            "system": platform.platform(),
+            "device": device.type,
+            "memory_bytes": memory(),
+            "disk_free_bytes": disk,
+        },
+        (
+            f"unchaff {version('unchaff')}, Python {platform.python_version()}, {platform.platform()}",
+            ", ".join(f"{name} {each}" for name, each in installed.items()),
+            f"device {runs_on}",
+            f"memory {memory() / GIB:.1f} GiB, disk {disk / GIB:.1f} GiB free here",
+        ),
+    )
 
 
 def memory() -> int:
@@ -64,36 +89,47 @@ def memory() -> int:
         return 0
 
 
-def about_data(loaded: Loaded) -> Iterator[str]:
-    """Yield what the data look like, and what is odd about them."""
+def about_data(loaded: Loaded) -> Section:
+    """Return what the data look like, and what is odd about them."""
     samples = loaded.train
-    yield "Data"
-    yield f"  {loaded.found}"
-    yield from (f"  {note}" for note in loaded.notes)
-    yield from balance(samples)
+    counts = torch.bincount(samples.labels.cpu(), minlength=samples.num_classes).tolist()
+    per_class = dict(zip(samples.class_names, counts, strict=True))
+    lines = [loaded.found, *loaded.notes, *balance(per_class)]
     if loaded.skipped:
-        yield f"  {len(loaded.skipped)} samples cannot be read and are left out:"
-        yield from shortened([f"{one.id}: {one.reason}" for one in loaded.skipped])
+        lines.append(f"{len(loaded.skipped)} samples cannot be read and are left out:")
+        lines += shortened([f"{one.id}: {one.reason}" for one in loaded.skipped])
     found = twins.find(samples)
     for identical, word in ((True, "identical"), (False, "nearly identical")):
         alike = [one for one in found.twins if one.identical == identical]
         among = f", looked for among the first {found.compared}" if found.compared < len(samples) else ""
         scope = "" if identical else among
-        yield f"  {len(alike)} sets of {word} samples with different labels{scope}" + (":" if alike else ".")
-        yield from shortened([said(one, samples) for one in alike])
+        sets = f"{len(alike)} set{'' if len(alike) == 1 else 's'}"
+        lines.append(f"{sets} of {word} samples with different labels{scope}{':' if alike else '.'}")
+        lines += shortened([said(one, samples) for one in alike])
+    facts = {
+        "found": loaded.found,
+        "notes": loaded.notes,
+        "num_samples": len(samples),
+        "kind": samples.kind.name,
+        "shape": samples.kind.shape,
+        "per_class": per_class,
+        "skipped": [{"id": one.id, "reason": one.reason} for one in loaded.skipped],
+        "twins": [asdict(one) for one in found.twins],
+    }
+    return Section("Data", facts, tuple(lines))
 
 
-def balance(samples: Samples) -> Iterator[str]:
+def balance(per_class: Mapping[str, int]) -> Iterator[str]:
     """Yield how many samples each class has."""
-    counts = torch.bincount(samples.labels.cpu(), minlength=samples.num_classes).tolist()
-    named = sorted(zip(counts, samples.class_names, strict=True), key=lambda one: one[0])
-    (fewest, rare), (most, common) = named[0], named[-1]
-    yield f"  per class {fewest} ({rare}) to {most} ({common}) samples"
+    named = sorted(per_class.items(), key=lambda one: one[1])
+    (rare, fewest), (common, most) = named[0], named[-1]
+    yield f"per class {fewest} ({rare}) to {most} ({common}) samples"
     if most > 10 * max(fewest, 1):
-        yield f"  strongly imbalanced ({common} has over 10 times the samples of {rare}): look at macro F1"
-    few = [name for count, name in named if count < FEW]
+        yield f"strongly imbalanced ({common} has over 10 times the samples of {rare}): look at macro F1"
+    few = [name for name, count in named if count < FEW]
     if few:
-        yield f"  fewer than {FEW} samples, so nothing of them is left out: {', '.join(few[:SHOWN])}"
+        more = f" and {len(few) - SHOWN} more" if len(few) > SHOWN else ""
+        yield f"fewer than {FEW} samples, so nothing of them is left out: {', '.join(few[:SHOWN])}{more}"
 
 
 def said(one: twins.Twins, samples: Samples) -> str:
@@ -104,8 +140,8 @@ def said(one: twins.Twins, samples: Samples) -> str:
 
 def shortened(items: list[str]) -> list[str]:
     """Return the first of a long list, indented, and how many more there are."""
-    more = [f"    and {len(items) - SHOWN} more"] if len(items) > SHOWN else []
-    return [f"    {item}" for item in items[:SHOWN]] + more
+    more = [f"  and {len(items) - SHOWN} more"] if len(items) > SHOWN else []
+    return [f"  {item}" for item in items[:SHOWN]] + more
 
 
 @dataclass(frozen=True)
@@ -116,28 +152,52 @@ class Timing:
     forward: float
 
 
-def about_network(given: options.Network, model: nn.Module, samples: Samples) -> Iterator[str]:
-    """Yield what the network is, where it is read, and what a repair will take."""
-    example = next(samples.batches(min(BATCH, len(samples)))).inputs
-    layers = find_layers(model, example)
+def about_network(given: options.Network, model: nn.Module, samples: Samples) -> Section:
+    """Return what the network is, and where it is read and can be pruned."""
+    layers = find_layers(model, next(samples.batches(min(BATCH, len(samples)))).inputs)
     parameters = sum(each.numel() for each in model.parameters())
-    yield "Network"
-    yield f"  {given.model or default_net(samples)}: {parameters:,} parameters"
-    yield "  reads what these layers read: " + ", ".join(point.name for point in reading_points(layers))
+    name, taps = given.model or default_net(samples), [point.name for point in reading_points(layers)]
     prunable = [layer for layer in layers if not layer.is_output]
-    yield f"  can prune {sum(layer.units for layer in prunable)} units of {len(prunable)} layers"
-    timing = timed(model, samples)
-    yield f"  training {1 / timing.training:,.0f}, scoring {1 / timing.forward:,.0f} samples a second"
-    yield "Estimate"
+    units = sum(layer.units for layer in prunable)
+    return Section(
+        "Network",
+        {"model": name, "parameters": parameters, "taps": taps, "prunable_units": units},
+        (
+            f"{name}: {parameters:,} parameters",
+            f"reads what these layers read: {', '.join(taps)}",
+            f"can prune {units} units of {len(prunable)} layers",
+        ),
+    )
+
+
+def estimate(given: options.Network, model: nn.Module, samples: Samples) -> Section:
+    """Return what two batches took, and what a repair will take."""
+    timing, example = timed(model, samples), next(samples.batches(1)).inputs
     full = timing.training * len(samples) * given.epochs
-    if given.weights is None and reading(given).hub is None:
-        yield f"  training first, {given.epochs} epochs: {duration(full)}"
-    yield f"  repair at a budget of {BUDGET} of such a training: {duration(BUDGET * full)}"
-    yield "  controls: as long again as the repair for quick, several trainings for all"
+    is_trained = given.weights is not None or reading(given).hub is not None
     held = len(samples) * example[0].numel() * example.element_size() if samples.source.in_memory else 0
     # Weights, gradients, momentum, running mean and a copy; and what a training batch keeps for going back.
+    parameters = sum(each.numel() for each in model.parameters())
     working = parameters * 4 * 5 + kept_for_backward(model, samples)
-    yield f"  memory for data {held / MIB:,.0f} MiB, for the network and a batch {working / MIB:,.0f} MiB"
+    first = () if is_trained else (f"training first, {given.epochs} epochs: {duration(full)}",)
+    return Section(
+        "Estimate",
+        {
+            "training_samples_per_second": 1 / timing.training,
+            "scoring_samples_per_second": 1 / timing.forward,
+            "training_seconds": None if is_trained else full,
+            "repair_seconds": BUDGET * full,
+            "data_bytes": held,
+            "network_bytes": working,
+        },
+        (
+            f"training {1 / timing.training:,.0f}, scoring {1 / timing.forward:,.0f} samples a second",
+            *first,
+            f"repair at a budget of {BUDGET} of such a training: {duration(BUDGET * full)}",
+            "controls: as long again as the repair for quick, several trainings for all",
+            f"memory for data {held / MIB:,.0f} MiB, for the network and a batch {working / MIB:,.0f} MiB",
+        ),
+    )
 
 
 def timed(model: nn.Module, samples: Samples) -> Timing:
@@ -175,14 +235,3 @@ def kept_for_backward(model: nn.Module, samples: Samples) -> int:
 def _cycled(samples: Samples) -> Iterator[Batch]:
     while True:
         yield from samples.batches(min(BATCH, len(samples)))
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as a person says them.
-
-    >>> duration(75), duration(0.4), duration(7300)
-    ('1.2 min', '0.4 s', '2.0 h')
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"

@@ -8,12 +8,14 @@ from typer import Argument, Option
 
 from unchaff.cli import options
 from unchaff.cli.said import say
+from unchaff.cli.words import pasted
 
+EXAMPLE = "unchaff export run --format ids --out kept.txt"
 Format = Literal["ids", "quality", "dataset", "cleanlab", "label-studio", "fiftyone", "hub", "torch", "onnx"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(options.Common):
+class Options(options.Answering):
     """What `export` takes."""
 
     run: Annotated[Path, Argument(help="A run folder.")]
@@ -39,22 +41,29 @@ def command(given: Options) -> int:
     fiftyone: samples (JSON). hub: a Hugging Face model folder. torch: a torch.export program. onnx: an
     ONNX model (extra onnx).
     """
+    from unchaff.cli import answer
     from unchaff.errors import ConfigError, RunFolderError
     from unchaff.exports import FORMATS, PROGRAMS
     from unchaff.runs.read import read
 
-    run = replace(read(given.run), data=given.data)
+    run, saved = replace(read(given.run), data=given.data), ""
     if given.out.exists() and not given.overwrite:
         raise RunFolderError(f"{given.out} exists. Choose another --out, or give --overwrite.")
     if given.format in PROGRAMS:
         saved = PROGRAMS[given.format](run, given.out, smaller=given.remove_pruned, factory=given.model)
-        if saved:
-            say(saved)
     else:
         for option, asked in (("--remove-pruned", given.remove_pruned), ("--model", given.model)):
             if asked:
                 allowed = " or ".join(PROGRAMS)
                 raise ConfigError(f"{option} is for --format {allowed}, got {given.format}. Leave one out.")
         FORMATS[given.format](run, given.out)
-    say(f"Written: {given.out}.")
-    return 0
+
+    def tell() -> None:
+        if saved:
+            say(saved)
+        say(f"Written: {pasted(given.out)}")
+
+    content = {"run": answer.whole(run.path), "format": given.format, "out": answer.whole(given.out)}
+    if saved:
+        content["saved"] = saved
+    return answer.give(given, answer.Answer(content=content, tell=tell, path=given.out))

@@ -7,7 +7,8 @@ from typing import Annotated
 from typer import Argument, Option
 
 from unchaff.cli import options
-from unchaff.cli.said import say
+
+EXAMPLE = "unchaff inject digits --noise symmetric:0.4 --out noisy.parquet"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +29,4 @@ def command(given: Options) -> int:
     """
     from unchaff.cli import planting
 
-    said = planting.lines(
-        given, data=given.data, kind=given.noise, out=given.out, seed=given.seed, overwrite=given.overwrite
-    )
-    for line in said:
-        say(line)
-    return 0
+    return planting.perform(given)

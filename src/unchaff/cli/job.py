@@ -9,21 +9,26 @@ from pathlib import Path
 import torch
 
 from unchaff.bench.cell import Cell, Result
-from unchaff.cli import options, show, table
+from unchaff.cli import answer, options, show, table, terminal
 from unchaff.cli.command import TYPED
 from unchaff.cli.reading import reading
 from unchaff.cli.said import say
+from unchaff.cli.words import pasted, percent, plain
 from unchaff.errors import ConfigError, Unfinished
 from unchaff.evaluate.accuracy import predict
 from unchaff.evaluate.metrics import metrics
 from unchaff.journal import kept_by
 from unchaff.report.page import page
-from unchaff.runs.manifest import plain, versions
+from unchaff.report.verdict import verdict
+from unchaff.report.views import Verdict
+from unchaff.runs.manifest import plain as plainly
+from unchaff.runs.manifest import versions
 from unchaff.runs.record import Run
 from unchaff.runs.unfinished import finished, unfinished
 from unchaff.runs.write import check_writable, write
 
 GATE_NOT_MET = 3
+REPORT = "report.html"
 
 
 def cell_of(given: options.Job, data: str) -> Cell:
@@ -51,25 +56,58 @@ def perform(given: options.Job, cell: Cell, run: Callable[[Cell], Result]) -> in
     if given.resume and given.out is None:
         raise ConfigError("--resume needs --out: the folder of the run to go on with.")
     folder = given.out or Path("runs") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
-    settings = plain(asdict(cell))
+    settings = plainly(asdict(cell))
     if given.resume and (measured := finished(folder, settings)):
-        say(f"The run in {folder} is finished: nothing is left to do.")
-        return gate(given.fail_if_noise_above, measured["noise_rate_estimate"])
+        return _told(given, folder, measured, None)
     kept = unfinished(folder, overwrite=given.overwrite, resume=given.resume)
     check_writable(folder, overwrite=given.overwrite)
     kept.check("settings", {**settings, **versions(), "threads": torch.get_num_threads()})
     try:
-        with show.stages(), kept_by(kept):
+        with show.stages(quiet=given.quiet), kept_by(kept):
             result = run(cell)
             write(folder, run_of(result), page, overwrite=given.overwrite)
     except KeyboardInterrupt:
-        raise Unfinished(f"to go on, give the same command with --out {folder} --resume.") from None
-    measured = metrics(result.measured, result.outcome)
-    table.show(measured)
-    for note in result.notes:
-        say(f"Note: {note}")
-    say(f"Run folder: {folder}; open {folder / 'report.html'}.")
-    return gate(given.fail_if_noise_above, measured["noise_rate_estimate"])
+        again = f"--out {pasted(folder)} --resume"
+        raise Unfinished(f"to go on, give the same command with {again}.") from None
+    return _told(given, folder, metrics(result.measured, result.outcome), result)
+
+
+def _told(given: options.Job, folder: Path, measured: table.Metrics, result: Result | None) -> int:
+    """Say what came of a run, which may have been done before, and return the exit code."""
+    notes = () if result is None else result.notes
+    judged = None if result is None else verdict(result.measured, result.outcome)
+    missed = missed_gate(given.fail_if_noise_above, measured["noise_rate_estimate"])
+
+    def tell() -> None:
+        if judged is None:
+            say(f"The run in {pasted(folder)} is finished: nothing is left to do.")
+        else:
+            table.show(measured, judged)
+        for note in notes:
+            terminal.tell(f"Note: {plain(note)}")
+        say(f"Run folder: {pasted(folder)}")
+        say(f"Report: {pasted(folder / REPORT)}")
+
+    content = {
+        **measured,
+        "verdict": None if judged is None else _plain(judged),
+        "notes": [*notes],
+        "run": answer.whole(folder),
+        "report": answer.whole(folder / REPORT),
+    }
+    code = GATE_NOT_MET if missed else 0
+    answer.give(given, answer.Answer(content=content, tell=tell, path=folder, code=code))
+    if missed:
+        say(missed, err=True)
+    return code
+
+
+def _plain(judged: Verdict) -> dict[str, object]:
+    return {
+        "tone": judged.tone,
+        "sentence": plain(judged.sentence),
+        "details": [plain(detail) for detail in judged.details],
+    }
 
 
 def run_of(result: Result) -> Run:
@@ -86,6 +124,7 @@ def run_of(result: Result) -> Run:
         seed=result.cell.seed,
         command=shlex.join(("unchaff", *TYPED.get())),
         beside=result.material.beside,
+        decided=None if result.material.reviewed is None else result.material.reviewed.content,
         notes=(
             *(f"Left out: {one.id}: {one.reason}" for one in result.material.loaded.skipped),
             *result.notes,
@@ -93,17 +132,12 @@ def run_of(result: Result) -> Run:
     )
 
 
-def gate(limit: float | None, rate: object) -> int:
-    """Return the exit code of the noise gate; a method that makes no estimate passes no gate."""
+def missed_gate(limit: float | None, rate: object) -> str:
+    """Return why the noise gate is not met, or nothing; a method that makes no estimate passes no gate."""
     if limit is None:
-        return 0
+        return ""
     if not isinstance(rate, float):
-        say("Gate not met: the method made no estimate of the noise rate.", err=True)
-        return GATE_NOT_MET
+        return "Gate not met: the method made no estimate of the noise rate."
     if rate > limit:
-        say(
-            f"Gate not met: estimated noise rate {table.percent(rate)}, allowed {table.percent(limit)}.",
-            err=True,
-        )
-        return GATE_NOT_MET
-    return 0
+        return f"Gate not met: estimated noise rate {percent(rate)}, allowed {percent(limit)}."
+    return ""

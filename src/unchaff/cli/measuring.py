@@ -1,74 +1,92 @@
 """What `bench` does, and says about it."""
 
 import os
-import sys
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
-from rich import box
-from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from unchaff import progress
 from unchaff.bench import suite
 from unchaff.bench.page import view
 from unchaff.bench.rows import Results, Row
 from unchaff.bench.suites import SUITES
 from unchaff.bench.summary import outside
-from unchaff.cli import bench, show
+from unchaff.cli import answer, bench, show, terminal
 from unchaff.cli.said import say, visible
+from unchaff.cli.words import duration, pasted, percent, plain
 from unchaff.errors import ConfigError
 from unchaff.report.page import render
-from unchaff.report.views import BenchView, Table
+from unchaff.report.views import Table
 from unchaff.whole import put
 
-OUT_OF_RANGE = 3
-WIDE = 180
-RESULTS, PAGE = "results.jsonl", "index.html"
+PAGE = "index.html"
 
 
 def perform(given: bench.Options) -> int:
     """Run what is missing, write the page, print the tables, and return the exit code."""
     settings = SUITES[given.suite]
     todo = suite.planned(settings, only=given.only, seeds=_seeds(given.seeds))
-    folder = given.out or Path("bench") / given.suite
-    results = Results(folder / RESULTS)
+    folder = given.folder
+    results = Results(folder / bench.RESULTS)
     if given.list_rows:
-        for each in todo:
-            say(f"{'measured' if each.key in results.rows else 'missing '} {each}")
-        return 0
+        return listed(given, {str(each): each.key in results.rows for each in todo})
     place = suite.Place(packs=given.packs, networks=given.networks or _cache(), device=given.device)
-    with show.stages():
+    with show.stages(quiet=given.quiet, parts=False):
         for row in suite.run(todo, results, place, minutes=given.minutes):
-            say(_said(row), err=True)
+            progress.say(_said(row))
     rows = [results.rows[each.key] for each in todo if each.key in results.rows]
-    page = view(given.suite, settings, rows, results.file)
-    put(folder / PAGE, render(page).encode())
-    _print(page)
+    page, file = view(given.suite, settings, rows, results.file), folder / PAGE
+    put(file, render(page).encode())
+    failed = outside(rows, {setting.name: dict(setting.ranges) for setting in settings})
     left = len(todo) - len(rows)
-    if left:
-        say(f"{left} of {len(todo)} rows are still to be measured: run the same command again.")
-    say(f"Results: {folder / RESULTS}; page: {folder / PAGE}.")
-    ranges = {setting.name: dict(setting.ranges) for setting in settings}
-    failed = outside(rows, ranges)
+
+    def tell() -> None:
+        for ground in page.grounds:
+            for table in ground.tables:
+                terminal.tell(plain(f"{ground.name}: {table.title}"), style="bold")
+                terminal.show(_grid(table))
+                say("")
+        if left:
+            say(f"{left} of {len(todo)} rows are still to be measured: run the same command again.")
+        say(f"Results: {pasted(results.file)}")
+        say(f"Page: {pasted(file)}")
+
+    content = {
+        "suite": given.suite,
+        "rows": [{**asdict(row), "kept": None} for row in rows],
+        "left": left,
+        "out_of_range": failed,
+        "results": answer.whole(results.file),
+        "page": answer.whole(file),
+    }
+    code = bench.OUT_OF_RANGE if failed else 0
+    answer.give(given, answer.Answer(content=content, tell=tell, path=results.file, code=code))
     for sentence in failed:
         say(f"Out of range: {sentence}", err=True)
-    return OUT_OF_RANGE if failed else 0
+    return code
 
 
-def _print(page: BenchView) -> None:
-    console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
-    for ground in page.grounds:
-        for table in ground.tables:
-            console.print(_grid(ground.name, table))
+def listed(given: bench.Options, rows: Mapping[str, bool]) -> int:
+    """Say which rows there are, and whether they were measured."""
+
+    def tell() -> None:
+        for name, is_there in rows.items():
+            say(f"{'measured' if is_there else 'missing '} {name}")
+
+    content = {"suite": given.suite, "measured": dict(rows)}
+    return answer.give(given, answer.Answer(content=content, tell=tell))
 
 
-def _grid(name: str, table: Table) -> Grid:
-    title = Text(visible(f"{name}: {table.title}"))
-    grid = Grid(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+def _grid(table: Table) -> Grid:
+    grid = terminal.grid()
     for place, heading in enumerate(table.headings):
-        grid.add_column(Text(visible(heading)), justify="right" if place else "left")
+        grid.add_column(Text(visible(plain(heading))), justify="right" if place else "left")
     for row in table.rows:
-        grid.add_row(*(Text(visible(cell)) for cell in row), style="bold" if row[0] in table.ours else "")
+        style = "bold" if row[0] in table.ours else ""
+        grid.add_row(*(Text(visible(plain(cell))) for cell in row), style=style)
     return grid
 
 
@@ -77,9 +95,9 @@ def _said(row: Row) -> str:
     if not row.applies:
         return f"{where}: does not apply here"
     auroc = row.found("auroc")
-    parts = [] if row.accuracy is None else [f"accuracy {row.accuracy:.1%}"]
+    parts = [] if row.accuracy is None else [f"accuracy {percent(row.accuracy)}"]
     parts += [] if auroc is None else [f"AUROC {auroc:.3f}"]
-    return f"{where}: {', '.join(parts) or 'done'}, {row.seconds:.1f} s"
+    return f"{where}: {', '.join(parts) or 'done'}, {duration(row.seconds)}"
 
 
 def _seeds(text: str | None) -> tuple[int, ...] | None:

@@ -24,7 +24,15 @@ class Common:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Columns(Common):
+class Answering(Common):
+    """How a command says what came of it."""
+
+    json: Annotated[bool, Option("--json", help="Print one JSON object, and nothing else.")] = False
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Print only the path of what was written.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns(Answering):
     """Which columns of a table are what, and how many rows."""
 
     input_column: Annotated[str | None, Option(help="Column of inputs.")] = None

@@ -1,12 +1,14 @@
 """`unchaff repair`: the main job."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 from typer import Argument, Option
 
 from unchaff.cli import options
 
+EXAMPLE = "unchaff repair digits --noise symmetric:0.4 --out run"
 Controls = Literal["none", "quick", "all"]
 DEMONSTRATION = "symmetric:0.4"
 
@@ -23,6 +25,12 @@ class Options(options.Job):
     controls: Annotated[
         Controls | None, Option(help="What to compare with in the same run; quick by default.")
     ] = None
+    resume_from: Annotated[
+        Path | None, Option(help="A run folder whose data, network and settings to take; with --decisions.")
+    ] = None
+    decisions: Annotated[
+        bool, Option("--decisions", help="Take what was decided in unchaff review as given.")
+    ] = False
 
 
 def command(given: Options) -> int:
@@ -31,11 +39,16 @@ def command(given: Options) -> int:
     Scores every sample, splits the data, prunes the units that carry the noise where the method is
     unlearn-pruned, fine-tunes on what can be trusted, and compares the result with controls.
 
-    Without DATA it is a demonstration: digits --noise symmetric:0.4 --controls all.
+    Without DATA it is a demonstration: digits --noise symmetric:0.4 --controls all. With --resume-from RUN
+    --decisions it repeats that run, with what a person decided in unchaff review taken as given.
     """
     from unchaff.bench import cell
     from unchaff.cli import job
 
+    if given.resume_from is not None or given.decisions:
+        from unchaff.cli.again import reviewed
+
+        return job.perform(given, reviewed(given), cell.run)
     demonstrates = given.data is None
     if demonstrates:
         given = replace(given, noise=given.noise or DEMONSTRATION)

@@ -1,11 +1,19 @@
 """The one way of this program to a terminal: names from files cannot steer it."""
 
+import json
+import os
 import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout, suppress
+from contextvars import ContextVar
+from typing import TextIO
 
 import typer
 
 # Control characters, halves of characters, line ends of Unicode, and marks that turn the reading direction.
 STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_kept: ContextVar[TextIO | None] = ContextVar("kept", default=None)  # standard output, for one object
 
 
 def visible(text: str) -> str:
@@ -19,7 +27,43 @@ def visible(text: str) -> str:
 
 def say(line: str, *, err: bool = False) -> None:
     """Print one line, to standard error where it is no result."""
-    typer.echo(visible(line), err=err)
+    try:
+        typer.echo(visible(line), err=err)
+    except BrokenPipeError:
+        silence(sys.stderr if err else sys.stdout)
+
+
+def say_object(content: Mapping[str, object]) -> None:
+    """Print one object of JSON, in ASCII: it steers no terminal and survives every encoding."""
+    stream = _kept.get() or sys.stdout
+    try:
+        typer.echo(json.dumps(content, indent=2, allow_nan=False), file=stream)
+    except BrokenPipeError:
+        silence(stream)
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Keep standard output for one object: what anybody else prints meanwhile goes to standard error."""
+    token = _kept.set(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _kept.reset(token)
+
+
+def spelled_out() -> None:
+    """Let characters that standard output or error cannot encode be written as escapes, not end the run."""
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")
+
+
+def silence(stream: TextIO) -> None:
+    """Send all that is still to come nowhere: who read it, such as `head`, has gone; the work goes on."""
+    with suppress(OSError, ValueError), open(os.devnull, "w") as nowhere:  # noqa: PTH123  a device
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def visible_lines(text: str) -> str:

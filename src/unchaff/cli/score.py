@@ -7,6 +7,8 @@ from typer import Argument
 
 from unchaff.cli import options
 
+EXAMPLE = "unchaff score digits --noise symmetric:0.4 --out scored"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options(options.Job):

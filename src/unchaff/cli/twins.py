@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from unchaff.filled import Filled
 from unchaff.samples import Samples
 
 SIDE = 8  # inputs are compared after pooling each axis to this length
@@ -36,16 +37,16 @@ class Found:
 def find(samples: Samples) -> Found:
     """Return groups of identical, and pairs of nearly identical samples with different labels."""
     groups: dict[bytes, list[int]] = defaultdict(list)
-    pooled: list[Tensor] = []
+    pooled = Filled(min(len(samples), COMPARED))
     for batch in samples.batches(samples.at_once(256)):
         inputs = batch.inputs.detach().float().cpu()
         for row, one in zip(batch.rows.tolist(), inputs.numpy(), strict=True):
             groups[hashlib.blake2b(np.ascontiguousarray(one).tobytes(), digest_size=16).digest()].append(row)
-        if batch.rows[0] < COMPARED:
-            pooled.append(_pooled(inputs))
+        if pooled.count < COMPARED:
+            pooled.add(_pooled(inputs)[: COMPARED - pooled.count])
     same = [_twins(samples, rows, identical=True) for rows in groups.values() if _disagree(samples, rows)]
     first_of = {row: rows[0] for rows in groups.values() for row in rows}
-    table = torch.cat(pooled)[:COMPARED]
+    table = pooled.rows
     near = [
         _twins(samples, [left, right], identical=False)
         for left, right in _near_pairs(table)

@@ -1,39 +1,44 @@
 """What `bench memory` does, and says about it."""
 
-import re
-from pathlib import Path
+from dataclasses import asdict
 
+from unchaff import progress
 from unchaff.bench import memory
-from unchaff.cli import bench
+from unchaff.bench.only import matching
+from unchaff.cli import answer, bench, show
+from unchaff.cli.measuring import listed
 from unchaff.cli.said import say
-from unchaff.errors import ConfigError
-
-OUT_OF_RANGE = 3
-RESULTS = "results.jsonl"
+from unchaff.cli.words import pasted
 
 
 def perform(given: bench.Options) -> int:
     """Measure what is missing, print every row, and return the exit code."""
-    try:
-        bulks = [bulk for bulk in memory.BULKS if re.search(given.only, bulk.name)]
-    except re.error as error:
-        raise ConfigError(f"--only {given.only!r} is no regular expression ({error}).") from error
-    if not bulks:
-        names = ", ".join(bulk.name for bulk in memory.BULKS)
-        raise ConfigError(f"--only {given.only!r} leaves no row. Rows are {names}.")
-    file = (given.out or Path("bench") / given.suite) / RESULTS
-    if given.list_rows:
-        rows = memory.known(file)
-        for bulk in bulks:
-            say(f"{'measured' if bulk.key in rows else 'missing '} {bulk.name}")
-        return 0
-    for row in memory.run(bulks, file):
-        say(f"{row.setting}: measured", err=True)
+    names = ", ".join(bulk.name for bulk in memory.BULKS)
+    bulks = matching(given.only, memory.BULKS, known=names, name=lambda bulk: bulk.name)
+    file = given.folder / bench.RESULTS
     rows = memory.known(file)
-    for bulk in bulks:
-        say(str(rows[bulk.key]))
-    say(f"Results: {file}.")
-    heavy = [rows[bulk.key] for bulk in bulks if rows[bulk.key].peak > bulk.limit]
-    for row in heavy:
-        say(f"Out of range: {row.setting} took more memory than its limit.", err=True)
-    return OUT_OF_RANGE if heavy else 0
+    if given.list_rows:
+        return listed(given, {bulk.name: bulk.key in rows for bulk in bulks})
+    with show.stages(quiet=given.quiet):
+        for row in memory.run(bulks, file):
+            progress.say(f"{row.setting}: measured")
+    rows = memory.known(file)
+    measured = [rows[bulk.key] for bulk in bulks]
+    heavy = [row.setting for row in measured if row.peak > row.limit]
+
+    def tell() -> None:
+        for row in measured:
+            say(str(row))
+        say(f"Results: {pasted(file)}")
+
+    content = {
+        "suite": given.suite,
+        "rows": [asdict(row) for row in measured],
+        "out_of_range": heavy,
+        "results": answer.whole(file),
+    }
+    code = bench.OUT_OF_RANGE if heavy else 0
+    answer.give(given, answer.Answer(content=content, tell=tell, path=file, code=code))
+    for name in heavy:
+        say(f"Out of range: {name} took more memory than its limit.", err=True)
+    return code

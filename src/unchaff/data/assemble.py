@@ -32,7 +32,10 @@ def assemble(listing: Listing, options: Options, *, like: Loaded | None = None) 
 
     Raises:
         DataError: nothing usable, one class only, other classes than `like`; anything skipped if strict.
+        ConfigError: an option is for other kinds of data.
     """
+    if listing.layout is None:
+        options.refuse_unfit(listing.medium, is_array=isinstance(listing.inputs, np.ndarray))
     folder = None if options.hub is None else _for_medium(opened(options.hub), listing.medium)
     said: tuple[str, ...] = ()
     if folder is not None:
@@ -64,7 +67,8 @@ def assemble(listing: Listing, options: Options, *, like: Loaded | None = None) 
         groups=usable.groups,
     )
     changes = options.augment or decoded.augmentation
-    samples = replace(samples, texts=usable.texts, augmentation=changes)  # sorted by id already
+    samples = replace(samples, augmentation=changes)
+    samples = replace(samples, texts=usable.texts, columns=usable.columns)  # sorted by id already
     notes = (*said, *decoded.notes)
     return Assembled(samples=samples, prepare=decoded.prepare, skipped=tuple(skipped), notes=notes)
 

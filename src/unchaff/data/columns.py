@@ -1,9 +1,7 @@
 """Which column of a table is what: by feature metadata and type, never by guessing between several."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pyarrow as pa
 
@@ -11,6 +9,7 @@ from unchaff.data import beside
 from unchaff.data.images import BROKEN, opened
 from unchaff.data.options import Options
 from unchaff.errors import DataError
+from unchaff.features import feature_of
 
 LABEL_NAMES = ("label", "labels", "target", "y", "class")
 TEXT_NAMES = ("text", "sentence")
@@ -35,27 +34,9 @@ class Columns:
         return list(dict.fromkeys(name for name in named if name is not None))
 
 
-def features_of(schema: pa.Schema) -> dict[str, Any]:
-    """Return the Hugging Face description of the columns, if the file carries one."""
-    carried = (schema.metadata or {}).get(b"huggingface")
-    try:
-        told = None if carried is None else json.loads(carried)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"What the file says of its columns is no JSON ({type(error).__name__}).") from error
-    for name in ("info", "features"):
-        told = told.get(name) if isinstance(told, dict) else None
-    return told if isinstance(told, dict) else {}
-
-
-def class_names_of(schema: pa.Schema, label: str) -> tuple[str, ...] | None:
-    """Return the names of the classes, if the file carries them."""
-    names = _feature(schema, label).get("names")
-    return tuple(map(str, names)) if isinstance(names, list) else None
-
-
 def medium_of(schema: pa.Schema, column: str, first: bytes) -> str:
     """Return "image" or "audio", by the description of the column or else by its first file."""
-    described = _feature(schema, column).get("_type")
+    described = feature_of(schema, column).get("_type")
     if described in ("Image", "Audio"):
         return str(described).lower()
     try:
@@ -129,11 +110,6 @@ def _is_string(schema: pa.Schema, name: str) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _feature(schema: pa.Schema, column: str) -> dict[str, Any]:
-    feature = features_of(schema).get(column)
-    return feature if isinstance(feature, dict) else {}
-
-
 def _is_media(schema: pa.Schema, name: str) -> bool:
     kind = schema.field(name).type
     if pa.types.is_struct(kind):
@@ -163,7 +139,7 @@ def _only(candidates: Sequence[str], role: str, flag: str) -> str:
 def _label(schema: pa.Schema, options: Options) -> str:
     label = _named(schema, options.label_column, "--label-column")
     if label is None:
-        described = [name for name in schema.names if _feature(schema, name).get("_type") == "ClassLabel"]
+        described = [name for name in schema.names if feature_of(schema, name).get("_type") == "ClassLabel"]
         likely = described or [name for name in schema.names if name.lower() in LABEL_NAMES]
         if not likely:
             raise DataError(f"No label column among {', '.join(schema.names)}. Name it with --label-column.")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pyarrow import csv
 
+from unchaff.bounded import check_names, reading
 from unchaff.data import beside
-from unchaff.data.bounded import check_names, reading
 from unchaff.data.columns import detect
 from unchaff.data.listing import Listing
 from unchaff.data.options import Options

@@ -68,6 +68,7 @@ class Listing:
     class_names: tuple[str, ...]
     inputs: Encoded | NDArray[np.generic]  # an array when there is nothing to decode
     groups: Ids | None = None
+    columns: tuple[str, ...] = ()  # names of those of a table of numbers
     layout: Layout | None = None  # of packed inputs
     found: str = ""  # where it was found, as part of a sentence: "a Parquet file, column img"
 
@@ -116,9 +117,13 @@ def inside(folder: Path, path: str) -> Path:
     """Return a file that a table names, which must lie in the folder of the table, links followed.
 
     Raises:
-        DataError: it lies elsewhere.
+        DataError: it lies elsewhere, or no file can be called so.
     """
-    file = (folder / path).resolve()
+    try:
+        file = (folder / path).resolve()
+        file.is_file()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path[:80]!r} is no name of a file") from error
     if not file.is_relative_to(folder.resolve()):
         raise DataError(f"the path {path} leads out of the folder of the table, and is not followed")
     return file

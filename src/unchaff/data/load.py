@@ -11,7 +11,7 @@ from unchaff.data.factory import call_factory
 from unchaff.data.folder import list_folder
 from unchaff.data.listing import Listing
 from unchaff.data.npz import list_npz
-from unchaff.data.options import OF_FILES, OF_VALUES, Loaded, Options
+from unchaff.data.options import OF_COLUMNS, OF_FILES, OF_VALUES, Loaded, Options
 from unchaff.data.parquet import list_parquet, split_files
 from unchaff.data.sources import prepare_of
 from unchaff.errors import DataError
@@ -34,7 +34,7 @@ def load(spec: str, options: Options = DEFAULTS) -> Loaded:
 
     Raises:
         DataError: nothing there, nothing readable, or nothing to learn from.
-        ConfigError: an option does not apply to what a factory made, or to digits.
+        ConfigError: an option does not apply to data of this form or kind.
     """
     if spec == "digits" or is_factory(spec):
         return _made(spec, options)
@@ -52,6 +52,16 @@ def load(spec: str, options: Options = DEFAULTS) -> Loaded:
         return replace(loaded, found=loaded.found + ".")
     second = assemble(test, replace(options, rows=None), like=loaded)
     return _with_test(loaded, second)
+
+
+def listed(spec: str, options: Options = DEFAULTS) -> Listing:
+    """Return the training part of files before anything of it is decoded.
+
+    Raises:
+        DataError: nothing there, or the columns do not fit.
+        ConfigError: an option does not apply to data of this form.
+    """
+    return _listings(_existing(spec), options)[0]
 
 
 def load_like(spec: str, loaded: Loaded, options: Options = DEFAULTS) -> Samples:
@@ -111,6 +121,7 @@ def _listings_of_folder(path: Path, options: Options, prefer: str) -> tuple[List
     shards, test_shards = split_files(path, "train"), split_files(path, "test")
     if shards:
         return list_parquet(shards, options), list_parquet(test_shards, whole) if test_shards else None
+    options.refuse(OF_COLUMNS, f"{path} is a folder of class folders, which has no columns")
     if (path / "train").is_dir():
         test = list_folder(path / "test", whole) if (path / "test").is_dir() else None
         return list_folder(path / "train", options), test
@@ -126,6 +137,7 @@ def _listings_of_file(path: Path, options: Options) -> tuple[Listing, Listing | 
             list_parquet([path], options) if suffix == ".parquet" else list_delimited(path, options)
         ), None
     if suffix == ".npz":
+        options.refuse(OF_COLUMNS, f"{path} is a NumPy archive, which has no columns")
         return list_npz(path, options)
     raise DataError(f"{path} is of no known kind. Give {ALLOWED}.")
 

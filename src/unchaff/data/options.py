@@ -1,17 +1,24 @@
 """How to read data, and what reading it gave."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from unchaff.data.prepare import Prepare
 from unchaff.errors import ConfigError
 from unchaff.samples import Augmentation, Samples
 
-OF_FILES = (
-    *("input_column", "label_column", "id_column", "group_column"),
-    *("lazy", "size", "seconds", "length"),
-)  # say how files are read
+OF_COLUMNS = ("input_column", "label_column", "id_column", "group_column")
+OF_FILES = (*OF_COLUMNS, "lazy", "size", "seconds", "length")  # say how files are read
 OF_VALUES = ("rate", "mean", "std", "mirror")  # say how what was read is prepared
+OF_MEDIA = ("size", "seconds")  # say how images and clips are decoded
+KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    dict.fromkeys(("size", "mirror"), ("image",))
+    | dict.fromkeys(("rate", "seconds"), ("audio",))
+    | dict.fromkeys(("mean", "std"), ("image", "audio", "tabular"))
+    | {"length": ("text",)}
+)  # which kinds of data an option is for; --lazy is a wish that any data may be read with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +63,17 @@ class Options:
         given = [name for name in names if getattr(self, name) is not None]
         if given:
             raise ConfigError(f"{given[0]} was given, but {why}. Leave it out.")
+
+    def refuse_unfit(self, kind: str, *, is_array: bool) -> None:
+        """Refuse options that are not for this kind of data, or not for inputs that are numbers already.
+
+        Raises:
+            ConfigError: one of them was given.
+        """
+        unfit = tuple(name for name, kinds in KINDS.items() if kind not in kinds)
+        self.refuse(unfit, f"the data are of kind {kind}")
+        if is_array:
+            self.refuse(OF_MEDIA, "the inputs are numbers already, in memory and of one size")
 
 
 @dataclass(frozen=True)

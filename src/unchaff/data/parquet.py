@@ -8,9 +8,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from unchaff import limits
+from unchaff.bounded import read_table, reading, schema_of
 from unchaff.data import beside
-from unchaff.data.bounded import read_table, reading, schema_of
-from unchaff.data.columns import Columns, class_names_of, detect, medium_of
+from unchaff.data.columns import Columns, detect, medium_of
 from unchaff.data.listing import (
     UNLABELLED,
     Encoded,
@@ -23,6 +23,7 @@ from unchaff.data.listing import (
 from unchaff.data.options import Options
 from unchaff.data.spool import Spool, size_of, spooled
 from unchaff.errors import DataError
+from unchaff.features import class_names_of
 from unchaff.samples import Ids
 
 SPOOLED_ABOVE = 256 * 1024**2  # bytes of the files in a table
@@ -79,7 +80,7 @@ def _spooled(paths: list[Path], columns: Columns, options: Options) -> Spool | N
     """Return the files in the table, if they are many or decoded on access, as rows on disk."""
     if not columns.is_media or columns.is_path or options.lazy is False:
         return None
-    if options.lazy is None and size_of(paths, columns.inputs[0]) <= SPOOLED_ABOVE:
+    if options.lazy is None and size_of(paths) <= SPOOLED_ABOVE:
         return None
     return spooled(paths, columns.inputs[0], options.rows)
 
@@ -107,6 +108,11 @@ def list_table(
     labels, class_names = _labels(table, columns.label)
     inputs: Encoded | NDArray[np.generic]
     if files is not None:
+        if len(files) != table.num_rows:
+            raise DataError(
+                f"The table is broken: column {columns.inputs[0]} has {len(files)} rows, and the others have "
+                f"{table.num_rows}. Write it again."
+            )
         inputs = files
         medium = medium_of(table.schema, columns.inputs[0], _first(inputs))
     elif columns.is_text:
@@ -124,6 +130,7 @@ def list_table(
         class_names=class_names,
         inputs=inputs,
         groups=groups,
+        columns=columns.inputs if medium == "tabular" else (),
         found=f"{where} (inputs: {shown}; label: {columns.label}; {id_note})",
     )
 

@@ -22,7 +22,7 @@ from unchaff.errors import DataError
 from unchaff.samples import Ids
 
 ROWS = 64  # read from a row group at once, or fewer
-PORTION = 2**30  # bytes they may take: one cell may be as long as its part of the column, and stand for all
+PORTION = 2**30  # bytes they may take: one cell may be as long as its row group, and stand for all
 BUFFER = 1024**2  # bytes of a row group that are read ahead
 
 
@@ -64,21 +64,17 @@ def _opened(file: Any, ends: NDArray[np.int64], names: Ids, folder: Path) -> Spo
     return Spool(Nameless(file.detach()), ends, names, folder)
 
 
-def size_of(paths: list[Path], column: str) -> int:
-    """Return the bytes of a column, decompressed, as the files state them."""
-    return sum(sum(_parts(pq.read_metadata(path), column)) for path in paths)
+def size_of(paths: list[Path]) -> int:
+    """Return the bytes of files, decompressed, as they state them."""
+    return sum(sum(_parts(pq.read_metadata(path))) for path in paths)
 
 
-def _parts(about: pq.FileMetaData, column: str) -> Iterator[int]:
-    """Yield the bytes of each row group of a column, decompressed, as the file states them."""
-    for group in range(about.num_row_groups):
-        row_group = about.row_group(group)
-        chunks = (row_group.column(place) for place in range(row_group.num_columns))
-        yield sum(
-            chunk.total_uncompressed_size
-            for chunk in chunks
-            if chunk.path_in_schema.partition(".")[0] == column
-        )
+def _parts(about: pq.FileMetaData) -> Iterator[int]:
+    """Yield the bytes of each row group, decompressed, as the file states them.
+
+    Of all columns: asked for a single one of a broken file, pyarrow 26 ends the process.
+    """
+    return (about.row_group(group).total_byte_size for group in range(about.num_row_groups))
 
 
 def spooled(paths: list[Path], column: str, rows: int | None) -> Spool:
@@ -90,7 +86,7 @@ def spooled(paths: list[Path], column: str, rows: int | None) -> Spool:
         DataError: there is no room for it in the folder for temporary files.
     """
     place = tempfile.gettempdir()
-    needed, free = size_of(paths, column), shutil.disk_usage(place).free
+    needed, free = size_of(paths), shutil.disk_usage(place).free
     if rows is None and needed > free:
         raise DataError(
             f"Reading column {column} sample by sample takes {needed / 1e9:.1f} GB in {place}, where "
@@ -127,7 +123,7 @@ def _cells(paths: list[Path], column: str, rows: int | None) -> Iterator[tuple[b
     left = float("inf") if rows is None else rows
     for path in paths:
         with pq.ParquetFile(path, buffer_size=BUFFER) as file:
-            longest = max(_parts(file.metadata, column), default=0)
+            longest = max(_parts(file.metadata), default=0)
             at_once = min(max(PORTION // max(longest, 1), 1), ROWS)
             for cell in chain.from_iterable(_groups(file, column, at_once)):
                 if left <= 0:

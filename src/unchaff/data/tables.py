@@ -10,13 +10,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from unchaff.bounded import read_table
 from unchaff.data import beside
-from unchaff.data.bounded import read_table
-from unchaff.data.columns import Columns, detect, features_of
+from unchaff.data.columns import Columns, detect
 from unchaff.data.encode import files_of
 from unchaff.data.options import Options
 from unchaff.data.parquet import ids_of, split_files
 from unchaff.errors import DataError
+from unchaff.features import features_of
 from unchaff.samples import Ids, Samples
 
 FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -49,7 +50,8 @@ def noisy_table(
     has_new_inputs = noisy.source is not clean.source
     table = read_table(files, rows=options.rows)
     columns = detect(table.schema, options, beside.of_table(table, files[0].parent))
-    if columns.is_path and not has_new_inputs and out is not None and not out.samefile(files[0].parent):
+    moves = out is not None and out.resolve() != files[0].parent.resolve()
+    if columns.is_path and moves and not has_new_inputs:
         raise DataError(
             f"Column {columns.inputs[0]} of {path} names files in its folder. Write the new table into "
             f"{files[0].parent} too."

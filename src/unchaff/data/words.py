@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -76,10 +76,13 @@ def split(text: str) -> list[str]:
     return WORD.findall(text.lower())
 
 
-def _fault(text: str | None) -> str:
-    if text and len(text) > limits.CHARACTERS.value:
-        return f"{len(text):,} characters, {limits.CHARACTERS}"
-    return "" if text and split(text) else "the text is empty"
+def _faults(texts: NDArray[np.object_]) -> Iterator[tuple[int, str]]:
+    most = limits.CHARACTERS.value
+    for row, text in enumerate(texts):
+        if text and len(text) > most:
+            yield row, f"{len(text):,} characters, {limits.CHARACTERS}"
+        elif not text or WORD.search(text) is None:
+            yield row, "the text is empty"
 
 
 def settle(
@@ -94,7 +97,7 @@ def settle(
     Raises:
         DataError: no text has a word.
     """
-    bad = {row: fault for row, text in enumerate(texts) if (fault := _fault(text))}
+    bad = dict(_faults(texts))
     rows = good_rows(len(texts), bad)
     if not len(rows):
         raise DataError(f"All {len(texts)} texts are empty. Give other data.")

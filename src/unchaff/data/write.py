@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from unchaff.data.bounded import Kind, check_columns, is_id, read_table
+from unchaff.bounded import Kind, check_columns, is_id, read_table
 from unchaff.data.load import load
 from unchaff.data.options import Loaded, Options
 from unchaff.data.tables import noisy_table

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from math import sqrt
 
 import numpy as np
 import torch
@@ -12,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from unchaff.errors import ModelError
+from unchaff.evaluate.interval import wilson
+from unchaff.filled import joined
 from unchaff.nets.hooks import in_eval_mode
-from unchaff.nets.looking import joined, looked_at
+from unchaff.nets.looking import looked_at
 from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams
-
-Z_95 = 1.959963984540054  # two-sided 95 % of the normal distribution
 
 
 @dataclass(frozen=True)
@@ -86,24 +85,6 @@ def score_predictions(
         n=n,
         interval=wilson(correct, n),
     )
-
-
-def wilson(correct: int, n: int, z: float = Z_95) -> tuple[float, float]:
-    """Return the Wilson score interval of `correct` out of `n`; it never leaves [0, 1].
-
-    Source:
-        Wilson 1927; for z = 1.96 it holds 95 % of the time, also near 0 and 1.
-
-    >>> [round(end, 3) for end in wilson(95, 100)]
-    [0.888, 0.978]
-    """
-    share = correct / n
-    scale = 1 + z * z / n
-    middle = (share + z * z / (2 * n)) / scale
-    half = z / scale * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    low = 0.0 if correct == 0 else middle - half
-    high = 1.0 if correct == n else middle + half
-    return low, high
 
 
 def _outputs(model: nn.Module, samples: Samples, batch_size: int) -> Iterator[Float[Tensor, "b classes"]]:

@@ -7,8 +7,9 @@ from math import isfinite
 from unchaff.evaluate.accuracy import Scores
 from unchaff.evaluate.calibration import Calibration
 from unchaff.evaluate.cost import gap_recovered, share
+from unchaff.evaluate.curves import Curve
 from unchaff.evaluate.detection import Detection
-from unchaff.records import Cost, Outcome
+from unchaff.records import Cost, Outcome, Partition
 
 ON_TEST = "test"
 ON_HOLDOUT = "holdout with its noisy labels"
@@ -34,6 +35,7 @@ class Measured:
     detection: Detection | None = None  # None: the truth is not known
     first_detection: Detection | None = None  # of the split after the first scoring, before any repair
     calibration: Calibration | None = None
+    curve: Curve | None = None  # of inspecting the worst first
     full: Cost | None = None  # one full training of the same recipe; None: unknown
     full_is_estimated: bool = False
 
@@ -56,14 +58,17 @@ def metrics(measured: Measured, outcome: Outcome) -> dict[str, object]:
             "detection": None if detection is None else asdict(detection),
             "first_detection": None if measured.first_detection is None else asdict(measured.first_detection),
             "calibration": None if calibration is None else asdict(calibration),
+            "curve": None if measured.curve is None else asdict(measured.curve),
             "noise_rate_estimate": None if partition is None else partition.noise_rate,
             "kept_share": None if partition is None else partition.kept_share,
             "abstained": None if partition is None else partition.abstained,
+            "split": None if partition is None else _split(partition),
             "num_pruned_units": 0 if outcome.plan is None else len(outcome.plan.units),
             "cost": {
                 **cost_numbers(outcome.cost),
                 "share": _share(outcome.cost, measured.full),
                 "share_is_estimated": measured.full_is_estimated,
+                "full": None if measured.full is None else cost_numbers(measured.full),
                 "stages": {name: cost_numbers(stage) for name, stage in outcome.cost.stages.items()},
             },
         }
@@ -88,6 +93,12 @@ def _clean(value: object) -> object:
     if isinstance(value, float):
         return float(value) if isfinite(value) else None
     return value
+
+
+def _split(partition: Partition) -> dict[str, object]:
+    """Return how it was made: the sentence, the line, and the mixture where there is one."""
+    fitted = None if partition.fitted is None else asdict(partition.fitted)
+    return {"reason": partition.reason, "threshold": partition.threshold, "fitted": fitted}
 
 
 def _scores(scores: Scores) -> dict[str, object]:

@@ -11,8 +11,8 @@ import numpy as np
 
 from unchaff.data.encode import files_of
 from unchaff.errors import RunFolderError
-from unchaff.exports.lists import judged, named, samples_of
-from unchaff.runs.read import RunFolder
+from unchaff.exports.lists import named, samples_of
+from unchaff.runs.read import RunFolder, judged
 from unchaff.whole import put
 
 CONTROL = "label"  # name of the choices in the labelling interface

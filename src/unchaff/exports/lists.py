@@ -2,7 +2,6 @@
 
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,26 +13,11 @@ from unchaff.data.load import is_factory, load
 from unchaff.data.options import Options
 from unchaff.data.tables import noisy_table
 from unchaff.errors import RunFolderError
-from unchaff.runs.read import RunFolder
-from unchaff.runs.write import HUB
+from unchaff.formulas import harmless
+from unchaff.runs.asked import options_of
+from unchaff.runs.read import RunFolder, judged
 from unchaff.samples import Samples
 from unchaff.whole import put
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a formula begins with
-
-
-def judged(run: RunFolder) -> pa.Table:
-    """Return the quality table of a run that made a split.
-
-    Raises:
-        RunFolderError: its method judged no sample.
-    """
-    table = run.quality
-    if table.column("kept").null_count:
-        raise RunFolderError(
-            f"{run.path} holds no split: its method judged no sample. Use a run of unlearn or score."
-        )
-    return table
 
 
 def named(run: RunFolder, column: str) -> list[str]:
@@ -53,7 +37,7 @@ def samples_of(run: RunFolder) -> tuple[str, Options, Samples]:
             f"{run.path} was saved from Python, so its data cannot be read again. Use --format ids, quality "
             "or cleanlab."
         )
-    spec, options = run.spec, _options(run)
+    spec, options = run.spec, options_of(run)
     if run.data is None and is_factory(spec):
         raise RunFolderError(
             f"The data of {run.path} come from {spec}, and no code is run because a file names it. Say "
@@ -66,22 +50,6 @@ def samples_of(run: RunFolder) -> tuple[str, Options, Samples]:
             f"{spec} holds other samples than when {run.path} was made. Give the data back, or run again."
         )
     return spec, options, samples.relabel(torch.from_numpy(table.column("label").to_numpy().copy()))
-
-
-def _options(run: RunFolder) -> Options:
-    try:
-        saved: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in run.manifest["config"]["options"].items()
-        }
-        if saved.get("hub") is not None:
-            saved["hub"] = run.path / HUB  # what the run kept of the model folder
-        saved["augment"] = None  # a name, which is not called here: nothing is trained
-        return Options(**saved)
-    except (TypeError, KeyError, AttributeError) as error:
-        raise RunFolderError(
-            f"{run.path} says in another way how its data are read ({error}). Run the repair again."
-        ) from error
 
 
 def ids(run: RunFolder, file: Path) -> None:
@@ -114,29 +82,22 @@ def dataset(run: RunFolder, file: Path) -> None:
         "quality": table.column("quality").to_numpy(),
         "suggested_label": table.column("suggested_label").to_numpy(),
     }
-    put(file, parquet(noisy_table(spec, options, samples, samples, extra=extra)))
+    put(file, parquet(noisy_table(spec, options, samples, samples, extra=extra, out=file.parent)))
 
 
 def cleanlab(run: RunFolder, file: Path) -> None:
     """Write the columns of cleanlab's label issues, and the ids, as CSV; low scores are worse there too."""
     table = judged(run)
     columns = {
-        "id": _harmless(table.column("id").to_pylist()),
+        "id": harmless(table.column("id").to_pylist()),
         "is_label_issue": pa.array([not kept for kept in table.column("kept").to_pylist()]),
         "label_score": table.column("quality"),
-        "given_label": _harmless(named(run, "label")),
-        "predicted_label": _harmless(named(run, "suggested_label")),
+        "given_label": harmless(named(run, "label")),
+        "predicted_label": harmless(named(run, "suggested_label")),
     }
     buffer = io.BytesIO()
     csv.write_csv(pa.table(columns), buffer)
     put(file, buffer.getvalue())
-
-
-def _harmless(values: list[Any]) -> pa.Array:
-    """Return a column in which no text is a formula to a spreadsheet: such a one gets a quote before it."""
-    return pa.array(
-        [f"'{one}" if isinstance(one, str) and one.startswith(FORMULA) else one for one in values]
-    )
 
 
 def parquet(table: pa.Table) -> bytes:

@@ -12,10 +12,10 @@ from unchaff.errors import ModelError
 from unchaff.extras import library
 from unchaff.nets.adapt import logits_of
 from unchaff.nets.build import NETS, from_factory
-from unchaff.prune.remove import REMOVED, removable, remove
+from unchaff.prune.remove import removable, remove
 from unchaff.prune.sizes import said, timed
 from unchaff.runs.read import RunFolder
-from unchaff.runs.rebuilt import example, network, pruned
+from unchaff.runs.rebuilt import example, is_smaller, network, pruned
 from unchaff.whole import put
 
 EQUAL = 1e-5
@@ -39,8 +39,8 @@ def torch_program(run: RunFolder, file: Path, *, smaller: bool = False, factory:
     Args:
         run: with a network.
         file: to write.
-        factory: pkg.module:function that makes the plain network, where it is not built in.
         smaller: take the pruned units out first.
+        factory: pkg.module:function that makes the plain network, where it is not built in.
 
     Returns:
         what that saved; else nothing.
@@ -108,7 +108,10 @@ class _Answering(nn.Module):
 def _loaded(run: RunFolder, *, smaller: bool, factory: str | None) -> tuple[nn.Module, Tensor, str]:
     """Return the network, a prepared batch of the kind it takes, and what taking units out saved."""
     if "hub" in run.model:
-        raise ModelError(f"{run.path} holds a network of the transformers library. Use --format hub.")
+        raise ModelError(
+            f"{run.path} holds a network of the transformers library. Use --format hub; tools such as "
+            "optimum make programs of that folder."
+        )
     if run.kind == "packed":
         raise ModelError(f"{run.path} holds a network of several inputs, which have no fixed shape here.")
     inputs, plain = example(run), None
@@ -130,9 +133,10 @@ def _loaded(run: RunFolder, *, smaller: bool, factory: str | None) -> tuple[nn.M
 def _without_pruned(run: RunFolder, model: nn.Module, inputs: Tensor) -> tuple[nn.Module, str]:
     """Take out what the run silenced, and check that the network answers as before."""
     silenced = pruned(run)
-    if not silenced.units or REMOVED in run.model["modifications"]:
-        what = "holds no silenced units"
-        raise ModelError(f"{run.path} {what}. Leave --remove-pruned out, or repair with unlearn-pruned.")
+    if not silenced.units or is_smaller(run):
+        raise ModelError(
+            f"{run.path} holds no silenced units. Leave --remove-pruned out, or repair with unlearn-pruned."
+        )
     plan = removable(model, silenced, inputs)
     smaller = remove(model, plan, inputs)
     _check(model, smaller, inputs, EQUAL)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from unchaff.attribute.readout import clear_disagreement
 from unchaff.interfaces import Partitioner
+from unchaff.partition.decided import Decided, imposed
 from unchaff.partition.keep import spare_classes
 from unchaff.records import Evidence, Partition
 
@@ -38,8 +39,13 @@ def by_both(evidence: Evidence, sound: Float[Tensor, " n"], rule: Partitioner) -
 
     Where the labels of the sound inputs give no evidence of noise, the inputs alone decide. Spoiled
     inputs whose own label is read from them are kept where that can be trusted; their quality stays
-    low, for it speaks of the input.
+    low, for it speaks of the input. What a person decided holds for both.
     """
+    split = _by_both(evidence, sound, rule)
+    return imposed(split, rule.decisions) if isinstance(rule, Decided) else split
+
+
+def _by_both(evidence: Evidence, sound: Float[Tensor, " n"], rule: Partitioner) -> Partition:
     inputs = by_inputs(evidence, sound)
     inside = sound > 0.5
     labels = rule(restricted(evidence, inside))

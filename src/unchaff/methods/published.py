@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from unchaff.attribute.published import Published as Attribution
 from unchaff.attribute.published import target_layer
 from unchaff.errors import ConfigError
+from unchaff.filled import joined
 from unchaff.interfaces import Attributor, Partitioner
 from unchaff.nets.hooks import in_eval_mode, read_outputs
 from unchaff.nets.looking import looked_at
@@ -79,10 +80,10 @@ class Published:
             return read[layer].double().cpu()
 
         with in_eval_mode(model), torch.no_grad():
-            readings = list(looked_at(samples, read_layer, size=256, name="prune"))
+            readings = joined(looked_at(samples, read_layer, size=256, name="prune"), len(samples))
         rejected = (~split.kept).double()
         target = rejected[samples.labels.cpu().clamp(max=len(rejected) - 1)]  # by class label: the fault
-        weights = least_squares(torch.cat(readings), target)
+        weights = least_squares(readings, target)
         chosen = weights.abs().argsort(descending=True, stable=True)[: int(self.share * len(weights))]
         units = tuple(PrunedUnit(layer, unit, float(weights[unit])) for unit in chosen.tolist())
         return PrunePlan(units, "Largest coefficients of the published regression.")

@@ -80,10 +80,12 @@ class Unlearn:
             )
         else:
             masks = masks_for(trained.model, plan, example)
-        left = self.budget * full_cost(trained, observed.train).flops - cost.flops
-        schedule = self._schedule(learner, observed, masks, flops=left, first=first)
+        full = full_cost(trained, observed.train).flops
+        allowed = Allowed(self.budget * full - cost.flops, least=LEARNING * self.budget * full)
+        schedule = self._schedule(learner, observed, masks, allowed, first=first)
         first = replace(first, plan=plan)
-        return self._rounds(trained, observed, first, schedule, cost, streams=streams)
+        outcome = self._rounds(trained, observed, first, schedule, cost, streams=streams)
+        return replace(outcome, notes=(*outcome.notes, *self._over_budget(outcome.cost.flops / full)))
 
     def _rounds(
         self,
@@ -113,7 +115,7 @@ class Unlearn:
             plan=first.plan,
             cost=cost,
             modifications=(REMOVED,) if self.remove and first.plan.units else (),
-            notes=(split.reason, *self._over_budget(cost, trained, observed)),
+            notes=(split.reason,),
             first=first.partition,
         )
 
@@ -125,8 +127,7 @@ class Unlearn:
         """Return the network that is handed over after the last part."""
         return fitted.model
 
-    def _over_budget(self, cost: Cost, trained: Trained, observed: Observed) -> list[str]:
-        share = cost.flops / full_cost(trained, observed.train).flops
+    def _over_budget(self, share: float) -> list[str]:
         if share <= 1.05 * self.budget:
             return []
         said = (
@@ -171,8 +172,8 @@ class Unlearn:
         trained: Trained,
         observed: Observed,
         masks: Mapping[str, Tensor],
+        allowed: "Allowed",
         *,
-        flops: float,
         first: "FirstLook",
     ) -> Schedule:
         """Plan the parts.
@@ -190,16 +191,23 @@ class Unlearn:
             parts = self.parts or AT_ONCE
             finetune = finetune.anew(trained.recipe_for(len(observed.train)).lr)
         looking = sum(part.rescore for part in parts) * self._look_again(trained, observed)
-        least = LEARNING * self.budget * full_cost(trained, observed.train).flops
-        if self.parts is None and flops - looking < least:
+        if self.parts is None and allowed.flops - looking < allowed.least:
             parts, looking = AT_ONCE if looking else parts, 0.0
-        flops = max(flops - looking, least)
+        flops = max(allowed.flops - looking, allowed.least)
         return self.schedule.plan(finetune, parts, trained, observed.train, flops=flops, masks=masks)
 
     def _look_again(self, trained: Trained, observed: Observed) -> float:
         """Return the operations of a later look."""
         walk = replace(self.readout, depth=1.0, own=1.0).walk(trained, observed, views=self.later_views)
         return walk.expected_flops(WALKS, flops_per_sample(walk.width, observed.train.num_classes))
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """Operations that may still be spent."""
+
+    flops: float
+    least: float  # of them on learning, even where that is more than what is left
 
 
 @dataclass(frozen=True)

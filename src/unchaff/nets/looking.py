@@ -1,10 +1,9 @@
 """Run work over all samples, batch by batch; where the device's memory runs out, with smaller batches."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import torch
-from torch import Tensor
 
 from unchaff import progress
 from unchaff.errors import ModelError
@@ -42,21 +41,6 @@ def looked_at(
             size = halved(size, error, name)
         if size < said:  # not before the block above is left: the error holds on to what filled the memory
             give_back()
-
-
-def joined(parts: Iterable[Tensor], count: int) -> Tensor:
-    """Return tensors of some rows each as one of `count` rows.
-
-    It is filled as they come: kept until the end, thousands of small pieces from between batches would
-    keep the memory of those from being used again.
-    """
-    whole, rows = torch.empty(0), 0
-    for part in parts:
-        if rows == 0:
-            whole = part.new_empty((count, *part.shape[1:]))
-        whole[rows : rows + len(part)] = part
-        rows += len(part)
-    return whole
 
 
 def halved(size: int, error: RuntimeError, name: str) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from unchaff.data.bounded import read_table
+from unchaff.bounded import read_table
 from unchaff.errors import DataError, NoiseError
 from unchaff.noise.base import relabelled
 from unchaff.records import Truth

@@ -44,6 +44,7 @@ class Clusters:
             suggested=evidence.suggested,
             evidence=evidence.columns,
             reason="Kept the cluster with the better evidence." if self.by_evidence else "Kept cluster 1.",
+            threshold=0.5,
         )
 
     def _chosen(self, cluster: object, evidence: Evidence) -> int:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unchaff.attribute.gaussians import posterior
+from unchaff.attribute.gaussians import separated
 from unchaff.attribute.readout import UNDISPUTED
 from unchaff.partition.keep import spare_classes
 from unchaff.records import Evidence, Partition
@@ -33,7 +33,7 @@ class Mixture:
         total = class_adjusted(evidence.total, evidence.labels) if self.adjust else evidence.total
         if float(total.max() - total.min()) < 1e-9:
             return everything(evidence, "All samples have the same evidence.")
-        quality = posterior(total)
+        quality, fitted = separated(total)
         disagreement = evidence.disagreement
         if disagreement is not None and disagreement < self.floor:
             reason = (
@@ -49,6 +49,8 @@ class Mixture:
             suggested=evidence.suggested,
             evidence=evidence.columns,
             reason=f"Kept where quality is above {self.threshold}.",
+            threshold=self.threshold,
+            fitted=fitted,
         )
 
 

@@ -41,4 +41,5 @@ class Quantile:
             suggested=evidence.suggested,
             evidence=evidence.columns,
             reason=f"Kept the best {self.keep:.0%}.",
+            threshold=1 - self.keep,
         )

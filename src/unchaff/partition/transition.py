@@ -66,4 +66,5 @@ class Transition:
             suggested=found.suggested,
             evidence=evidence.columns,
             reason=reason,
+            threshold=self.threshold,
         )

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from unchaff.filled import Filled
 from unchaff.nets.flops import count
 from unchaff.nets.hooks import in_eval_mode, read_outputs
 from unchaff.nets.looking import looked_at
@@ -44,10 +45,13 @@ def observe_units(trained: Trained, samples: Samples, layers: list[Layer]) -> Ac
         return {name: _means(read[reading], trained.model, name) for name, reading in names.items()}
 
     with in_eval_mode(trained.model), torch.no_grad():
-        parts = list(looked_at(samples, activity, size=256, name="prune"))
+        found = {name: Filled(len(samples)) for name in names}
+        for part in looked_at(samples, activity, size=256, name="prune"):
+            for name, each in part.items():
+                found[name].add(each)
     flops = count(trained.model, next(samples.batches(2)).inputs).forward
     cost = Cost(time.perf_counter() - started, len(samples), flops * len(samples)).as_stage("prune")
-    return Activations({name: torch.cat([part[name] for part in parts]) for name in names}, cost)
+    return Activations({name: each.rows for name, each in found.items()}, cost)
 
 
 def _means(read: Tensor, model: nn.Module, name: str) -> Float[Tensor, "b units"]:

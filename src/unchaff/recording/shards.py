@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from unchaff.data.bounded import read_table
+from unchaff.bounded import read_table
 from unchaff.data.parquet import plain_ids
 from unchaff.errors import DataError
 from unchaff.samples import Ids

@@ -1,85 +1,94 @@
-"""From a run to what the page shows."""
-
-from collections.abc import Mapping
+"""From what the files of a run tell to what the page shows."""
 
 from unchaff.evaluate.accuracy import Scores
 from unchaff.evaluate.cost import share
 from unchaff.evaluate.metrics import ON_TEST, Measured
 from unchaff.records import Cost
-from unchaff.report import charts, sections
-from unchaff.report.suspects import by_class, worst
+from unchaff.report import charts, found, learned, sections, splits, suspects, tables
+from unchaff.report.suspects import Gallery
 from unchaff.report.verdict import verdict
 from unchaff.report.views import Chart, Fact, PageView, Rung
 from unchaff.report.words import count, percent, points
-from unchaff.runs.record import Run
+from unchaff.runs.told import Told
 
 
-def view_of(run: Run, manifest: Mapping[str, object]) -> PageView:
+def view_of(run: Told, gallery: Gallery) -> PageView:
     """Return all the page shows; every number is also in a file of the run folder."""
-    measured, ladder = run.measured, rungs(run)
+    measured, ladder, plan = run.measured, rungs(run), run.outcome.plan
+    worst, driven = suspects.worst(run, gallery), suspects.units(run, gallery)
     return PageView(
         title=f"unchaff: {_subject(run)}",
-        created=str(manifest.get("created", "")).replace("T", " ").replace("+00:00", " UTC"),
+        created=str(run.manifest.get("created", "")).replace("T", " ").replace("+00:00", " UTC"),
         verdict=verdict(measured, run.outcome),
-        measured_on=measured.measured_on,
         facts=facts(run),
-        rungs=ladder,
-        rungs_note=_rungs_note(measured),
-        charts=_comparison_charts(ladder),
-        detection=sections.detection(measured),
+        comparison=tables.comparison(ladder),
+        comparison_note=_rungs_note(measured),
+        comparison_charts=(charts.accuracy_bars(ladder),) if len(ladder) > 1 else (),
         noise_sentence=sections.noise_sentence(run),
-        classes=by_class(run),
-        quality_charts=_quality_charts(run),
-        suspects=worst(run),
-        pruned=sections.pruned(run.outcome.plan),
-        pruned_sentence=sections.pruned_sentence(run.outcome.plan),
-        stages=sections.stages(run.outcome.cost),
+        warnings=sections.warnings(run),
+        classes=tables.classes(run),
+        split_sentence=sections.split_sentence(run),
+        split_charts=_split_charts(run),
+        price_charts=_only(charts.accuracy_against_cost(ladder)),
+        detection=tables.detection(measured.detection, measured.calibration),
+        detection_charts=_detection_charts(measured),
+        learned_sentence=learned.learned_sentence(run.learned),
+        learned_charts=_only(learned.data_map(run)),
+        suspects_sentence=suspects.suspects_sentence(run, len(worst)),
+        suspects=worst,
+        missing=gallery.missing,
+        pruned_sentence=sections.pruned_sentence(plan),
+        pruned=tables.pruned(plan),
+        units_sentence=suspects.units_sentence(run),
+        units=driven,
         cost_sentence=sections.cost_sentence(run),
+        stages=tables.stages(run.outcome.cost),
         notes=sections.notes(run),
         command=run.command,
-        replay=sections.replay(manifest),
-        config=sections.config(manifest),
+        replay=sections.replay(run.manifest),
+        config=sections.config(run.manifest),
     )
 
 
-def rungs(run: Run) -> tuple[Rung, ...]:
+def rungs(run: Told) -> tuple[Rung, ...]:
     """Return the networks to compare: before, repaired, then the controls in their order."""
     measured = run.measured
     if measured.before is None:
         return ()
-    found = [_rung("network" if measured.after is None else "before", "before", measured.before, None, None)]
+    steps = [_rung("network" if measured.after is None else "before", "before", measured.before, None, None)]
     if measured.after is not None:
-        found.append(_rung("repaired", "after", measured.after, run.outcome.cost, measured.full))
-    found += [
+        steps.append(_rung("repaired", "after", measured.after, run.outcome.cost, measured.full))
+    steps += [
         _rung(name, "control", each.scores, each.cost, measured.full)
         for name, each in measured.controls.items()
     ]
-    return tuple(found)
+    return tuple(steps)
 
 
-def facts(run: Run) -> tuple[Fact, ...]:
+def facts(run: Told) -> tuple[Fact, ...]:
     """Return the few numbers to see first."""
     measured, split = run.measured, run.outcome.partition
     before, after = measured.before, measured.after
-    found = []
+    known = []
     if before is not None and after is None:
-        found.append(Fact("Accuracy", percent(before.accuracy)))
+        known.append(Fact("Accuracy", percent(before.accuracy)))
     elif before is not None and after is not None:
         change = f"{points(after.accuracy - before.accuracy)} points, was {percent(before.accuracy)}"
-        found.append(Fact("Accuracy after repair", percent(after.accuracy), change))
+        known.append(Fact("Accuracy after repair", percent(after.accuracy), change))
     if split is not None:
-        found.append(Fact("Estimated noise", percent(split.noise_rate), "of the labels or inputs"))
+        known.append(Fact("Estimated noise", percent(split.noise_rate), "of the labels or inputs"))
         set_aside = int((~split.kept).sum())
-        found.append(Fact("Kept", percent(split.kept_share), f"{count(set_aside)} samples set aside"))
+        known.append(Fact("Kept", percent(split.kept_share), f"{count(set_aside)} samples set aside"))
     part = None if measured.full is None else share(run.outcome.cost, measured.full)["flops"]
     if part is not None:
-        found.append(Fact("Cost", percent(part), "of one full training, in operations"))
-    return tuple(found)
+        known.append(Fact("Cost", percent(part), "of one full training, in operations"))
+    return tuple(known)
 
 
-def _subject(run: Run) -> str:
-    data = run.config.get("data")
-    return str(data) if data else str(run.samples.kind)
+def _subject(run: Told) -> str:
+    config = run.manifest.get("config")
+    data = config.get("data") if isinstance(config, dict) else None
+    return str(data) if data else run.kind
 
 
 def _rung(name: str, role: str, scores: Scores, cost: Cost | None, full: Cost | None) -> Rung:
@@ -117,17 +126,22 @@ def _rungs_note(measured: Measured) -> str:
     return f"Measured on {count(measured.before.n)} {where}.{controls}{oracle}{estimated}"
 
 
-def _comparison_charts(ladder: tuple[Rung, ...]) -> tuple[Chart, ...]:
-    if len(ladder) < 2:
-        return ()
-    against_cost = charts.accuracy_against_cost(ladder)
-    bars = charts.accuracy_bars(ladder)
-    return (bars,) if against_cost is None else (bars, against_cost)
+def _only(chart: Chart | None) -> tuple[Chart, ...]:
+    return () if chart is None else (chart,)
 
 
-def _quality_charts(run: Run) -> tuple[Chart, ...]:
-    split, calibration = run.outcome.partition, run.measured.calibration
+def _split_charts(run: Told) -> tuple[Chart, ...]:
+    split = run.outcome.partition
     if split is None:
         return ()
-    histogram = charts.quality_histogram(split.quality.cpu().numpy(), split.kept.cpu().numpy())
-    return (histogram,) if calibration is None else (histogram, charts.calibration_curve(calibration))
+    histogram = splits.quality_histogram(split)
+    return (histogram,) if split.fitted is None else (histogram, splits.mixture(split.fitted, split))
+
+
+def _detection_charts(measured: Measured) -> tuple[Chart, ...]:
+    drawn: list[Chart] = []
+    if measured.curve is not None and measured.detection is not None:
+        drawn += found.found_curves(measured.curve, measured.detection)
+    if measured.calibration is not None:
+        drawn.append(splits.calibration_curve(measured.calibration))
+    return tuple(drawn)

@@ -1,46 +1,16 @@
-"""The pictures of the page."""
+"""Accuracies, and what they cost."""
 
 from collections.abc import Sequence
 
-import numpy as np
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 
-from unchaff.evaluate.calibration import Calibration
-from unchaff.report.svg import BAD, GOOD, INK, LINE, MUTED, PLAIN, drawing, inline
+from unchaff.report.svg import GOOD, INK, MUTED, PLAIN, drawing, inline
 from unchaff.report.views import Chart, Rung
-from unchaff.report.words import count, percent
+from unchaff.report.words import percent
 
 COLOUR = {"before": INK, "after": GOOD, "control": PLAIN}
-NUM_BINS = 40
 NUM_COLUMNS = 5  # names of points in one column must not lie on each other
 LETTER = 0.075  # height of a name in a chart, as a share of the axis
-
-
-def quality_histogram(quality: NDArray[np.float32], kept: NDArray[np.bool_]) -> Chart:
-    """Draw how quality is distributed, and what was kept of it."""
-    edges = np.linspace(0, 1, NUM_BINS + 1)
-    caption = (
-        f"{count(int(kept.sum()))} of {count(len(kept))} samples are kept, "
-        f"{count(int((~kept).sum()))} are set aside."
-    )
-    with drawing() as (figure, axes):
-        axes.hist(
-            [quality[~kept], quality[kept]],
-            bins=edges.tolist(),
-            stacked=True,
-            color=[BAD, GOOD],
-            label=["set aside", "kept"],
-            rwidth=0.86,
-        )
-        if 0 < kept.sum() < len(kept) and quality[~kept].max() <= quality[kept].min():
-            axes.axvline(float(quality[kept].min()), color=INK, linewidth=1, linestyle=(0, (4, 3)))
-        axes.set(xlabel="quality", ylabel="samples", xlim=(0, 1))
-        axes.grid(visible=False, axis="x")
-        axes.legend(loc="upper center", ncols=2, bbox_to_anchor=(0.5, 1.16))
-        return Chart(
-            inline(figure, "quality", f"Histogram of quality. {caption}"), "Quality and split", caption
-        )
 
 
 def accuracy_bars(rungs: Sequence[Rung]) -> Chart:
@@ -88,24 +58,6 @@ def accuracy_against_cost(rungs: Sequence[Rung]) -> Chart | None:
         caption = "Up and to the left is better; the dashed line is the network before."
         label = f"Accuracy against {unit}. {told}."
         return Chart(inline(figure, "cost", label), "Accuracy against cost", caption)
-
-
-def calibration_curve(calibration: Calibration) -> Chart:
-    """Draw how often samples of each quality were right."""
-    filled = [each for each in calibration.bins if each.count]
-    largest = max(each.count for each in filled)
-    caption = f"On the line, quality means what it says. Expected error {calibration.error:.3f}."
-    with drawing() as (figure, axes):
-        axes.plot([0, 1], [0, 1], color=LINE, linewidth=1.2)
-        axes.plot([b.quality for b in filled], [b.right_share for b in filled], color=GOOD, linewidth=1.2)
-        axes.scatter(
-            [b.quality for b in filled],
-            [b.right_share for b in filled],
-            s=[14 + 90 * each.count / largest for each in filled],
-            color=GOOD,
-        )
-        axes.set(xlabel="quality", ylabel="share that is right", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
-        return Chart(inline(figure, "calibration", f"Calibration. {caption}"), "Calibration", caption)
 
 
 def _named(axes: Axes, costs: Sequence[float], rungs: Sequence[Rung]) -> None:
@@ -172,4 +124,5 @@ def _top(group: Sequence[int], heights: Sequence[float], gap: float) -> float:
 
 
 def _short(name: str, most: int = 24) -> str:
-    return name if len(name) <= most else f"{name[: most - 1]}\u2026"
+    plain = " ".join(name.split())
+    return plain if len(plain) <= most else f"{plain[: most - 1]}\u2026"

@@ -1,6 +1,5 @@
 """One page that needs nothing beside itself."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
@@ -9,10 +8,13 @@ from markupsafe import Markup
 
 from unchaff.report import words
 from unchaff.report.build import view_of
-from unchaff.report.views import BenchView, Chart, PageView
-from unchaff.runs.record import Run
+from unchaff.report.suspects import Gallery
+from unchaff.report.views import Chart, ComparisonView, PageView
+from unchaff.runs.read import RunFolder
+from unchaff.runs.told import told
+from unchaff.samples import Samples
 
-RUN, BENCH = "report.html.j2", "bench.html.j2"
+RUN, COMPARISON = "report.html.j2", "comparison.html.j2"
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,18 @@ class _PackageFiles:
         return resources.files("unchaff.report").joinpath(self.folder, name).read_text(encoding="utf-8")
 
 
-def page(run: Run, manifest: Mapping[str, object]) -> str:
-    """Return `report.html` of a run."""
-    return render(view_of(run, manifest))
+def page(run: RunFolder, samples: Samples | None, missing: str = "") -> str:
+    """Return `report.html`, made from the other files of a run folder: the same files, the same page.
+
+    Args:
+        run: the folder.
+        samples: to look at and listen to; None where they cannot be read any more.
+        missing: why they cannot.
+    """
+    return render(view_of(told(run), Gallery(samples, missing)))
 
 
-def render(view: PageView | BenchView) -> str:
+def render(view: PageView | ComparisonView) -> str:
     """Return the page; every text in the view is escaped."""
     files = _PackageFiles()
     environment = jinja2.Environment(
@@ -41,16 +49,9 @@ def render(view: PageView | BenchView) -> str:
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
-    environment.filters.update(
-        percent=words.percent,
-        points=words.points,
-        seconds=words.seconds,
-        flops=words.flops,
-        count=words.count,
-        quality=words.quality,
-    )
+    environment.filters.update(quality=words.quality)
     environment.globals["drawn"] = _drawn
-    template = environment.get_template(RUN if isinstance(view, PageView) else BENCH)
+    template = environment.get_template(RUN if isinstance(view, PageView) else COMPARISON)
     return template.render(view=view, style=Markup(files("style.css")))  # noqa: S704
 
 

@@ -3,70 +3,38 @@
 from collections.abc import Mapping
 
 from unchaff.evaluate.cost import share
-from unchaff.evaluate.metrics import ON_HOLDOUT, Measured
-from unchaff.records import Cost, PrunePlan
-from unchaff.report.views import Fact, PrunedLayer, StageRow
-from unchaff.report.words import MINUS, count, flops, percent, seconds
-from unchaff.runs.record import Run
-
-MOST_UNITS = 24  # named per layer
-
-
-def detection(measured: Measured) -> tuple[Fact, ...]:
-    """Return how well the noisy samples were found; nothing where the truth is not known."""
-    found = measured.detection
-    if found is None:
-        return ()
-    rows = (
-        Fact("AUROC", f"{found.auroc:.3f}", "of the ranking by quality; 0.5 is chance, 1 is perfect"),
-        Fact("AUPRC", f"{found.auprc:.3f}", f"of the ranking; chance is {found.noise_rate:.3f}"),
-        Fact("F1", f"{found.f1:.3f}", "of the decided split"),
-        Fact("Precision", percent(found.precision), "of the samples set aside are noisy"),
-        Fact("Recall", percent(found.recall), "of the noisy samples are set aside"),
-        Fact("Kept and right", percent(found.kept_precision), "of the kept samples are right"),
-        Fact(
-            "Missed at the true rate",
-            percent(found.fnr_at_rate),
-            f"of the noisy are not among the {count(found.num_noisy)} samples of lowest quality",
-        ),
-        Fact(
-            "True noise rate",
-            percent(found.noise_rate),
-            f"{count(found.num_noisy)} of {count(found.n)} samples",
-        ),
-    )
-    calibration = measured.calibration
-    if calibration is None:
-        return rows
-    return (
-        *rows,
-        Fact("Calibration error", f"{calibration.error:.3f}", "mean gap between quality and being right"),
-    )
+from unchaff.evaluate.metrics import ON_HOLDOUT
+from unchaff.partition.keep import starved
+from unchaff.records import PrunePlan
+from unchaff.report.views import Fact
+from unchaff.report.words import NONE, count, percent
+from unchaff.runs.told import Told
 
 
-def noise_sentence(run: Run) -> str:
+def noise_sentence(run: Told) -> str:
     """Return what the split says about the data."""
     split = run.outcome.partition
     if split is None:
         return "This method does not judge single samples."
-    sentence = (
+    return (
         f"About {percent(split.noise_rate)} of {count(len(split.ids))} samples are estimated to be noisy; "
         f"{percent(split.kept_share)} are kept."
     )
-    return f"{sentence} {split.reason}".strip()
 
 
-def pruned(plan: PrunePlan | None) -> tuple[PrunedLayer, ...]:
-    """Return the silenced units by layer."""
-    if plan is None:
-        return ()
-    rows = []
-    for layer, units in plan.by_layer().items():
-        own = [unit.sensitivity for unit in plan.units if unit.layer == layer]
-        more = f" and {len(units) - MOST_UNITS} more" if len(units) > MOST_UNITS else ""
-        named = ", ".join(str(unit) for unit in units[:MOST_UNITS]) + more
-        rows.append(PrunedLayer(layer, len(units), named, f"{max(own, key=abs):+.3f}".replace("-", MINUS)))
-    return tuple(rows)
+def split_sentence(run: Told) -> str:
+    """Return how the split was made."""
+    split = run.outcome.partition
+    if split is None:
+        return "This method makes no split."
+    meaning = "Quality is the estimated probability that a sample is fit to learn from."
+    return f"{meaning} {split.reason}".strip()
+
+
+def warnings(run: Told) -> tuple[str, ...]:
+    """Return which classes are kept less than half as often as the average."""
+    split = run.outcome.partition
+    return () if split is None else tuple(starved(split.kept, run.labels, run.class_names))
 
 
 def pruned_sentence(plan: PrunePlan | None) -> str:
@@ -79,13 +47,7 @@ def pruned_sentence(plan: PrunePlan | None) -> str:
     return f"{units} in {where} were silenced, and stay silent. {plan.reason}".strip()
 
 
-def stages(cost: Cost) -> tuple[StageRow, ...]:
-    """Return what each stage took, and the whole."""
-    rows = [_stage(name, stage) for name, stage in cost.stages.items()]
-    return (*rows, _stage("all", cost))
-
-
-def cost_sentence(run: Run) -> str:
+def cost_sentence(run: Told) -> str:
     """Return the cost of the whole beside one full training."""
     full = run.measured.full
     if full is None:
@@ -105,7 +67,7 @@ def cost_sentence(run: Run) -> str:
     )
 
 
-def notes(run: Run) -> tuple[str, ...]:
+def notes(run: Told) -> tuple[str, ...]:
     """Return what limits these numbers, then what the stages noted."""
     found = []
     if run.measured.before is not None:
@@ -119,7 +81,8 @@ def notes(run: Run) -> tuple[str, ...]:
             "Which samples are wrong is not known: quality is an estimate, and a suspect may be right."
         )
     said = "" if run.outcome.partition is None else run.outcome.partition.reason
-    return tuple(note for note in dict.fromkeys((*found, *run.notes, *run.outcome.notes)) if note != said)
+    elsewhere = (said, *warnings(run))
+    return tuple(note for note in dict.fromkeys((*found, *run.notes)) if note not in elsewhere)
 
 
 def replay(manifest: Mapping[str, object]) -> tuple[Fact, ...]:
@@ -149,17 +112,13 @@ def _told(value: object) -> str:
             if each is not None
         )
         return ", ".join(told)
-    return "\u2013" if value is None else _short(value)
+    return NONE if value is None else _short(value)
 
 
 def _short(value: object) -> str:
     text = str(value)
     is_hash = len(text) == 64 and set(text) <= set("0123456789abcdef")
     return f"{text[:12]}\u2026" if is_hash else text
-
-
-def _stage(name: str, cost: Cost) -> StageRow:
-    return StageRow(name, seconds(cost.seconds), count(cost.samples_seen), flops(cost.flops))
 
 
 def _number(number: int, word: str) -> str:

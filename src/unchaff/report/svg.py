@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -51,7 +52,8 @@ STYLE: Any = {  # matplotlib's own type for this differs between its versions
 @contextmanager
 def drawing(height: float = SIZE[1]) -> Iterator[tuple[Figure, Axes]]:
     """Give an empty figure in our style; the caller's own style comes back afterwards."""
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # letters are drawn by the reader's own fonts
         figure = Figure(figsize=(SIZE[0], height), layout="constrained")
         yield figure, figure.subplots()
 

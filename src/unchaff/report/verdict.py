@@ -5,32 +5,38 @@ from typing import Literal
 from unchaff.evaluate.accuracy import Scores
 from unchaff.evaluate.cost import gap_recovered, share
 from unchaff.evaluate.metrics import ON_TEST, Measured
-from unchaff.records import Outcome, Partition
+from unchaff.records import Cost, Outcome, Partition
 from unchaff.report.views import Verdict
-from unchaff.report.words import count, percent, points
+from unchaff.report.words import NBSP, count, percent, points
 
 YARDSTICK = "oracle"  # knows the truth, so it is a ceiling and no rival
+RETRAIN = "retrain"  # the control everybody asks about
+
+SMALL, LARGE = 0.03, 0.1  # difference of an estimated rate of noise from the true one
+FEW = "fair: a few wrong labels cannot be told from none."
 
 Tone = Literal["good", "plain", "bad"]
 
 
 def verdict(measured: Measured, outcome: Outcome) -> Verdict:
-    """Return the answer in one sentence, the comparison behind it, and what limits it."""
+    """Return the answer in one sentence, how sure it is, the comparison behind it, and what limits it."""
     split, before, after = outcome.partition, measured.before, measured.after
     if before is None:
-        return Verdict("plain", _unmeasured(split), ("Save it with test= to see what the repair is worth.",))
+        advice = "Save it with test= to see what the repair is worth."
+        return Verdict("plain", _unmeasured(split), (advice,), "none: nothing was measured.")
     if after is None:
-        return Verdict("plain", _scored(split), _where(measured, before))
+        return Verdict("plain", _scored(split), _where(measured, before), _of_estimate(measured, split))
     if split is not None and split.abstained:
         tone, sentence = _abstained(before, after)
     else:
-        tone, sentence = _judged(measured, before, after)
+        tone, sentence = _judged(measured, outcome, before, after)
+    unsure = tone == "plain" and split is not None and split.abstained
     details = (
         *_rivals(measured, after),
         *_price(measured, outcome, before, after),
         *_where(measured, before),
     )
-    return Verdict(tone, sentence, details)
+    return Verdict(tone, sentence, details, FEW if unsure else _confidence(measured, before, after))
 
 
 def best_rival(measured: Measured) -> tuple[str, Scores] | None:
@@ -49,10 +55,7 @@ def _scored(split: Partition | None) -> str:
         return "The samples were scored; the network was left as it was."
     if split.abstained:
         return "No evidence of noise was found, and every sample is kept."
-    return (
-        f"About {percent(split.noise_rate, 0)} of the samples look unfit to learn from; "
-        "the network was left as it was."
-    )
+    return f"{_noise(split)}; the network was left as it was."
 
 
 def _unmeasured(split: Partition | None) -> str:
@@ -60,10 +63,13 @@ def _unmeasured(split: Partition | None) -> str:
         return "The network was repaired, and nothing was measured."
     if split.abstained:
         return "There is nothing to repair: no evidence of noise was found, and every sample is kept."
-    return (
-        f"About {percent(split.noise_rate, 0)} of the samples look unfit to learn from; the network was "
-        "repaired, and nothing was measured."
-    )
+    return f"{_noise(split)}; the network was repaired, and nothing was measured."
+
+
+def _noise(split: Partition) -> str:
+    """Return how much looks wrong, as the beginning of a sentence."""
+    what = "samples look unfit to learn from" if split.threshold is None else "labels look wrong"
+    return f"About {percent(split.noise_rate, 0)} of the {what}"
 
 
 def _abstained(before: Scores, after: Scores) -> tuple[Tone, str]:
@@ -73,31 +79,96 @@ def _abstained(before: Scores, after: Scores) -> tuple[Tone, str]:
     return "plain", sentence
 
 
-def _judged(measured: Measured, before: Scores, after: Scores) -> tuple[Tone, str]:
-    rival = best_rival(measured)
-    change = _from_to(before, after)
+def _judged(measured: Measured, outcome: Outcome, before: Scores, after: Scores) -> tuple[Tone, str]:
+    rival, split = best_rival(measured), outcome.partition
+    noise = "" if split is None else f"{_noise(split)[0].lower()}{_noise(split)[1:]}; "
+    change = f"accuracy on {_on(measured)} {_from_to(before, after)}"
+    said = f"{noise}{change}{_retrained(measured, outcome)}"
     if after.accuracy < before.accuracy:
         doubt = ", which may be chance" if overlap(before, after) else ""
-        return "bad", f"Not worth repairing: the accuracy fell {change}{doubt}. Keep the network you had."
+        return "bad", f"Not worth repairing: {noise}{change}{doubt}. Keep the network you had."
     if after.accuracy == before.accuracy:
-        return "plain", f"Not worth repairing: the accuracy stayed at {percent(after.accuracy)}."
+        return "plain", f"Not worth repairing: {noise}accuracy on {_on(measured)} {_stayed(after)}."
     if rival is not None and rival[1].accuracy > after.accuracy:
-        return _beaten(after, rival, change)
+        return _beaten(before, after, rival, f"{noise}{change}")
     if overlap(before, after):
-        return "plain", f"Perhaps worth repairing: the accuracy rose {change}, which may be chance."
-    return "good", f"Worth repairing: the accuracy rose {change}."
+        return "plain", f"Perhaps worth repairing: {said}; the gain may be chance."
+    return "good", f"Worth repairing: {said}."
 
 
-def _beaten(after: Scores, rival: tuple[str, Scores], change: str) -> tuple[Tone, str]:
+def _beaten(before: Scores, after: Scores, rival: tuple[str, Scores], said: str) -> tuple[Tone, str]:
     name, scores = rival
     theirs = f"the control {name} did better with {percent(scores.accuracy)}"
     if overlap(scores, after):
-        return "plain", f"The accuracy rose {change}, but {theirs}, which may be chance."
-    return "bad", f"The accuracy rose {change}, but {theirs}: prefer that one."
+        worth = (
+            "Perhaps worth repairing" if overlap(before, after) else "Worth repairing, this way or another"
+        )
+        return "plain", f"{worth}: {said}; {theirs}, which may be chance."
+    return "bad", f"Not worth repairing this way: {said}, but {theirs}: prefer that one."
+
+
+def _retrained(measured: Measured, outcome: Outcome) -> str:
+    """Return what retraining gives at which cost, or else the best control; nothing where none was run."""
+    rival = best_rival(measured)
+    if rival is None:
+        return ""
+    name = RETRAIN if RETRAIN in measured.controls else rival[0]
+    control = measured.controls[name]
+    who = "retraining" if name == RETRAIN else f"the control {name}"
+    return f", {who} gives {percent(control.scores.accuracy)}{_at(control.cost, outcome.cost)}"
+
+
+def _at(cost: Cost, ours: Cost) -> str:
+    """Return a cost beside ours, in operations where they are known, else in seconds."""
+    known = cost.flops > 0 and ours.flops > 0
+    theirs, own = (cost.flops, ours.flops) if known else (cost.seconds, ours.seconds)
+    if theirs <= 0 or own <= 0:
+        return ""
+    ratio = theirs / own
+    if 0.95 <= ratio <= 1.05:
+        return " at the same cost"
+    return f" at {ratio:.1f} times the cost" if ratio > 1 else f" at {percent(ratio, 0)} of the cost"
+
+
+def _on(measured: Measured) -> str:
+    if measured.measured_on == ON_TEST:
+        return "your test set"
+    return "held-out samples with their noisy labels"
 
 
 def _from_to(before: Scores, after: Scores) -> str:
-    return f"from {percent(before.accuracy)} to {percent(after.accuracy)}"
+    return f"{before.accuracy * 100:.1f}{NBSP}\u2192{NBSP}{percent(after.accuracy)}"
+
+
+def _stayed(after: Scores) -> str:
+    return f"stayed at {percent(after.accuracy)}"
+
+
+def _confidence(measured: Measured, before: Scores, after: Scores) -> str:
+    """Return how far the comparison can be trusted, and why."""
+    rival = best_rival(measured)
+    n = count(before.n)
+    if overlap(before, after):
+        return f"low: on {n} samples the 95{NBSP}% intervals before and after overlap."
+    apart = f"on {n} samples the 95{NBSP}% intervals before and after lie apart"
+    if measured.measured_on != ON_TEST:
+        return f"fair: {apart}, but the labels measured against are noisy."
+    if after.accuracy < before.accuracy:  # whatever a control did, it is worse than nothing
+        return f"high: {apart}."
+    if rival is not None and overlap(rival[1], after):
+        return f"fair: {apart}, those of the repaired network and of {rival[0]} overlap."
+    also = "" if rival is None else f", and so do those of the best control, {rival[0]}"
+    return f"high: {apart}{also}."
+
+
+def _of_estimate(measured: Measured, split: Partition | None) -> str:
+    if split is None:
+        return ""
+    if measured.detection is None:
+        return "fair: which samples are wrong is not known, and nothing but the estimate speaks of it."
+    wrong = abs(split.noise_rate - measured.detection.noise_rate)
+    level = "high" if wrong <= SMALL else "fair" if wrong <= LARGE else "low"
+    return f"{level}: the true rate is {percent(measured.detection.noise_rate)}."
 
 
 def _rivals(measured: Measured, after: Scores) -> tuple[str, ...]:

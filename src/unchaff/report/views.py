@@ -1,4 +1,4 @@
-"""What the page shows, as plain strings and numbers; nothing here knows HTML."""
+"""What a page shows, as plain strings and numbers; nothing here knows HTML."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -6,11 +6,12 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer in one sentence, and what to know about it."""
+    """The answer in one sentence, how sure it is, and what to know about it."""
 
     tone: Literal["good", "plain", "bad"]
     sentence: str
     details: tuple[str, ...] = ()
+    confidence: str = ""  # high, fair, low or none, and why
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,25 @@ class Rung:
 
 
 @dataclass(frozen=True)
-class ClassRow:
-    """One class of the data as given."""
+class Table:
+    """Cells as they are read; the first of each row names it."""
 
-    name: str
-    count: int
-    kept: int
-    rejected: int
-    confusion: str  # the class most of its rejected samples look like
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    ours: tuple[str, ...] = ()  # names of the rows to stand out
+    words: tuple[int, ...] = ()  # columns of words, all others but the first are numbers
+    strong: int | None = None  # the column to stand out
+
+
+@dataclass(frozen=True)
+class Chart:
+    """An SVG that fits into the page, the sentence that says what it shows, and its numbers."""
+
+    svg: str
+    title: str
+    caption: str
+    numbers: Table | None = None  # None: they stand in a table beside it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,74 +82,66 @@ class Suspect:
     suggested: str
     quality: float
     kept: bool
+    why: str  # the evidence that spoke against it, in words
     evidence: tuple[tuple[str, str], ...]
     media: Media
 
 
-@dataclass(frozen=True)
-class PrunedLayer:
-    """Silenced units of one layer."""
+@dataclass(frozen=True, kw_only=True)
+class Driver:
+    """One of the samples that drove a unit most."""
 
-    layer: str
-    count: int
-    units: str
-    strongest: str  # sensitivity
+    id: str
+    given: str
+    suggested: str
+    kept: bool
+    activation: str
+    media: Media
 
 
-@dataclass(frozen=True)
-class StageRow:
-    """What one stage took."""
+@dataclass(frozen=True, kw_only=True)
+class UnitView:
+    """One pruned unit, and what it responded to."""
 
     name: str
-    seconds: str
-    samples_seen: str
-    flops: str
-
-
-@dataclass(frozen=True)
-class Chart:
-    """An SVG that fits into the page, and the sentence that says what it shows."""
-
-    svg: str
-    title: str
-    caption: str
+    sentence: str
+    drivers: tuple[Driver, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PageView:
-    """The whole page."""
+    """The whole page about a run."""
 
     title: str
     created: str
     verdict: Verdict
-    measured_on: str
     facts: tuple[Fact, ...]
-    rungs: tuple[Rung, ...]
-    rungs_note: str
-    charts: tuple[Chart, ...]
-    detection: tuple[Fact, ...]  # empty: the truth is not known
+    comparison: Table | None  # None: nothing was measured
+    comparison_note: str
+    comparison_charts: tuple[Chart, ...]
     noise_sentence: str
-    classes: tuple[ClassRow, ...]
-    quality_charts: tuple[Chart, ...]
+    warnings: tuple[str, ...]  # classes of which little is kept
+    classes: Table | None
+    split_sentence: str
+    split_charts: tuple[Chart, ...]
+    price_charts: tuple[Chart, ...]
+    detection: Table | None  # None: the truth is not known
+    detection_charts: tuple[Chart, ...]
+    learned_sentence: str
+    learned_charts: tuple[Chart, ...]  # empty: the training was not recorded
+    suspects_sentence: str
     suspects: tuple[Suspect, ...]
-    pruned: tuple[PrunedLayer, ...]
+    missing: str  # why samples are named and not shown; empty: they are shown
     pruned_sentence: str
-    stages: tuple[StageRow, ...]
+    pruned: Table | None
+    units_sentence: str
+    units: tuple[UnitView, ...]
     cost_sentence: str
+    stages: Table
     notes: tuple[str, ...]
     command: str
     replay: tuple[Fact, ...]
     config: tuple[Fact, ...] = field(default=())
-
-
-@dataclass(frozen=True)
-class Table:
-    """Cells as they are read; the first of each row names it."""
-
-    title: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    ours: tuple[str, ...] = ()  # names of the rows to stand out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,8 +155,8 @@ class GroundView:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BenchView:
-    """The page of a suite."""
+class ComparisonView:
+    """A page that compares: of a suite, or of several methods on one data set."""
 
     title: str
     created: str

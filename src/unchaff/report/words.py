@@ -1,8 +1,11 @@
 """Numbers as a reader wants to see them."""
 
+from math import isfinite
+
 UNITS = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 NBSP = "\u00a0"
 MINUS = "\u2212"
+NONE = "\u2013"  # in a cell without a number
 NARROW = "\u202f"  # space between groups of digits
 
 
@@ -58,12 +61,12 @@ def count(number: int) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number to three digits, with a real minus sign.
+    """Return a number to three digits, with a real minus sign; a dash where there is none.
 
     >>> number(-4.1).replace(MINUS, "-")
     '-4.10'
     """
-    return f"{value:#.3g}".rstrip(".").replace("-", MINUS)
+    return f"{value:#.3g}".rstrip(".").replace("-", MINUS) if isfinite(value) else NONE
 
 
 def quality(value: float) -> str:

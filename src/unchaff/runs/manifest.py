@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from unchaff.evaluate.metrics import cleaned
+from unchaff.runs.layout import FORMAT
 from unchaff.runs.record import Run
 from unchaff.runs.weights import to_bytes
 from unchaff.samples import Samples
@@ -20,11 +21,12 @@ from unchaff.samples import Samples
 CHUNK = 512  # samples read at once
 
 
-def manifest(run: Run) -> dict[str, object]:
-    """Return the content of `manifest.json`."""
+def manifest(run: Run, *, drawing: float = 0.0) -> dict[str, object]:
+    """Return the content of `manifest.json`; `drawing`: seconds spent for the report alone."""
     cost = run.outcome.cost
     return cleaned(
         {
+            "format": FORMAT,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": run.command,
             "seed": run.seed,
@@ -43,8 +45,9 @@ def manifest(run: Run) -> dict[str, object]:
                 "all": cost.seconds,
                 **{f"stage {name}": stage.seconds for name, stage in cost.stages.items()},
                 **{f"control {name}": each.cost.seconds for name, each in run.measured.controls.items()},
+                "report": drawing,  # no part of the repair
             },
-            "notes": [*run.notes],
+            "notes": [*dict.fromkeys((*run.notes, *run.outcome.notes))],
         }
     )
 

@@ -10,9 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unchaff.data.bounded import Kind, check_columns, is_id, read_table
-from unchaff.data.columns import class_names_of
+from unchaff.bounded import Kind, check_columns, is_id, read_table
 from unchaff.errors import DataError, RunFolderError
+from unchaff.features import class_names_of
+from unchaff.runs.layout import check_format
+from unchaff.runs.unfinished import MARKS, is_unfinished
 from unchaff.whole import object_in
 
 AGAIN = "Run the repair again."
@@ -30,6 +32,7 @@ MANIFEST: Mapping[str, type] = MappingProxyType({"config": dict, "data.kind": st
 MODEL: Mapping[str, type] = MappingProxyType(
     {"model": str, "class_names": list, "input.kind": str, "input.shape": list}
 )
+DECISIONS = "decisions.sqlite"  # what a person decided about the run, where one did
 REQUIRED = ("metrics.json", "plan.json", "manifest.json", "quality.parquet")
 
 
@@ -92,15 +95,24 @@ def read(folder: Path) -> RunFolder:
     """Return what a run folder says.
 
     Raises:
-        RunFolderError: if it is none, or a file of it is missing or broken.
+        RunFolderError: if it is none, not finished or of a newer version, or a file of it is missing or
+            broken.
     """
     folder = folder.expanduser()
     if not folder.is_dir():
-        raise RunFolderError(f"There is no run folder {folder}. Give the folder named by --out.")
+        what = (
+            f"{folder} is a file, not a run folder" if folder.exists() else f"There is no run folder {folder}"
+        )
+        raise RunFolderError(f"{what}. Give the folder named by --out.")
+    if is_unfinished(folder):
+        raise RunFolderError(
+            f"{folder} holds an unfinished run, and no results yet. Give the command that began it once "
+            "more, with --resume."
+        )
     missing = [name for name in REQUIRED if not (folder / name).is_file()]
     if missing:
         raise RunFolderError(
-            f"{folder} is not a run folder: it lacks {', '.join(missing)}. Give the folder named by --out."
+            f"{folder} is not a run folder: it lacks {', '.join(missing)}. {_instead(folder)}"
         )
     return RunFolder(
         path=folder,
@@ -108,6 +120,29 @@ def read(folder: Path) -> RunFolder:
         plan=object_in(folder / "plan.json", otherwise=AGAIN),
         manifest=_object(folder / "manifest.json", MANIFEST),
     )
+
+
+def _instead(folder: Path) -> str:
+    """Return what to give in place of a folder that is no run: the latest run in it, if there is one."""
+    inside = [each.parent for each in folder.glob(f"*/{MARKS[0]}")]
+    if not inside:
+        return "Give the folder named by --out."
+    latest = max(inside, key=lambda each: (each / MARKS[0]).stat().st_mtime)
+    return f"It holds runs: give one of them, such as {latest}."
+
+
+def judged(run: RunFolder) -> pa.Table:
+    """Return the quality table of a run that made a split.
+
+    Raises:
+        RunFolderError: its method judged no sample.
+    """
+    table = run.quality
+    if table.column("kept").null_count:
+        raise RunFolderError(
+            f"{run.path} holds no split: its method judged no sample. Use a run of unlearn or score."
+        )
+    return table
 
 
 def _check_labels(table: pa.Table, file: Path) -> None:
@@ -121,6 +156,7 @@ def _check_labels(table: pa.Table, file: Path) -> None:
 def _object(file: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
     """Return the object of a JSON file that holds at least these values; a dot leads into an object."""
     content = object_in(file, otherwise=AGAIN)
+    check_format(content, file)
     for name, kind in kinds.items():
         value: Any = content
         for key in name.split("."):

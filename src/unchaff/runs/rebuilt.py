@@ -35,12 +35,17 @@ def network(run: RunFolder, *, plain: nn.Module | None = None) -> nn.Module:
         ModelError: the weights do not fit.
     """
     state = load_weights(run.path / "model.safetensors")
-    smaller = REMOVED in run.model.get("modifications", [])
+    smaller = is_smaller(run)
     model = _built(run, state, smaller=smaller) if plain is None else plain
     if smaller:
         model = _removed(run, model)
     load_into(model, state)
     return model.eval()
+
+
+def is_smaller(run: RunFolder) -> bool:
+    """Whether the repair took units out of the network."""
+    return REMOVED in run.model.get("modifications", [])
 
 
 def example(run: RunFolder) -> Tensor:

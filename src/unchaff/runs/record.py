@@ -27,3 +27,4 @@ class Run:
     command: str = ""  # what to type to run it again
     beside: Mapping[str, bytes] = field(default_factory=dict)  # files of the model folder of the network
     notes: tuple[str, ...] = ()  # what a reader has to know: limits, warnings, what was left out
+    decided: bytes | None = None  # what a person decided about the run before, to go on with

@@ -4,10 +4,14 @@ import glob
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from unchaff.errors import RunFolderError
-from unchaff.journal import Journal, difference
+from unchaff.runs.layout import check_format
 from unchaff.whole import object_in
+
+if TYPE_CHECKING:
+    from unchaff.journal import Journal  # with torch, which a look at a folder needs not
 
 MARKS = ("manifest.json", "metrics.json")  # what a run folder of ours always holds
 JOURNAL = "unfinished"  # subfolder
@@ -21,13 +25,15 @@ def is_unfinished(folder: Path) -> bool:
     return folder.is_dir() and [place.name for place in folder.iterdir()] == [JOURNAL]
 
 
-def unfinished(folder: Path, *, overwrite: bool, resume: bool) -> Journal:
+def unfinished(folder: Path, *, overwrite: bool, resume: bool) -> "Journal":
     """Return the journal of a run: begun, or gone on with.
 
     Raises:
         RunFolderError: the folder holds a finished run to resume, or an unfinished one and neither
             `resume` nor `overwrite` was asked for.
     """
+    from unchaff.journal import Journal
+
     folder = folder.expanduser().resolve()
     _tidied(folder)
     journal = Journal(folder / JOURNAL)
@@ -52,9 +58,14 @@ def finished(folder: Path, settings: Mapping[str, object]) -> Mapping[str, objec
     Raises:
         RunFolderError: the folder holds a finished run of other settings; the first difference is named.
     """
+    from unchaff.journal import difference
+
+    folder = folder.expanduser().resolve()
+    _tidied(folder)  # it may have been killed when all was in place, and the rest was being deleted
     if not all((folder / name).is_file() for name in MARKS):
         return None
     manifest, metrics = (object_in(folder / name, otherwise=REPLACE) for name in MARKS)
+    check_format(manifest, folder / MARKS[0])
     config = manifest.get("config")
     if not isinstance(config, dict) or "noise_rate_estimate" not in metrics:
         raise RunFolderError(f"The files of the run in {folder} are not whole. {REPLACE}")

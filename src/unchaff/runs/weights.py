@@ -104,9 +104,9 @@ def _read_state_dict(path: Path) -> object:
 
 def _check_unpacked(path: Path) -> None:
     """Refuse an archive that unpacks to more than it is; torch never packs any tighter."""
-    if not zipfile.is_zipfile(path):
-        return  # of an old version of torch, which packed nothing
     try:
+        if not zipfile.is_zipfile(path):
+            return  # of an old version of torch, which packed nothing
         with zipfile.ZipFile(path) as packed:
             size = sum(each.file_size for each in packed.infolist())
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:

@@ -4,6 +4,7 @@ import html
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -14,14 +15,21 @@ from unchaff import progress
 from unchaff.errors import RunFolderError
 from unchaff.evaluate.metrics import cleaned, metrics
 from unchaff.nets.hub import described
+from unchaff.prune.drives import Drive, drives
+from unchaff.runs.layout import FORMAT
 from unchaff.runs.manifest import manifest
 from unchaff.runs.quality import quality_bytes
+from unchaff.runs.read import DECISIONS, RunFolder, read
 from unchaff.runs.record import Run
+from unchaff.runs.training import FILE as TRAINING
+from unchaff.runs.training import training_bytes
 from unchaff.runs.unfinished import ASIDE, MARKS, REPLACED, is_unfinished
 from unchaff.runs.weights import to_bytes
+from unchaff.samples import Samples
 
+REPORT = "report.html"
 HUB = "hub"  # subfolder: how to build a network of the transformers library, tokenizer and processor
-Page = Callable[[Run, Mapping[str, object]], str]  # (run, manifest) -> HTML
+Page = Callable[[RunFolder, Samples], str]  # (what the files say, the samples to look at) -> HTML
 
 
 def check_writable(folder: Path, *, overwrite: bool = False) -> None:
@@ -48,7 +56,7 @@ def write(folder: Path, run: Run, page: Page, *, overwrite: bool = False) -> Pat
     Args:
         folder: where; its parents are made. A folder with something in it is refused.
         run: what to write.
-        page: makes `report.html` from the run and its manifest.
+        page: makes `report.html` from the other files and the samples, so that it can be made again.
         overwrite: replace an earlier run folder, once the new one is complete.
 
     Returns:
@@ -63,9 +71,10 @@ def write(folder: Path, run: Run, page: Page, *, overwrite: bool = False) -> Pat
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         aside.mkdir()
-        for name, content in contents(run, page).items():
+        for name, content in contents(run).items():
             (aside / name).parent.mkdir(exist_ok=True)
             (aside / name).write_bytes(content)
+        (aside / REPORT).write_bytes(_drawn(page, aside, run.samples).encode())
         _put_in_place(aside, target)
     except OSError as error:
         raise RunFolderError(f"{folder} could not be written ({error}). Nothing was left there.") from error
@@ -74,32 +83,50 @@ def write(folder: Path, run: Run, page: Page, *, overwrite: bool = False) -> Pat
     return folder
 
 
-def contents(run: Run, page: Page) -> dict[str, bytes]:
-    """Return the files of a run folder by name."""
-    replay = manifest(run)
-    plan = run.outcome.plan
+def contents(run: Run) -> dict[str, bytes]:
+    """Return the files of a run folder by name, all but the report."""
+    started = time.perf_counter()
+    driven = _driven(run)
+    replay = manifest(run, drawing=time.perf_counter() - started)
+    plan, record = run.outcome.plan, run.trained.record
     files = {
         "quality.parquet": quality_bytes(run),
         "plan.json": _json(
             {
                 "reason": "" if plan is None else plan.reason,
                 "units": [] if plan is None else [asdict(unit) for unit in plan.units],
+                "driven": [{**asdict(drive), "ids": drive.ids.tolist()} for drive in driven],
             }
         ),
         "metrics.json": _json(metrics(run.measured, run.outcome)),
         "manifest.json": _json(replay),
-        "report.html": _drawn(page, run, replay).encode(),
+        **({} if record is None else {TRAINING: training_bytes(record)}),
         **{f"{HUB}/{name}": content for name, content in run.beside.items()},
     }
+    if run.decided is not None:
+        files[DECISIONS] = run.decided
     return {**_model_files(run), **files} if run.measured.is_of_repair else files
 
 
-def _drawn(page: Page, run: Run, replay: Mapping[str, object]) -> str:
+def _driven(run: Run) -> tuple[Drive, ...]:
+    """Return what the pruned units responded to; a fault in finding it must not cost the results."""
+    plan = run.outcome.plan
+    try:
+        return () if plan is None else drives(run.trained, run.samples, plan)
+    except Exception as error:  # noqa: BLE001  as below
+        progress.say(f"What the pruned units responded to is not told ({type(error).__name__}: {error}).")
+        return ()
+
+
+def _drawn(page: Page, folder: Path, samples: Samples) -> str:
     """Return the page; a fault in drawing it must not cost the results of the run."""
     try:
-        return page(run, replay)
+        return page(read(folder), samples)
     except Exception as error:  # noqa: BLE001  whatever it is, the other files are worth more
-        said = f"The report could not be drawn ({type(error).__name__}: {error}); all other files are whole."
+        said = (
+            f"The report could not be drawn ({type(error).__name__}: {error}); all other files are whole. "
+            "To try again: unchaff report."
+        )
         progress.say(said)
         return f"<!doctype html><title>unchaff</title><p>{html.escape(said)}</p>\n"
 
@@ -117,7 +144,7 @@ def rebuild(run: Run) -> dict[str, object]:
     """Return the content of `model.json`: how to build the network again."""
     plan, kind, model = run.outcome.plan, run.samples.kind, run.outcome.model
     return {
-        "format": 1,
+        "format": FORMAT,
         "model": run.model,
         "class_names": list(run.samples.class_names),
         "input": {"kind": kind.name, "shape": list(kind.shape), "views": list(kind.views), "rate": kind.rate},
@@ -145,6 +172,11 @@ def _check_replaceable(folder: Path, *, overwrite: bool) -> None:
     if not all((folder / name).is_file() for name in MARKS):
         raise RunFolderError(
             f"{folder} holds something else than a run, and is not deleted. Choose another --out."
+        )
+    if (folder / DECISIONS).exists():
+        raise RunFolderError(
+            f"{folder} holds what a person decided ({DECISIONS}), and is not replaced. Choose another --out, "
+            "or move that file away."
         )
 
 

@@ -68,7 +68,7 @@ def fit(
         good = entry.found() or training.state(0.0)
         training.restore(good)
         before, said = float(str(good.about["seconds"])), training.piece
-        with progress.stage(name, phase.steps) as shown:
+        with progress.stage(name, phase.steps, "steps") as shown:
             shown.advance(training.step)
             while training.step < phase.steps:
                 piece = training.piece

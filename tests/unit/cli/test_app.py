@@ -35,7 +35,7 @@ def test_waiting_threads_sleep_unless_told_otherwise(given, used):
     assert fresh(program, **given)[-1] == used
 
 
-@pytest.mark.parametrize("words", [["--help"], ["repair", "--help"], [], ["--version"]])
+@pytest.mark.parametrize("words", [["--help"], ["repair", "--help"], ["score", "-h"], [], ["--version"]])
 def test_help_is_no_error(words, capsys):
     assert app.main(words) == 0
     assert "unchaff" in capsys.readouterr().out
@@ -44,8 +44,16 @@ def test_help_is_no_error(words, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["mend"], "No such command 'mend'. See unchaff --help."),
-        (["repair", "--metod", "x"], "No such option: --metod"),
+        (["zzz"], "No such command 'zzz'. See unchaff --help."),
+        (["repiar"], "No such command 'repiar'. Did you mean repair? See unchaff --help."),
+        (
+            ["repair", "--metod", "x"],
+            "No such option: --metod. Did you mean --method? See unchaff repair --help.",
+        ),
+        (["repair", "--inmemory"], "No such option: --inmemory. Did you mean --in-memory?"),
+        (["bench", "smok"], "Invalid value for 'suite': 'smok' is not one of 'smoke', 'cpu'"),
+        (["bench"], "Missing argument 'suite'"),
+        (["repair", "--method"], "Option '--method' requires an argument."),
         (["inject", "digits"], "Missing option '--noise'"),
         (["repair", "--rows", "many"], "Invalid value for '--rows'"),
         (["repair", "--rows", "0"], "Invalid value for '--rows'"),
@@ -59,13 +67,14 @@ def test_wrong_usage_is_one_sentence_and_code_1(words, message, capsys):
     assert message in said
     assert "--help" in said
     assert "Traceback" not in said
+    assert said.count("\n") == 1
 
 
 def end_with(monkeypatch, error):
     def work(*_args, **_kwargs):
         raise error
 
-    monkeypatch.setattr("unchaff.cli.examination.lines", work)
+    monkeypatch.setattr("unchaff.cli.examination.sections", work)
 
 
 def test_a_users_error_is_one_sentence_and_code_1(monkeypatch, capsys):

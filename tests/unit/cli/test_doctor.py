@@ -18,6 +18,6 @@ def test_contradicting_and_rare_samples_are_listed(table, capsys):
     inputs[7] = inputs[4]
     assert app.main(["doctor", table(inputs, labels), "--device", "cpu"]) == 0
     said = capsys.readouterr().out
-    assert "1 sets of identical samples with different labels:\n    4 is 0, 7 is 1" in said
+    assert "1 set of identical samples with different labels:\n    4 is 0, 7 is 1" in said
     assert "strongly imbalanced (" in said
     assert "nothing of them is left out: 2" in said

@@ -22,9 +22,10 @@ def test_a_repair_writes_its_run_folder_and_prints_its_table(table, tmp_path, ca
     words = ["repair", table(), *QUICK, "--noise", "symmetric:0.3", "--out", str(out)]
     assert app.main(words) == 0
     said, progress = capsys.readouterr()
-    for expected in ("before", "repaired", "control: finetune-all", "AUROC", "Kept", f"Run folder: {out}"):
+    for expected in ("before", "repaired", "control: finetune-all", "AUROC", "kept", f"Run folder: {out}\n"):
         assert expected in said
-    assert "of" in progress
+    assert "control 1 of 1, finetune-all: " in progress
+    assert f"Report: {out / 'report.html'}\n" in said
     assert {file.name for file in out.iterdir()} >= FILES
     assert pq.read_table(out / "quality.parquet").num_rows == 90
     replay = json.loads((out / "manifest.json").read_text())

@@ -92,25 +92,28 @@ def killed_after(server, words, seconds):
 
 def test_killed_twenty_times_at_any_moment_it_ends_with_the_same_bytes(data, undisturbed, server, tmp_path):
     draw = random.Random(0)  # noqa: S311
-    for attempt in range(2):  # the first also loads what the process has not loaded yet
-        begun = time.monotonic()
-        words = ["repair", data, *SETTINGS, "--out", str(tmp_path / f"whole{attempt}")]
-        assert killed_after(server, words, 60) == 0
-        longest = 1.3 * (time.monotonic() - begun)
-    kills = runs = 0
+    longest, kills, halfway, runs = 60.0, 0, 0, 0
     while kills < 20:
-        assert not list(tmp_path.glob(".run*")), "what was written aside is tidied up"
         out = tmp_path / f"run{runs}"
         words = ["repair", data, *SETTINGS, "--out", str(out), "--resume"]
-        while (code := killed_after(server, words, draw.uniform(0.02, longest))) != 0:
-            assert code == -signal.SIGKILL
-            kills += 1
-            if (out / "model.safetensors").exists():  # killed at the very end: it must be whole
-                assert hashes(out) == undisturbed, f"after {kills} kills"
-        assert hashes(out) == undisturbed, f"after {kills} kills"
-        assert not (out / "unfinished").exists()
-        runs += 1
-    assert runs < 20, "it was hardly ever killed in the middle"
+        # The first also loads what the process has not loaded yet, the second says how long one takes.
+        moment = draw.uniform(0.02, longest) if runs > 1 else longest
+        begun, afresh = time.monotonic(), not out.exists()
+        code = killed_after(server, words, moment)
+        if code == 0:
+            assert hashes(out) == undisturbed, f"after {kills} kills"
+            assert not (out / "unfinished").exists()
+            assert not list(tmp_path.glob(".run*")), "what was written aside is tidied up"
+            if afresh and runs > 0:  # a machine that has become faster or slower
+                longest = time.monotonic() - begun
+            runs += 1
+            continue
+        assert code == -signal.SIGKILL
+        kills += 1
+        halfway += (out / "unfinished").is_dir()
+        if (out / "model.safetensors").exists():  # killed at the very end: it must be whole
+            assert hashes(out) == undisturbed, f"after {kills} kills"
+    assert halfway >= 5, "it was hardly ever killed in the middle"
 
 
 @contextmanager

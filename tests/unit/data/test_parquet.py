@@ -59,6 +59,7 @@ def numbers(tmp_path, make, **columns):
 def test_numeric_columns_are_tabular_and_standardised(tmp_path, make):
     loaded = load(numbers(tmp_path, make, name=["p", "q", "r", "s"]))
     assert loaded.train.kind.name == "tabular"
+    assert len(loaded.train.columns) == loaded.train.kind.shape[0]
     inputs = next(loaded.train.batches(4)).inputs
     assert inputs.shape == (4, 2)
     assert inputs.mean(0).abs().max() < 1e-6

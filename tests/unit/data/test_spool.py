@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections import namedtuple
 from pathlib import Path
@@ -13,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+import unchaff
 from unchaff.data import loader, parquet
 from unchaff.data.listing import Subset
 from unchaff.data.load import load
@@ -92,7 +95,7 @@ def test_no_room_is_said_before_it_is_filled(tables, monkeypatch):
 
 
 def test_large_tables_are_read_from_disk_by_themselves(image_table, monkeypatch):
-    assert size_of([Path(image_table)], "img") > 500
+    assert size_of([Path(image_table)]) > 500
     monkeypatch.setattr(parquet, "SPOOLED_ABOVE", 500)
     seen = []
     monkeypatch.setattr(parquet, "spooled", lambda *args: seen.append(args) or spooled(*args))
@@ -123,3 +126,39 @@ def test_no_more_than_a_row_group_is_held(tmp_path):
         held.append(pa.total_allocated_bytes() - before)
     assert len(held) == 100
     assert max(held) < 4 * 5 * cell
+
+
+BROKEN_FOOTERS = """
+import io, struct, sys
+from pathlib import Path
+import pyarrow as pa, pyarrow.parquet as pq
+from unchaff.data.load import load
+from unchaff.data.options import Options
+from unchaff.errors import UnchaffError
+
+buffer = io.BytesIO()
+pq.write_table(pa.table({"img": pa.array([{"bytes": b"abc", "path": "x"}] * 8), "label": [0, 1] * 4}), buffer)
+whole = buffer.getvalue()
+end = len(whole) - 8
+start = end - struct.unpack("<I", whole[end : end + 4])[0]
+for place in range(start, end):
+    file = Path(sys.argv[1])
+    file.write_bytes(whole[:place] + bytes(1) + whole[place + 1 :])
+    try:
+        load(str(file), Options(lazy=True, workers=0))
+    except UnchaffError:
+        pass
+print(end - start)
+"""
+
+
+def test_a_footer_with_a_broken_byte_does_not_end_the_process(tmp_path):
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", BROKEN_FOOTERS, str(tmp_path / "t.parquet")],
+        env={**os.environ, "PYTHONPATH": str(Path(unchaff.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout) > 500

@@ -3,6 +3,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -137,3 +138,20 @@ def test_a_file_that_exists_is_kept(made, tmp_path, capsys):
     assert "--overwrite" in capsys.readouterr().err
     assert (tmp_path / "ids").read_text() == "mine"
     assert app.main([*words, "--overwrite"]) == 0
+
+
+def test_data_that_name_files_stay_beside_them(tmp_path, capsys):
+    draw = np.random.default_rng(0)
+    names, labels = [f"{row:02}.png" for row in range(60)], [row % 2 for row in range(60)]
+    for name, label in zip(names, labels, strict=True):
+        Image.fromarray(draw.integers(100 * label, 156 + 100 * label, (8, 8), np.uint8)).save(tmp_path / name)
+    pq.write_table(pa.table({"image": names, "label": labels}), tmp_path / "train.parquet")
+    run = str(tmp_path / "run")
+    assert app.main(["repair", str(tmp_path / "train.parquet"), *QUICK, "--out", run]) == 0
+    capsys.readouterr()
+    elsewhere = tmp_path / "elsewhere" / "kept.parquet"
+    assert app.main(["export", run, "--format", "dataset", "--out", str(elsewhere)]) == 1
+    assert f"names files in its folder. Write the new table into {tmp_path} too" in capsys.readouterr().err
+    assert not elsewhere.exists()
+    assert app.main(["export", run, "--format", "dataset", "--out", str(tmp_path / "kept.parquet")]) == 0
+    assert pq.read_table(tmp_path / "kept.parquet").column("image").to_pylist() == names

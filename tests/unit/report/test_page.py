@@ -1,3 +1,4 @@
+import json
 import os
 import re
 from dataclasses import replace
@@ -6,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from unchaff.errors import DataError, RunFolderError
 from unchaff.report.page import page
+from unchaff.runs.read import read
 
 GOLD = Path(__file__).parents[2] / "gold" / "report"
 OUTSIDE = re.compile(r"""(?:https?:)?//[\w.-]+\.\w+|url\((?!["']?#)|@import""")
@@ -88,19 +91,19 @@ def test_people_who_cannot_see_are_told(pages) -> None:
     assert all(image["alt"] for image in reader.all("img"))
     assert all(sound["aria-label"] and "controls" in sound for sound in reader.all("audio"))
     drawn = reader.all("svg")
-    assert len(drawn) == 4
+    assert len(drawn) == 7
     assert all(chart["role"] == "img" and chart["aria-label"] for chart in drawn)
     for landmark in ("header", "main", "nav", "footer"):
         assert len(reader.all(landmark)) == 1
     assert len(reader.all("h1")) == 1
 
 
-def test_names_are_text_and_never_markup(named, manifest) -> None:
+def test_names_are_text_and_never_markup(named, page_of) -> None:
     evil = "<script>alert(1)</script>"
     run = named((evil, 'a" onerror="x', "$x^2$ & co"))
     control = run.measured.controls["oracle"]
     measured = replace(run.measured, controls={evil: control, "</svg><b>": control})
-    text = page(replace(run, measured=measured, command=evil, notes=(evil,)), manifest)
+    text = page_of(replace(run, measured=measured, command=evil, notes=(evil,)))
     reader = Reader(text)
     assert reader.all("script", "b") == []
     assert not [element for _, element in reader.elements if "onerror" in element]
@@ -120,25 +123,105 @@ def test_colours_follow_the_reader(pages) -> None:
     assert re.findall(r"#0[1-6]0[1-6]0[1-6]\b", drawn) == []
 
 
-def test_same_run_same_page(run, pages, manifest) -> None:
-    assert page(run, manifest) == pages["run"]
+def test_same_run_same_page(run, pages, page_of) -> None:
+    assert page_of(run) == pages["run"]
 
 
-def test_a_method_without_a_split_has_a_page(run, remeasured, manifest) -> None:
+def test_a_method_without_a_split_has_a_page(run, remeasured, page_of) -> None:
     plain = replace(
-        remeasured(detection=None, calibration=None, controls={}, full=None),
+        remeasured(detection=None, calibration=None, curve=None, controls={}, full=None),
         outcome=replace(run.outcome, partition=None, plan=None),
     )
-    text = page(plain, manifest)
+    text = page_of(plain)
     assert "This method does not judge single samples." in text
     assert "No unit was silenced." in text
     assert 'id="detection"' not in text
 
 
-def test_scoring_alone_has_a_page(remeasured, manifest) -> None:
-    text = page(remeasured(after=None, controls={}), manifest)
+def test_scoring_alone_has_a_page(remeasured, page_of) -> None:
+    text = page_of(remeasured(after=None, controls={}))
     assert "the network was left as it was" in text
     assert "repaired" not in text
+
+
+ORDER = (
+    "verdict", "comparison", "noise", "split", "price", "detection", "learned", "suspects", "pruned", "cost",
+    "limits", "replay",
+)  # fmt: skip
+
+
+def test_sections_come_in_the_order_of_questions(pages) -> None:
+    assert tuple(each["id"] for each in Reader(pages["run"]).all("section")) == ORDER
+    linked = [each["href"] for each in Reader(pages["run"]).all("a")][1:]
+    assert linked == [f"#{name}" for name in ORDER[1:]]
+
+
+def test_numbers_of_charts_stand_in_tables_too(pages) -> None:
+    text = pages["run"]
+    for title in ("Quality and split", "Found against inspected", "ROC curve", "Calibration", "Data map"):
+        assert f"<h3>{title}</h3>" in text
+        assert f'<span class="unseen"> of {title}</span>' in text
+
+
+def test_the_line_and_the_mixture_are_drawn_where_there_are_some(run, pages, page_of) -> None:
+    assert "kept above 0.3</text>" in pages["run"]
+    assert "The fitted mixture" not in pages["run"]
+    assert "<h3>The fitted mixture</h3>" in pages["rows"]
+    split = replace(run.outcome.partition, threshold=None)
+    text = page_of(replace(run, outcome=replace(run.outcome, partition=split)))
+    assert "kept above" not in text
+    assert "draws no single line through quality" in text
+
+
+def test_pruned_units_are_shown_with_what_drove_them(pages) -> None:
+    text = pages["run"]
+    assert text.index("<h3>Unit 1 of layer first") < text.index("<h3>Unit 3 of layer first")  # the stronger
+    assert text.count("<dt>active</dt>") == 12
+
+
+def test_a_training_that_was_not_recorded_has_no_map(run, page_of) -> None:
+    assert 'id="learned"' not in page_of(replace(run, trained=replace(run.trained, record=None)))
+
+
+def test_samples_that_are_gone_are_named_and_not_shown(run, folder_of) -> None:
+    text = page(folder_of(run), None, "the data were moved.")
+    assert "Samples are named and not shown: the data were moved." in text
+    assert Reader(text).all("img") == []
+    assert text.count("<dt>id</dt>") == 50 + 12
+
+
+def test_samples_that_vanish_while_they_are_shown_cost_no_page(run, folder_of, monkeypatch) -> None:
+    def gone(*_: object) -> None:
+        raise DataError("There is no file a.png. Give the data back.")
+
+    folder = folder_of(run)
+    monkeypatch.setattr(type(run.samples.source), "raw", gone)
+    assert "Samples are named and not shown: There is no file a.png." in page(folder, run.samples)
+
+
+def test_a_class_of_which_little_is_kept_is_named(run, page_of) -> None:
+    kept = run.outcome.partition.kept & (run.samples.labels != 0)
+    split = replace(run.outcome.partition, kept=kept)
+    text = page_of(replace(run, outcome=replace(run.outcome, partition=split)))
+    assert "Of the samples labelled &#39;cat&#39; only 0.0% are kept" in text
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("metrics.json", {"before": {"accuracy": 1}}),
+        ("metrics.json", {"calibration": {"error": 1}}),
+        ("plan.json", {"units": [{"layer": "a"}]}),
+        ("plan.json", {"driven": [1]}),
+        ("manifest.json", {"notes": 3}),
+    ],
+)
+def test_files_that_say_it_otherwise_are_named(run, folder_of, file, change) -> None:
+    folder = folder_of(run).path
+    content = json.loads((folder / file).read_text())
+    (folder / file).write_text(json.dumps({**content, **change}))
+    with pytest.raises(RunFolderError, match=f"{file} says in another way"):
+        page(read(folder), run.samples)
 
 
 def _contrast(one: str, other: str) -> float:

@@ -7,7 +7,7 @@ import soundfile
 import torch
 from PIL import Image
 
-from unchaff.report.thumbnails import SOUND_BYTES, media, spectrogram
+from unchaff.report.thumbnails import SOUND_BYTES, media, spectrogram, waveform
 from unchaff.samples import Kind
 
 
@@ -55,7 +55,21 @@ def test_a_long_sound_is_cut_and_says_so() -> None:
     played, rate = soundfile.read(_bytes_of(found.sound))
     assert rate == 8000
     assert 2 * len(played) <= SOUND_BYTES
-    assert found.note == "the first 6 s of 20 s"
+    assert found.note == "the first 5 s of 20 s"
+
+
+def test_a_sound_that_is_only_drawn_has_no_player() -> None:
+    found = media(torch.zeros(8000), Kind("audio", (1, 64, 101), rate=8000), "yes", plays=False)
+    assert not found.sound
+    assert Image.open(_bytes_of(found.image)).size == (176, 32 + 88)
+    assert found.alt.startswith("Waveform and spectrogram of a sound labelled yes")
+
+
+def test_a_waveform_is_as_high_as_the_sound_is_loud() -> None:
+    wave = np.concatenate([np.zeros(4000), np.tile([1.0, -1.0], 2000)]).astype(np.float32)
+    bright = np.asarray(waveform(wave)).astype(int).sum(axis=2) > 300
+    assert bright[:, :80].sum(axis=0).max() == 1
+    assert bright[:, 100:].sum(axis=0).min() == 32
 
 
 def test_silence_has_a_spectrogram() -> None:
@@ -72,3 +86,8 @@ def test_a_row_of_numbers_is_a_table() -> None:
     found = media(torch.arange(10).float(), Kind("tabular", (10,)), "a")
     assert found.rows[1] == ("column 1", "1")
     assert found.note == "and 2 more columns"
+
+
+def test_columns_go_by_their_names() -> None:
+    found = media(torch.arange(2).float(), Kind("tabular", (2,)), "a", columns=("width", "<b>"))
+    assert found.rows == (("width", "0"), ("<b>", "1"))

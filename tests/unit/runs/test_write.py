@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from unchaff.errors import RunFolderError
+from unchaff.runs.unfinished import finished
 from unchaff.runs.write import check_writable, write
 
 FILES = {
@@ -17,8 +18,8 @@ FILES = {
 }  # fmt: skip
 
 
-def page(run, manifest) -> str:
-    return f"<p>{run.model} {manifest['seed']}</p>"
+def page(run, samples) -> str:
+    return f"<p>{run.model['model']} {run.manifest['seed']} {len(samples)}</p>"
 
 
 def broken_page(*_) -> str:
@@ -32,7 +33,7 @@ def test_all_files_are_there_and_nothing_else(tmp_path: Path, run) -> None:
 
 
 def test_scoring_writes_no_network(tmp_path: Path, scored) -> None:
-    write(tmp_path / "run", scored, page)
+    write(tmp_path / "run", scored, lambda *_: "")
     assert {file.name for file in (tmp_path / "run").iterdir()} == FILES - {"model.safetensors", "model.json"}
 
 
@@ -54,7 +55,9 @@ def test_a_report_that_cannot_be_drawn_costs_no_result(tmp_path: Path, run) -> N
 
     write(tmp_path / "run", run, fails)
     assert {file.name for file in (tmp_path / "run").iterdir()} == FILES
-    assert "could not be drawn (ValueError: no &lt;chart&gt;)" in (tmp_path / "run/report.html").read_text()
+    text = (tmp_path / "run/report.html").read_text()
+    assert "could not be drawn (ValueError: no &lt;chart&gt;)" in text
+    assert "unchaff report" in text
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
@@ -98,9 +101,9 @@ def test_overwrite_replaces_only_with_a_complete_run(tmp_path: Path, make_run) -
     write(tmp_path / "run", make_run(0), page)
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / "run", make_run(1), broken_page, overwrite=True)
-    assert (tmp_path / "run" / "report.html").read_text() == "<p>mlp 0</p>"
+    assert (tmp_path / "run" / "report.html").read_text() == "<p>mlp 0 6</p>"
     write(tmp_path / "run", make_run(1), page, overwrite=True)
-    assert (tmp_path / "run" / "report.html").read_text() == "<p>mlp 1</p>"
+    assert (tmp_path / "run" / "report.html").read_text() == "<p>mlp 1 6</p>"
     assert [file.name for file in tmp_path.iterdir()] == ["run"]
 
 
@@ -116,7 +119,7 @@ def test_the_old_run_comes_back_when_the_last_rename_fails(tmp_path: Path, make_
     monkeypatch.setattr(Path, "rename", fails)
     with pytest.raises(RunFolderError, match="not today"):
         write(tmp_path / "run", make_run(1), page, overwrite=True)
-    assert (tmp_path / "run" / "report.html").read_text() == "<p>mlp 0</p>"
+    assert (tmp_path / "run" / "report.html").read_text() == "<p>mlp 0 6</p>"
     assert [file.name for file in tmp_path.iterdir()] == ["run"]
 
 
@@ -157,6 +160,7 @@ def test_manifest_tells_enough_to_replay(tmp_path: Path, run) -> None:
     assert told["config"] == {"data": "digits", "folder": ["a", 1]}
     assert set(told["versions"]) == {"unchaff", "torch", "numpy", "python"}
     assert told["recipe"]["epochs"] == 2
+    assert told["seconds"].pop("report") > 0  # told apart
     assert told["seconds"] == {"all": 1.5, "stage score": 1.5, "control finetune-all": 1.5}
     assert len(told["weights"]["before_sha256"]) == len(told["data"]["inputs_sha256"]) == 64
     assert told["weights"]["before_sha256"] != told["weights"]["after_sha256"]
@@ -170,3 +174,10 @@ def test_hashes_tell_other_data_apart(run) -> None:
     same = hashes(run.samples)
     assert relabelled["ids_and_labels_sha256"] != same["ids_and_labels_sha256"]
     assert relabelled["inputs_sha256"] == same["inputs_sha256"]
+
+
+def test_what_a_run_replaced_goes_though_it_was_killed_at_the_very_end(tmp_path: Path, run) -> None:
+    write(tmp_path / "run", run, page)
+    (tmp_path / ".run.0123abcd.partial.old" / "unfinished").mkdir(parents=True)
+    assert finished(tmp_path / "run", {"data": "digits", "folder": ["a", 1]}) is not None
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]

@@ -1,0 +1,95 @@
+"""A run that a person has reviewed, and what the review changed in the run after it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from unchaff import journal
+from unchaff.errors import ConfigError
+from unchaff.interfaces import Repair
+from unchaff.methods.deciding import Deciding
+from unchaff.partition.decided import imposed
+from unchaff.records import Decisions, Observed, Partition
+from unchaff.review.given import decisions_in
+from unchaff.review.store import Store
+from unchaff.runs.manifest import sha256
+from unchaff.runs.read import RunFolder, judged, read
+from unchaff.samples import Samples
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """The run before, and what a person decided about it."""
+
+    run: RunFolder
+    decisions: Decisions
+    content: bytes  # of the decisions, for the folder of the run after it
+
+    @classmethod
+    def of(cls, folder: Path, samples: Samples) -> "Reviewed":
+        """Return the decisions in a run folder, about these samples.
+
+        Raises:
+            ConfigError: the samples are others, or have other classes.
+            RunFolderError: no run folder, or no decisions in it.
+        """
+        run = read(folder)
+        decisions = decisions_in(run)
+        unknown = len(decisions) - len(decisions.about(samples.ids))
+        if unknown or samples.class_names != run.class_names:
+            what = f"lack {unknown} of the reviewed samples" if unknown else "have other classes"
+            raise ConfigError(f"The data {what} of {folder}. Give the data of that run.")
+        store = Store.look(folder.expanduser(), run.class_names)
+        content = store.content()
+        store.close()
+        if journal.is_kept():
+            columns = (vars(decisions)[name].tobytes() for name in ("ids", "kept", "labels"))
+            journal.check("decisions", {"sha256": sha256(b"".join(columns))})
+        return cls(run, decisions, content)
+
+    def heard_by(self, method: Repair) -> Repair:
+        """Return the method with the decisions given."""
+        return Deciding(method=method, decisions=self.decisions)
+
+    def applied(self, observed: Observed) -> Observed:
+        """Return what was observed with the labels as they are from now on, also of what was held out."""
+        holdout = None if observed.holdout is None else self.decisions.applied(observed.holdout)
+        train = self.decisions.applied(observed.train)
+        return Observed(train=train, holdout=holdout, reference=observed.reference)
+
+    def imposed(self, split: Partition) -> Partition:
+        """Return the split with what was decided, held out or not."""
+        return imposed(split, self.decisions)
+
+    def undecided(self, split: Partition) -> Partition:
+        """Return the split of the samples that nobody decided about: only there a method can be right."""
+        rows = torch.from_numpy(~np.isin(split.ids, self.decisions.ids))
+        return Partition(ids=split.ids[rows.numpy()], quality=split.quality[rows], kept=split.kept[rows])
+
+    def notes(self, split: Partition | None) -> list[str]:
+        """Return what the review was, and what it changed."""
+        given = self.decisions
+        num_kept, num_relabelled = int(given.is_right.sum()), int(given.is_relabelled.sum())
+        said = (
+            f"A person decided about {len(given)} samples of {self.run.path}: {num_kept} kept, "
+            f"{int((~given.kept).sum())} dropped, {num_relabelled} relabelled. Detection and calibration are "
+            "measured on the others."
+        )
+        return [said] if split is None else [said, self._change(self.undecided(split))]
+
+    def _change(self, rest: Partition) -> str:
+        """Return how the split of the samples nobody looked at differs from that of the run before."""
+        table = judged(self.run)
+        ids = np.array(table.column("id").to_pylist())
+        rows = np.searchsorted(ids, rest.ids)
+        quality = table.column("quality").to_numpy()[rows]
+        kept = table.column("kept").to_numpy(zero_copy_only=False)[rows]
+        now = rest.kept.numpy()
+        more, fewer = int((now & ~kept).sum()), int((kept & ~now).sum())
+        before = 1 - float(quality.astype(np.float64).mean())
+        return (
+            f"Of the {len(rows)} samples nobody decided about, {1 - float(rest.quality.double().mean()):.1%} "
+            f"look wrong (before: {before:.1%}); {more} more are kept, and {fewer} fewer."
+        )

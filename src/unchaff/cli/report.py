@@ -1,0 +1,85 @@
+"""`unchaff report`: the page of a run, made again from its files."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Option
+
+from unchaff.cli import options
+from unchaff.cli.said import say
+
+if TYPE_CHECKING:
+    from unchaff.runs.read import RunFolder
+    from unchaff.samples import Samples
+
+EXAMPLE = "unchaff report run"
+OF_INPUTS = "gaussian"  # begins the names of noise that is planted in inputs, and not in labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(options.Common):
+    """What `report` takes."""
+
+    run: Annotated[Path, Argument(help="A run folder.")]
+    data: Annotated[
+        str | None, Option(help="The data of the run, if they lie elsewhere now, or are pkg.module:factory.")
+    ] = None
+    out: Annotated[Path | None, Option(help="The file to write; report.html in the run folder without.")] = (
+        None
+    )
+
+
+def command(given: Options) -> int:
+    """Make report.html again, from the files of a run folder and its data.
+
+    Where the data were moved or changed, samples are named and not shown.
+    """
+    from unchaff.report.page import page
+    from unchaff.runs.read import read
+    from unchaff.runs.write import REPORT
+    from unchaff.whole import put
+
+    run = replace(read(given.run), data=given.data)
+    samples, missing = shown(run)
+    if missing:
+        advice = "" if given.data else " If the data lie elsewhere now, name them with --data."
+        say(f"Samples are named and not shown: {missing}{advice}", err=True)
+    file = given.out or given.run.expanduser() / REPORT
+    put(file, page(run, samples, missing).encode())
+    say(f"Written: {file}.")
+    return 0
+
+
+def shown(run: "RunFolder") -> "tuple[Samples | None, str]":
+    """Return the samples of a run as they were then; None, and why, where that cannot be had."""
+    from unchaff.errors import UnchaffError
+    from unchaff.exports.lists import samples_of
+    from unchaff.runs.manifest import hashes
+
+    if "options" not in run.manifest["config"]:
+        return None, "the run was saved from Python, which does not say how its data are read."
+    try:
+        samples = _replanted(run, samples_of(run)[2])
+        then, now = (data.get("inputs_sha256") for data in (run.manifest["data"], hashes(samples)))
+    except (UnchaffError, OSError) as error:
+        return None, " ".join(str(error).split())
+    if then is not None and now is not None and then != now:
+        changed = f"{run.spec} holds other inputs than when the run was made."
+        return None, f"{changed} Give the data back, or run again."
+    return samples, ""
+
+
+def _replanted(run: "RunFolder", samples: "Samples") -> "Samples":
+    """Return the samples with the noise that was planted in their inputs; labels are those of the run."""
+    from unchaff import noise as noises
+    from unchaff.streams import Streams
+
+    config = run.manifest["config"]
+    spec, seed = str(config.get("noise", "none")), config.get("seed", 0)
+    is_of_inputs = any(part.startswith(OF_INPUTS) for part in spec.split("+"))
+    planted = noises.parse(spec) if is_of_inputs else None
+    if planted is None:
+        return samples
+    noisy, _ = planted(samples, streams=Streams(int(seed)))
+    return noisy.relabel(samples.labels)

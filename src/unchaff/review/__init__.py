@@ -1,0 +1,1 @@
+"""A page on this computer on which a person decides about the suspects of a run."""

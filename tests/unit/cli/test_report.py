@@ -1,0 +1,113 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unchaff.cli import app
+
+QUICK = ["--epochs", "2", "--model", "mlp", "--device", "cpu", "--controls", "none"]
+NOT_SHOWN = "Samples are named and not shown"
+
+
+@pytest.fixture
+def made(table, tmp_path: Path) -> Path:
+    """A run on a table of numbers."""
+    out = tmp_path / "run"
+    assert app.main(["repair", table(), *QUICK, "--noise", "symmetric:0.3", "--out", str(out)]) == 0
+    return out
+
+
+@pytest.mark.parametrize("noise", ["symmetric:0.4", "gaussian:0.3+symmetric:0.2"])
+def test_the_page_comes_back_byte_by_byte(tmp_path, capsys, noise):
+    out = tmp_path / "run"
+    words = ["repair", "digits", *QUICK, "--method", "unlearn-pruned", "--noise", noise, "--out", str(out)]
+    assert app.main(words) == 0
+    first = (out / "report.html").read_bytes()
+    assert b"data:image/png" in first
+    (out / "report.html").unlink()
+    capsys.readouterr()
+    assert app.main(["report", str(out)]) == 0
+    said, asides = capsys.readouterr()
+    assert said == f"Written: {out / 'report.html'}.\n"
+    assert NOT_SHOWN not in asides
+    assert (out / "report.html").read_bytes() == first
+
+
+def test_the_files_of_the_page_are_the_same_for_the_same_seed(tmp_path):
+    words = ["repair", "digits", *QUICK, "--method", "unlearn-pruned", "--noise", "symmetric:0.4"]
+    for name in ("first", "second"):
+        assert app.main([*words, "--out", str(tmp_path / name)]) == 0
+    for file in ("training.parquet", "plan.json"):
+        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
+
+
+def test_what_pruned_units_responded_to_is_written(tmp_path):
+    out = tmp_path / "run"
+    words = ["repair", "digits", *QUICK, "--method", "unlearn-pruned", "--noise", "symmetric:0.4"]
+    assert app.main([*words, "--out", str(out)]) == 0
+    plan = json.loads((out / "plan.json").read_text())
+    if plan["units"]:
+        strongest = max(plan["units"], key=lambda unit: abs(unit["sensitivity"]))
+        assert {name: plan["driven"][0][name] for name in ("layer", "unit")} == {
+            name: strongest[name] for name in ("layer", "unit")
+        }
+        assert plan["driven"][0]["activations"] == sorted(plan["driven"][0]["activations"], reverse=True)
+    assert json.loads((out / "manifest.json").read_text())["seconds"]["report"] > 0
+
+
+def test_data_that_moved_are_said_and_can_be_named(made, tmp_path, capsys):
+    data = Path(json.loads((made / "manifest.json").read_text())["config"]["data"])
+    first = (made / "report.html").read_text()
+    moved = data.rename(tmp_path / "moved.npz")
+    assert app.main(["report", str(made)]) == 0
+    told = capsys.readouterr().err
+    assert f"{NOT_SHOWN}: {data} does not exist" in told
+    assert "name them with --data" in told
+    assert NOT_SHOWN in (made / "report.html").read_text()
+    assert app.main(["report", str(made), "--data", str(moved), "--out", str(tmp_path / "page.html")]) == 0
+    assert (tmp_path / "page.html").read_text() == first
+
+
+def test_data_that_changed_are_not_shown(made, capsys):
+    data = json.loads((made / "manifest.json").read_text())["config"]["data"]
+    held = dict(np.load(data))
+    np.savez(data, **{**held, "x": held["x"] + 1})
+    assert app.main(["report", str(made)]) == 0
+    assert "holds other inputs than when the run was made" in capsys.readouterr().err
+    text = (made / "report.html").read_text()
+    assert NOT_SHOWN in text
+    assert "<dt>column 0</dt>" not in text
+
+
+def test_a_run_from_python_is_drawn_without_samples(made, capsys):
+    manifest = json.loads((made / "manifest.json").read_text())
+    (made / "manifest.json").write_text(json.dumps({**manifest, "config": {"made": "unchaff.repair"}}))
+    assert app.main(["report", str(made)]) == 0
+    assert "was saved from Python" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (shutil.rmtree, "There is no run folder"),
+        (lambda run: (run / "metrics.json").unlink(), "is not a run folder"),
+        (lambda run: (run / "metrics.json").write_text("{}"), "metrics.json says in another way"),
+        (lambda run: (run / "training.parquet").write_bytes(b"no"), "training.parquet cannot be read"),
+        (
+            lambda run: (run / "manifest.json").write_text(
+                json.dumps({**json.loads((run / "manifest.json").read_text()), "format": 99})
+            ),
+            "newer version",
+        ),
+        (lambda run: (shutil.rmtree(run), (run / "unfinished").mkdir(parents=True)), "--resume"),
+    ],
+)
+def test_what_is_no_run_is_one_sentence(made, capsys, change, said):
+    change(made)
+    capsys.readouterr()
+    assert app.main(["report", str(made)]) == 1
+    told = capsys.readouterr().err
+    assert said in told
+    assert len(told.splitlines()) == 1
