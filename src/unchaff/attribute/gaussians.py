@@ -16,16 +16,21 @@ SAME = 1e-5  # of their size: how far rounding (float32) may set equal numbers a
 
 
 def posterior(total: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-    """Return the probability of the upper component; see `separated`."""
-    return separated(total)[0]
+    """Return the probability of the upper component, never falling as the evidence rises.
+
+    Of more than `FITTED_ON` numbers, as many that are evenly spaced in their order are fitted to. A half
+    for all where all are the same number.
+    """
+    return _fitted(total)[0]
 
 
 def separated(total: Float[Tensor, " n"]) -> tuple[Float[Tensor, " n"], Fitted | None]:
-    """Return the probability of the upper component, never falling as the evidence rises, and the mixture.
+    """Return what `posterior` does, and the mixture to be drawn; no mixture where all are the same number."""
+    upper, mixture = _fitted(total)
+    return upper, None if mixture is None else _described(mixture, total.double().numpy())
 
-    Of more than `FITTED_ON` numbers, as many that are evenly spaced in their order are fitted to. A half
-    for all, and no mixture, where all are the same number.
-    """
+
+def _fitted(total: Float[Tensor, " n"]) -> tuple[Float[Tensor, " n"], GaussianMixture | None]:
     every = total.double().numpy()
     values = thinned(every)
     if _is_one_number(values):
@@ -34,7 +39,7 @@ def separated(total: Float[Tensor, " n"]) -> tuple[Float[Tensor, " n"], Fitted |
     upper = int(mixture.means_[:, 0].argmax())
     raw = mixture.predict_proba(values[:, None])[:, upper]
     curve = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(values, raw)
-    return torch.from_numpy(curve.predict(every)).float(), _described(mixture, every)
+    return torch.from_numpy(curve.predict(every)).float(), mixture
 
 
 def _described(mixture: GaussianMixture, every: NDArray[np.float64]) -> Fitted:

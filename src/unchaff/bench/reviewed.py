@@ -12,8 +12,7 @@ from unchaff.interfaces import Repair
 from unchaff.methods.deciding import Deciding
 from unchaff.partition.decided import imposed
 from unchaff.records import Decisions, Observed, Partition
-from unchaff.review.given import decisions_in
-from unchaff.review.store import Store
+from unchaff.review.given import read_in
 from unchaff.runs.manifest import sha256
 from unchaff.runs.read import RunFolder, judged, read
 from unchaff.samples import Samples
@@ -36,14 +35,11 @@ class Reviewed:
             RunFolderError: no run folder, or no decisions in it.
         """
         run = read(folder)
-        decisions = decisions_in(run)
+        decisions, content = read_in(run)
         unknown = len(decisions) - len(decisions.about(samples.ids))
         if unknown or samples.class_names != run.class_names:
             what = f"lack {unknown} of the reviewed samples" if unknown else "have other classes"
             raise ConfigError(f"The data {what} of {folder}. Give the data of that run.")
-        store = Store.look(folder.expanduser(), run.class_names)
-        content = store.content()
-        store.close()
         if journal.is_kept():
             columns = (vars(decisions)[name].tobytes() for name in ("ids", "kept", "labels"))
             journal.check("decisions", {"sha256": sha256(b"".join(columns))})

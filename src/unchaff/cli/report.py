@@ -54,7 +54,7 @@ def command(given: Options) -> int:
 def shown(run: "RunFolder") -> "tuple[Samples | None, str]":
     """Return the samples of a run as they were then; None, and why, where that cannot be had."""
     from unchaff.errors import UnchaffError
-    from unchaff.exports.lists import samples_of
+    from unchaff.runs.asked import samples_of
     from unchaff.runs.manifest import hashes
 
     if "options" not in run.manifest["config"]:

@@ -67,8 +67,8 @@ def assemble(listing: Listing, options: Options, *, like: Loaded | None = None) 
         groups=usable.groups,
     )
     changes = options.augment or decoded.augmentation
-    samples = replace(samples, augmentation=changes)
-    samples = replace(samples, texts=usable.texts, columns=usable.columns)  # sorted by id already
+    # Texts and columns are sorted by id already.
+    samples = replace(samples, augmentation=changes, texts=usable.texts, columns=usable.columns)
     notes = (*said, *decoded.notes)
     return Assembled(samples=samples, prepare=decoded.prepare, skipped=tuple(skipped), notes=notes)
 

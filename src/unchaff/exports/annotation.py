@@ -11,7 +11,8 @@ import numpy as np
 
 from unchaff.data.encode import files_of
 from unchaff.errors import RunFolderError
-from unchaff.exports.lists import named, samples_of
+from unchaff.exports.lists import named
+from unchaff.runs.asked import samples_of
 from unchaff.runs.read import RunFolder, judged
 from unchaff.whole import put
 

@@ -3,53 +3,21 @@
 import io
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 from pyarrow import csv
 
-from unchaff.data.load import is_factory, load
-from unchaff.data.options import Options
 from unchaff.data.tables import noisy_table
 from unchaff.errors import RunFolderError
 from unchaff.formulas import harmless
-from unchaff.runs.asked import options_of
+from unchaff.runs.asked import samples_of
 from unchaff.runs.read import RunFolder, judged
-from unchaff.samples import Samples
 from unchaff.whole import put
 
 
 def named(run: RunFolder, column: str) -> list[str]:
     """Return a column of labels as the names of the classes."""
     return [run.class_names[label] for label in run.quality.column(column).to_pylist()]
-
-
-def samples_of(run: RunFolder) -> tuple[str, Options, Samples]:
-    """Return where the data of a run came from, how they were read, and the samples with its labels.
-
-    Raises:
-        RunFolderError: the data are others now, or come from code that nobody named but the folder.
-        DataError: they cannot be read any more.
-    """
-    if not run.spec:
-        raise RunFolderError(
-            f"{run.path} was saved from Python, so its data cannot be read again. Use --format ids, quality "
-            "or cleanlab."
-        )
-    spec, options = run.spec, options_of(run)
-    if run.data is None and is_factory(spec):
-        raise RunFolderError(
-            f"The data of {run.path} come from {spec}, and no code is run because a file names it. Say "
-            f"--data {spec} if you know it."
-        )
-    samples = load(spec, options).train
-    table = run.quality
-    if not np.array_equal(samples.ids, table.column("id").to_numpy(zero_copy_only=False)):
-        raise RunFolderError(
-            f"{spec} holds other samples than when {run.path} was made. Give the data back, or run again."
-        )
-    return spec, options, samples.relabel(torch.from_numpy(table.column("label").to_numpy().copy()))
 
 
 def ids(run: RunFolder, file: Path) -> None:

@@ -18,8 +18,8 @@ class Deciding:
     """A method on the data as a person left them.
 
     Relabelled samples have their new label, and what was decided is certain in every split; the answers
-    calibrate the quality of all others. A method that makes no split does not see the dropped ones. The
-    hold-out stays as it is: what a person decided is no truth to measure by.
+    calibrate the quality of all others. A method that makes no split does not see the dropped ones. What is
+    held out is not touched here.
 
     Source: ours.
     """

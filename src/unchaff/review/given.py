@@ -1,5 +1,7 @@
 """The answers in a run folder -> decisions that a repair can heed."""
 
+from contextlib import closing
+
 import numpy as np
 
 from unchaff.errors import RunFolderError
@@ -14,16 +16,26 @@ def decisions_in(run: RunFolder) -> Decisions:
     Raises:
         RunFolderError: there are no decisions, or they cannot be read.
     """
+    return read_in(run)[0]
+
+
+def read_in(run: RunFolder) -> tuple[Decisions, bytes]:
+    """Return the decisions about the samples of a run, and all answers as one file to keep beside them.
+
+    Raises:
+        RunFolderError: there are no decisions, or they cannot be read.
+    """
     store = Store.look(run.path, run.class_names)
     known = set(run.quality.column("id").to_pylist())
-    answers = [answer for answer in store.decided() if answer.id in known]
-    store.close()
+    with closing(store):
+        content, decided = store.content(), store.decided()
+    answers = [answer for answer in decided if answer.id in known]
     if not answers:
         raise RunFolderError(
             f"Nothing is decided about the samples of {run.path}. Make decisions with unchaff review "
             f"{run.path}."
         )
-    return decisions_of(answers)
+    return decisions_of(answers), content
 
 
 def decisions_of(answers: list[Answer]) -> Decisions:

@@ -14,11 +14,11 @@ from unchaff.data import audio, images
 from unchaff.data.listing import UNLABELLED, Listing
 from unchaff.data.load import is_factory, listed, load
 from unchaff.data.options import Options
-from unchaff.errors import RunFolderError, UnchaffError
+from unchaff.errors import UnchaffError
 from unchaff.report.thumbnails import media, written
 from unchaff.report.views import Media
 from unchaff.review.suspects import Suspects
-from unchaff.runs.asked import options_of
+from unchaff.runs.asked import options_of, spec_of
 from unchaff.runs.read import RunFolder
 from unchaff.samples import Ids, Kind, Samples
 
@@ -41,17 +41,7 @@ class Pictures:
         self._lock = Lock()
         self._kept: OrderedDict[int, Media] = OrderedDict()
         self._size = 0
-        if not run.spec:
-            raise RunFolderError(
-                f"{run.path} was saved from Python, so its data cannot be read again; say --data if they lie "
-                "in files."
-            )
-        if run.data is None and is_factory(run.spec):
-            raise RunFolderError(
-                f"The data come from {run.spec}, and no code is run because a file names it. Say --data "
-                f"{run.spec} if you know it."
-            )
-        found = _found(run.spec, replace(options_of(run), lazy=None))
+        found = _found(spec_of(run), replace(options_of(run), lazy=None))
         self._look = found.look
         self._place = {id_: place for place, id_ in enumerate(found.ids.tolist())}
         self._given = [run.class_names[label] for label in suspects.labels.tolist()]

@@ -1,11 +1,16 @@
-"""What was asked of a run, as its manifest has kept it."""
+"""What was asked of a run, as its manifest has kept it, and the data it was asked of."""
 
 from typing import Any
 
+import numpy as np
+import torch
+
+from unchaff.data.load import is_factory, load
 from unchaff.data.options import Options
 from unchaff.errors import RunFolderError
 from unchaff.runs.read import RunFolder
 from unchaff.runs.write import HUB
+from unchaff.samples import Samples
 
 
 def options_of(run: RunFolder) -> Options:
@@ -27,3 +32,39 @@ def options_of(run: RunFolder) -> Options:
         raise RunFolderError(
             f"{run.path} says in another way how its data are read ({error}). Run the repair again."
         ) from error
+
+
+def spec_of(run: RunFolder) -> str:
+    """Return where the data of a run lie.
+
+    Raises:
+        RunFolderError: nobody knows, or they come from code that nobody named but the folder.
+    """
+    if not run.spec:
+        raise RunFolderError(
+            f"{run.path} was saved from Python, so its data cannot be read again. Say --data if they lie in "
+            "files."
+        )
+    if run.data is None and is_factory(run.spec):
+        raise RunFolderError(
+            f"The data of {run.path} come from {run.spec}, and no code is run because a file names it. Say "
+            f"--data {run.spec} if you know it."
+        )
+    return run.spec
+
+
+def samples_of(run: RunFolder) -> tuple[str, Options, Samples]:
+    """Return where the data of a run came from, how they were read, and the samples with its labels.
+
+    Raises:
+        RunFolderError: the data are others now, or as `spec_of`.
+        DataError: they cannot be read any more.
+    """
+    spec, options = spec_of(run), options_of(run)
+    samples = load(spec, options).train
+    table = run.quality
+    if not np.array_equal(samples.ids, table.column("id").to_numpy(zero_copy_only=False)):
+        raise RunFolderError(
+            f"{spec} holds other samples than when {run.path} was made. Give the data back, or run again."
+        )
+    return spec, options, samples.relabel(torch.from_numpy(table.column("label").to_numpy().copy()))
