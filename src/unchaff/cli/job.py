@@ -23,7 +23,9 @@ from unchaff.report.verdict import verdict
 from unchaff.report.views import Verdict
 from unchaff.runs.manifest import plain as plainly
 from unchaff.runs.manifest import versions
+from unchaff.runs.read import read
 from unchaff.runs.record import Run
+from unchaff.runs.told import told
 from unchaff.runs.unfinished import finished, unfinished
 from unchaff.runs.write import check_writable, write
 
@@ -58,7 +60,8 @@ def perform(given: options.Job, cell: Cell, run: Callable[[Cell], Result]) -> in
     folder = given.out or Path("runs") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
     settings = plainly(asdict(cell))
     if given.resume and (measured := finished(folder, settings)):
-        return _told(given, folder, measured, None)
+        was = told(read(folder))
+        return _said(given, folder, measured, verdict(was.measured, was.outcome), was.notes, anew=False)
     kept = unfinished(folder, overwrite=given.overwrite, resume=given.resume)
     check_writable(folder, overwrite=given.overwrite)
     kept.check("settings", {**settings, **versions(), "threads": torch.get_num_threads()})
@@ -69,20 +72,26 @@ def perform(given: options.Job, cell: Cell, run: Callable[[Cell], Result]) -> in
     except KeyboardInterrupt:
         again = f"--out {pasted(folder)} --resume"
         raise Unfinished(f"to go on, give the same command with {again}.") from None
-    return _told(given, folder, metrics(result.measured, result.outcome), result)
+    measured, judged = metrics(result.measured, result.outcome), verdict(result.measured, result.outcome)
+    return _said(given, folder, measured, judged, result.notes, anew=True)
 
 
-def _told(given: options.Job, folder: Path, measured: table.Metrics, result: Result | None) -> int:
-    """Say what came of a run, which may have been done before, and return the exit code."""
-    notes = () if result is None else result.notes
-    judged = None if result is None else verdict(result.measured, result.outcome)
+def _said(
+    given: options.Job,
+    folder: Path,
+    measured: table.Metrics,
+    judged: Verdict,
+    notes: tuple[str, ...],
+    *,
+    anew: bool,
+) -> int:
+    """Say what came of a run, now or before, and return the exit code."""
     missed = missed_gate(given.fail_if_noise_above, measured["noise_rate_estimate"])
 
     def tell() -> None:
-        if judged is None:
+        if not anew:
             say(f"The run in {pasted(folder)} is finished: nothing is left to do.")
-        else:
-            table.show(measured, judged)
+        table.show(measured, judged)
         for note in notes:
             terminal.tell(f"Note: {plain(note)}")
         say(f"Run folder: {pasted(folder)}")
@@ -90,7 +99,7 @@ def _told(given: options.Job, folder: Path, measured: table.Metrics, result: Res
 
     content = {
         **measured,
-        "verdict": None if judged is None else _plain(judged),
+        "verdict": _plain(judged),
         "notes": [*notes],
         "run": answer.whole(folder),
         "report": answer.whole(folder / REPORT),
