@@ -27,10 +27,9 @@ from unchaff.runs.read import read
 from unchaff.runs.record import Run
 from unchaff.runs.told import told
 from unchaff.runs.unfinished import finished, unfinished
-from unchaff.runs.write import check_writable, write
+from unchaff.runs.write import REPORT, check_writable, write
 
 GATE_NOT_MET = 3
-REPORT = "report.html"
 
 
 def cell_of(given: options.Job, data: str) -> Cell:
