@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from unchaff.report.svg import GOOD, INK, MUTED, PLAIN, drawing, inline
 from unchaff.report.views import Chart, Rung
-from unchaff.report.words import percent
+from unchaff.report.words import percent, visible
 
 COLOUR = {"before": INK, "after": GOOD, "control": PLAIN}
 NUM_COLUMNS = 5  # names of points in one column must not lie on each other
@@ -124,5 +124,5 @@ def _top(group: Sequence[int], heights: Sequence[float], gap: float) -> float:
 
 
 def _short(name: str, most: int = 24) -> str:
-    plain = " ".join(name.split())
+    plain = visible(" ".join(name.split()))
     return plain if len(plain) <= most else f"{plain[: most - 1]}\u2026"

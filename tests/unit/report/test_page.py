@@ -5,10 +5,14 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from unchaff.errors import DataError, RunFolderError
-from unchaff.report.page import page
+from unchaff.report.build import view_of
+from unchaff.report.page import page, render
+from unchaff.report.suspects import Gallery
+from unchaff.report.views import Media
 from unchaff.runs.read import read
 
 GOLD = Path(__file__).parents[2] / "gold" / "report"
@@ -109,6 +113,39 @@ def test_names_are_text_and_never_markup(named, page_of) -> None:
     assert not [element for _, element in reader.elements if "onerror" in element]
     assert (reader.wrong, reader.open) == ([], [])
     assert "&lt;script&gt;" in text
+
+
+TURNING = "\u202e\u05d3\u05d2 cat"  # all that follows it on a line reads backwards
+UNSEEN = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+
+
+def test_no_name_turns_around_the_words_beside_it(named, page_of) -> None:
+    run = named((TURNING, "\u2066dog\u200b", "owl"))
+    split = replace(
+        run.outcome.partition, ids=np.asarray([f"{place:02}\u202egpj.png" for place in range(60)])
+    )
+    control = run.measured.controls["oracle"]
+    run = replace(
+        run,
+        samples=replace(run.samples, ids=split.ids),
+        outcome=replace(run.outcome, partition=split),
+        trained=replace(run.trained, record=replace(run.trained.record, ids=split.ids)),
+        measured=replace(run.measured, controls={TURNING: control}),
+        command=TURNING,
+        notes=(TURNING,),
+    )
+    text = page_of(run)
+    assert UNSEEN.findall(text) == []
+    assert "its label, \\u202e\u05d3\u05d2 cat, less" in text
+    assert "\\u202e\u05d3\u05d2 cat (" in text  # and how many look like it
+    assert 'alt="Picture labelled \\u202e' in text
+    assert "<bdi>00\\u202egpj.png</bdi>" in text
+
+
+def test_a_text_keeps_its_lines(run, told_of) -> None:
+    view = view_of(told_of(run), Gallery(None))
+    written = replace(view.suspects[0], media=Media(text="one\ntwo & three"))
+    assert "one\ntwo &amp; three</blockquote>" in render(replace(view, suspects=(written,)))
 
 
 def test_the_page_stays_small(pages) -> None:
