@@ -102,8 +102,8 @@ class Decided:
         kept = spare_classes(quality > getattr(self.rule, "threshold", USUAL), quality, labels)
         more, less = int((kept & ~split.kept).sum()), int((split.kept & ~kept).sum())
         reason = (
-            f"{split.reason} {self.curve.answers} answers of a person calibrate that: {more} more samples "
-            f"are kept, and {less} fewer."
+            f"{split.reason} {self.curve.answers} answers of a person calibrate that: {more} of the samples "
+            f"came to be kept, {less} to be set aside."
         )
         return replace(split, quality=quality, kept=kept, reason=reason)
 

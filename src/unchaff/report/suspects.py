@@ -46,11 +46,12 @@ class Gallery:
 
 
 def worst(run: Told, gallery: Gallery, most: int = MOST) -> tuple[Suspect, ...]:
-    """Return the samples of lowest quality, lowest first; ties are ordered by id."""
+    """Return the samples of lowest quality nobody decided about, lowest first; ties are ordered by id."""
     split = run.outcome.partition
     if split is None:
         return ()
-    rows = np.argsort(split.quality.numpy(), kind="stable")[:most]
+    order = np.argsort(split.quality.numpy(), kind="stable")
+    rows = order[~run.decided[order]][:most]
     given, suggested = _names(run, run.labels, rows), _names(run, run.suggested, rows)
     shown = gallery.show(run.ids[rows], given)
     said = reasons(split, rows.tolist(), given)
@@ -73,9 +74,10 @@ def suspects_sentence(run: Told, number: int) -> str:
     """Return what is listed."""
     if run.outcome.partition is None:
         return "This method does not judge single samples."
+    which = " that nobody decided about" if run.decided.any() else ""
     return (
-        f"The {count(number)} of lowest quality, lowest first. Quality is the estimated probability that a "
-        "sample is fit to learn from; why names the evidence that spoke most clearly against it."
+        f"The {count(number)} of lowest quality{which}, lowest first. Quality is the estimated probability "
+        "that a sample is fit to learn from; why names the evidence that spoke most clearly against it."
     )
 
 

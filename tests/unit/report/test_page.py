@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from unchaff.errors import DataError, RunFolderError
+from unchaff.evaluate.reviewed import Others, Review
+from unchaff.records import Decisions
 from unchaff.report.build import view_of
 from unchaff.report.page import page, render
 from unchaff.report.suspects import Gallery
@@ -234,6 +236,56 @@ def test_samples_that_vanish_while_they_are_shown_cost_no_page(run, folder_of, m
     folder = folder_of(run)
     monkeypatch.setattr(type(run.samples.source), "raw", gone)
     assert "Samples are named and not shown: There is no file a.png." in page(folder, run.samples)
+
+
+@pytest.fixture(scope="module")
+def decided(run, remeasured):
+    """The run after a person dropped the three worst samples, kept one and relabelled one."""
+    worst = np.argsort(run.outcome.partition.quality.numpy())[:5]
+    rows, given = np.sort(worst), run.samples.labels.numpy()
+    kept, changed = np.isin(rows, worst[3:]), rows == worst[4]
+    decisions = Decisions(
+        ids=rows,
+        kept=kept,
+        labels=np.where(changed, (given[rows] + 1) % 3, given[rows]),
+        given=given[rows],
+        quality=np.full(5, 0.1),
+    )
+    others = Others(number=55, noise_before=0.51, noise_after=0.48, kept_now=1, set_aside_now=6)
+    review = Review(
+        run="runs/first",
+        kept=1,
+        dropped=3,
+        relabelled=1,
+        sha256="0123456789abcdef" * 4,
+        accuracy_before=0.875,
+        noise_before=0.55,
+        others=others,
+    )
+    return replace(remeasured(review=review), decisions=decisions, notes=review.said)
+
+
+def test_what_a_review_changed_is_told_once_and_near_the_top(decided, page_of) -> None:
+    text = page_of(decided).replace("\u00a0", " ")
+    assert tuple(each["id"] for each in Reader(text).all("section")) == (ORDER[0], "review", *ORDER[1:])
+    assert text.count("A person decided about 5 samples of runs/first: 1 kept, 3 dropped, 1 relabelled.") == 1
+    assert text.count("1 of them came to be kept, 6 to be set aside.") == 1
+    assert (
+        '<th scope="row">accuracy</th><td class="num">87.5 %</td><td class="num strong">90.0 %</td>' in text
+    )
+    assert '<td class="num">55.0 %</td><td class="num strong">50.8 %</td>' in text
+    assert "A person decided about 5 of them" in text  # where the noise is told
+    assert "<dt>Decided by a person</dt>" in text
+    assert "with the same decisions" in text
+    assert "5, 0123456789ab" in text
+
+
+def test_what_a_person_decided_is_no_suspect(decided, told_of) -> None:
+    told = told_of(decided)
+    assert told.decided.sum() == 5
+    suspects = view_of(told, Gallery(None)).suspects
+    assert len(suspects) == 50
+    assert not {each.id for each in suspects} & set(map(str, decided.decisions.ids))
 
 
 def test_a_class_of_which_little_is_kept_is_named(run, page_of) -> None:
