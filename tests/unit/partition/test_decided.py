@@ -111,8 +111,7 @@ def test_a_calibrated_split_says_what_changed():
     split = Decided(rule=rule, decisions=given, curve=curve_of(given))(about)
     fewer = 100 - int(split.kept.sum())
     assert 30 < fewer < 90
-    said = "400 answers of a person calibrate that: 0 of the samples came to be kept"
-    assert f"{said}, {fewer - 1} to be set aside." in split.reason
+    assert split.reason.endswith(" 400 answers of a person calibrate that.")
 
 
 def test_it_holds_whatever_the_order_of_the_split():
