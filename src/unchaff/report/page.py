@@ -38,6 +38,11 @@ def page(run: RunFolder, samples: Samples | None, missing: str = "") -> str:
     return render(view_of(told(run), Gallery(samples, missing)))
 
 
+def shows_samples(text: str) -> bool:
+    """Whether a page shows its samples, and does not only name them."""
+    return '<ol class="suspects' in text and "Samples are named and not shown" not in text
+
+
 def render(view: PageView | ComparisonView) -> str:
     """Return the page; every text in the view is escaped, and shows every character it has."""
     files = _PackageFiles()

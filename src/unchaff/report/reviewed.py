@@ -20,13 +20,11 @@ def review_table(run: Told) -> Table | None:
     now = run.measured.after or run.measured.before
     rows = [("accuracy", review.accuracy_before, None if now is None else now.accuracy)]
     if split is not None:
-        number = count(len(split.ids))
-        rows.append((f"estimated noise, of all {number} samples", review.noise_before, split.noise_rate))
+        rows.append(("noise, all samples", review.noise_before, split.noise_rate))
     if review.others is not None:
-        name = f"estimated noise, of the {count(review.others.number)} nobody decided about"
-        rows.append((name, review.others.noise_before, review.others.noise_after))
+        rows.append(("noise, undecided", review.others.noise_before, review.others.noise_after))
     cells = tuple((name, _share(before), _share(after)) for name, before, after in rows)
-    return Table("Before the review and after it", ("", "before the review", "now"), cells, strong=2)
+    return Table("Before the review and after it", ("measure", "before", "now"), cells, strong=2)
 
 
 def review_fact(review: Review) -> Fact:
