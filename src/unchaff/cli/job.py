@@ -114,6 +114,7 @@ def _plain(judged: Verdict) -> dict[str, object]:
     return {
         "tone": judged.tone,
         "sentence": plain(judged.sentence),
+        "confidence": plain(judged.confidence),
         "details": [plain(detail) for detail in judged.details],
     }
 

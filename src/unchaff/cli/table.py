@@ -19,6 +19,8 @@ OPTIONAL = (("95 % interval", 72), ("macro F1", 56), ("cost share", 44))  # and 
 def show(metrics: Metrics, judged: Verdict) -> None:
     """Print the verdict, the scores before, after and of each control, and what lies behind them."""
     terminal.tell(plain(judged.sentence), style="bold")
+    if judged.confidence:
+        terminal.tell(f"Confidence: {plain(judged.confidence)}")
     say("")
     terminal.show(scores(metrics, terminal.width()))
     say("")

@@ -36,7 +36,8 @@ def verdict(measured: Measured, outcome: Outcome) -> Verdict:
         *_price(measured, outcome, before, after),
         *_where(measured, before),
     )
-    return Verdict(tone, sentence, details, FEW if unsure else _confidence(measured, before, after))
+    sure = FEW if unsure else _confidence(measured, before, after)
+    return Verdict(tone, sentence, details, f"{sure}{_off(measured, split)}")
 
 
 def best_rival(measured: Measured) -> tuple[str, Scores] | None:
@@ -90,7 +91,9 @@ def _judged(measured: Measured, outcome: Outcome, before: Scores, after: Scores)
     if after.accuracy == before.accuracy:
         return "plain", f"Not worth repairing: {noise}accuracy on {_on(measured)} {_stayed(after)}."
     if rival is not None and rival[1].accuracy > after.accuracy:
-        return _beaten(before, after, rival, f"{noise}{change}")
+        is_other = RETRAIN in measured.controls and rival[0] != RETRAIN
+        told = _retrained(measured, outcome) if is_other else ""
+        return _beaten(before, after, rival, f"{noise}{change}{told}")
     if overlap(before, after):
         return "plain", f"Perhaps worth repairing: {said}; the gain may be chance."
     return "good", f"Worth repairing: {said}."
@@ -169,6 +172,16 @@ def _of_estimate(measured: Measured, split: Partition | None) -> str:
     wrong = abs(split.noise_rate - measured.detection.noise_rate)
     level = "high" if wrong <= SMALL else "fair" if wrong <= LARGE else "low"
     return f"{level}: the true rate is {percent(measured.detection.noise_rate)}."
+
+
+def _off(measured: Measured, split: Partition | None) -> str:
+    """Return how far the estimated rate of noise is off, where both rates are of the same samples."""
+    if split is None or measured.detection is None or measured.review is not None:
+        return ""
+    true = measured.detection.noise_rate
+    apart = points(abs(split.noise_rate - true))[1:]
+    where = "above" if split.noise_rate > true else "below"
+    return f" The estimated rate of noise is {apart} points {where} the true one, {percent(true)}."
 
 
 def _rivals(measured: Measured, after: Scores) -> tuple[str, ...]:
