@@ -6,8 +6,6 @@ from unchaff.report.views import Verdict
 JUDGED = Verdict(
     "good", "Worth repairing: from 50.0\u00a0% to 90.0\u00a0%.", ("\u22121.0 points.",), "fair: few."
 )
-    "good", "Worth repairing: from 50.0\u00a0% to 90.0\u00a0%.", ("\u22121.0 points.",), "fair: few."
-)
 
 
 def measured(**changes):
