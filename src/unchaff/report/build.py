@@ -76,7 +76,8 @@ def facts(run: Told) -> tuple[Fact, ...]:
         known.append(Fact("Accuracy", percent(before.accuracy)))
     elif before is not None and after is not None:
         change = f"{points(after.accuracy - before.accuracy)} points, was {percent(before.accuracy)}"
-        known.append(Fact("Accuracy after repair", percent(after.accuracy), change))
+        name = "Accuracy" if split is not None and split.abstained else "Accuracy after repair"
+        known.append(Fact(name, percent(after.accuracy), change))
     if measured.review is not None:
         known.append(reviewed.review_fact(measured.review))
     if split is not None:

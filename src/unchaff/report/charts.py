@@ -26,7 +26,7 @@ def accuracy_bars(rungs: Sequence[Rung]) -> Chart:
         for place, rung in enumerate(rungs):
             low, high = rung.interval
             colour = COLOUR[rung.role]
-            axes.plot([low * 100, high * 100], [place, place], color=colour, linewidth=2, alpha=0.55)
+            axes.plot([low * 100, high * 100], [place, place], color=colour, linewidth=2)
             axes.plot([rung.accuracy * 100], [place], "o", color=colour, markersize=7)
         axes.set_yticks(range(len(rungs)), [_short(rung.name) for rung in rungs])
         axes.set(xlabel="accuracy, %", ylim=(len(rungs) - 0.4, -0.6))

@@ -189,7 +189,10 @@ def _rivals(measured: Measured, after: Scores) -> tuple[str, ...]:
     if rival is None:
         return ("No control was run, so this does not show that another way would not have done the same.",)
     name, scores = rival
-    difference = f"{points(after.accuracy - scores.accuracy)} points against the best control, {name}"
+    apart = points(after.accuracy - scores.accuracy)
+    if apart.startswith("\u00b1"):
+        return (f"Level with the best control, {name} ({percent(scores.accuracy)}).",)
+    difference = f"{apart} points against the best control, {name}"
     doubt = "; the intervals overlap, so this order may be chance" if overlap(scores, after) else ""
     return (f"{difference} ({percent(scores.accuracy)}){doubt}.",)
 

@@ -55,6 +55,7 @@ def _split(quality: list[float], kept: list[bool], threshold: float | None) -> P
 def test_all_kept_can_be_drawn() -> None:
     chart = quality_histogram(_split([1.0] * 10, [True] * 10, None))
     assert "10 of 10 samples are kept, 0 are set aside." in chart.caption
+    assert ">set aside</text>" not in chart.svg
 
 
 def test_who_is_beyond_the_line_is_said() -> None:

@@ -321,6 +321,15 @@ def _contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+def test_marks_of_charts_are_not_as_faint_as_the_grid(pages) -> None:
+    drawn = re.findall(r"<svg.*?</svg>", pages["rows"], flags=re.DOTALL)
+    marked = [chart for chart in drawn if re.search(r'id="(calibration|mixture)-', chart)]
+    assert len(marked) == 2
+    for chart in marked:
+        assert "fill: var(--line)" not in chart
+        assert "stroke: var(--line); stroke-width: 1.2" not in chart
+
+
 def test_every_colour_of_text_has_contrast(pages) -> None:
     themes = re.findall(r":root \{([^}]*)\}", pages["run"])
     assert len(themes) == 2

@@ -66,6 +66,12 @@ def test_the_oracle_is_no_rival(remeasured, made) -> None:
     assert _told(remeasured(controls={"oracle": made.control(400)}))[0] == "good"
 
 
+def test_equal_accuracies_have_no_order(remeasured, made) -> None:
+    found = remeasured(controls={"retrain": made.control(360)})
+    said = verdict(found.measured, found.outcome).details[0].replace("\u00a0", " ")
+    assert said == "Level with the best control, retrain (90.0 %)."
+
+
 def test_no_control_is_a_limit(remeasured) -> None:
     found = remeasured(controls={})
     assert "No control was run" in verdict(found.measured, found.outcome).details[0]
