@@ -34,7 +34,7 @@ class Options(options.Common):
 
 
 def command(given: Options) -> int:
-    """Make report.html again, from the files of a run folder and its data.
+    """Make report.html again, from a run folder and its data.
 
     Where the data were moved or changed, samples are named and not shown; a page that shows them is not
     replaced by such a one without --overwrite.

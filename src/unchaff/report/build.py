@@ -81,7 +81,8 @@ def facts(run: Told) -> tuple[Fact, ...]:
     if measured.review is not None:
         known.append(reviewed.review_fact(measured.review))
     if split is not None:
-        known.append(Fact("Estimated noise", percent(split.noise_rate), "of the labels or inputs"))
+        what = "of the samples, unfit to learn from" if split.threshold is None else "of the labels"
+        known.append(Fact("Estimated noise", percent(split.noise_rate), what))
         set_aside = int((~split.kept).sum())
         known.append(Fact("Kept", percent(split.kept_share), f"{count(set_aside)} samples set aside"))
     part = None if measured.full is None else share(run.outcome.cost, measured.full)["flops"]

@@ -104,7 +104,7 @@ def units(run: Told, gallery: Gallery) -> tuple[UnitView, ...]:
         found.append(
             UnitView(
                 name=f"Unit {drive.unit} of layer {drive.layer}",
-                sentence=f"{felt}{aside} of these {len(kept)} were set aside.",
+                sentence=f"{felt}Set aside of these {len(kept)}: {aside}.",
                 drivers=tuple(
                     Driver(
                         id=str(drive.ids[place]),

@@ -114,9 +114,10 @@ def read(folder: Path) -> RunFolder:
         )
     missing = [name for name in REQUIRED if not (folder / name).is_file()]
     if missing:
-        raise RunFolderError(
-            f"{folder} is not a run folder: it lacks {', '.join(missing)}. {_instead(folder)}"
-        )
+        lacking = ", ".join(missing)
+        if len(missing) < len(REQUIRED):
+            raise RunFolderError(f"The run in {folder} is not whole: it lacks {lacking}. {AGAIN}")
+        raise RunFolderError(f"{folder} is not a run folder: it lacks {lacking}. {_instead(folder)}")
     return RunFolder(
         path=folder,
         metrics=object_in(folder / "metrics.json", otherwise=AGAIN),

@@ -136,7 +136,7 @@ def test_a_broken_table_is_the_only_thing_said(made, capsys):
     ("change", "said"),
     [
         (shutil.rmtree, "There is no run folder"),
-        (lambda run: (run / "metrics.json").unlink(), "is not a run folder"),
+        (lambda run: (run / "metrics.json").unlink(), "lacks metrics.json. Run the repair"),
         (lambda run: (run / "metrics.json").write_text("{}"), "metrics.json says in another way"),
         (lambda run: (run / "training.parquet").write_bytes(b"no"), "training.parquet cannot be read"),
         (

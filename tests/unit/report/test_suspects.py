@@ -35,6 +35,16 @@ def test_few_are_listed_where_nothing_stands_out(run, told_of) -> None:
     assert facts(told)[0].name == "Accuracy"
 
 
+def test_what_the_noise_is_of_is_said(run, told_of) -> None:
+    def said(threshold: float | None) -> str:
+        split = replace(run.outcome.partition, threshold=threshold)
+        found = facts(told_of(replace(run, outcome=replace(run.outcome, partition=split))))
+        return next(fact.note for fact in found if fact.name == "Estimated noise")
+
+    assert said(0.3) == "of the labels"
+    assert said(None).startswith("of the samples")
+
+
 def test_what_is_lower_in_a_third_of_all_is_no_evidence() -> None:
     split = _split(readout=[float(value) for value in range(30)])
     assert reasons(split, [10], ["cat"]) == ["no single piece of evidence stands out"]
