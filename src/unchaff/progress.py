@@ -98,7 +98,9 @@ def say(text: str) -> None:
 def stage(name: str, total: int, unit: str = "samples") -> Iterator[Stage]:
     """Announce a stage; `total` and `advance` count the same units."""
     listener = _listener.get()
-    running = listener.begin(_part.get() + name, total, unit)
+    inside = _part.get()
+    named = inside.removesuffix(": ") if inside.endswith(f" {name}: ") else inside + name
+    running = listener.begin(named, total, unit)
     try:
         yield running
     finally:

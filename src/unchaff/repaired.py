@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 from torch import Tensor, nn
 
 from unchaff.data.dataset import Data, samples_of
@@ -13,6 +14,7 @@ from unchaff.data.sources import prepare_of
 from unchaff.evaluate.accuracy import predict, score
 from unchaff.evaluate.metrics import ON_HOLDOUT, ON_NOTHING, ON_TEST, Measured
 from unchaff.interfaces import Repair
+from unchaff.methods.deciding import Deciding
 from unchaff.nets.adapt import adapted, bare
 from unchaff.nets.build import built_in
 from unchaff.records import Observed, Outcome, Partition, Trained
@@ -95,6 +97,7 @@ class Repaired(Outcome):
             config={"made": "unchaff.repair", "method": repr(self.method), **said},
             seed=self.seed,
             beside=self.beside,
+            decisions=self.method.decisions if isinstance(self.method, Deciding) else None,
         )
 
     def _measured(self, test: Samples | None) -> Measured:
@@ -122,6 +125,7 @@ def _seen(samples: Samples, outcome: Outcome, measured: Measured) -> Told:
         measured=measured,
         outcome=outcome,
         drives=(),
+        decided=np.zeros(len(samples), dtype=np.bool_),
         learned=None,
         notes=(),
         command="",

@@ -160,6 +160,7 @@ def changed(run, file, place, value):
 def test_a_run_folder_cannot_name_code_that_gives_data(run, tmp_path, evil, refused):
     shutil.copytree(run, tmp_path / "run")
     changed(tmp_path / "run", "manifest.json", ["config", "data"], evil)
+    changed(tmp_path / "run", "manifest.json", ["data_path"], evil)
     for made in ("dataset", "label-studio"):
         said = refused("export", tmp_path / "run", "--format", made, "--out", tmp_path / "out")
         assert f"no code is run because a file names it. Say --data {evil}" in said

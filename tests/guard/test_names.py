@@ -11,8 +11,9 @@ from pyarrow import csv
 
 import unchaff
 from unchaff.cli import app, show
-from unchaff.cli.said import say, visible
+from unchaff.cli.said import say
 from unchaff.exports import FORMATS
+from unchaff.report.words import visible
 from unchaff.runs.read import read
 
 ESCAPE, TITLE, TURNED, MARKED = "\x1b[2J\x1b[31mred", "\x1b]0;title\x07", "\u202egnp.exe", "[bold red]x[/]"

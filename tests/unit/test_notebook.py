@@ -122,6 +122,7 @@ def test_names_are_text_and_nobody_is_asked(model):
         assert "script" not in page.tags
         assert HOSTILE[0] in page.text
         assert HOSTILE[2] in page.text
+        assert "\u202e" not in page.text
         for name, value in page.attributes:
             assert not name.startswith("on")
             assert name not in {"src", "href", "xlink:href"} or value.startswith("#")

@@ -35,6 +35,13 @@ def test_the_listener_hears_a_stage():
     assert notes.seen == [("score", 3, "samples"), 1, 2, "end"]
 
 
+def test_a_stage_called_like_its_part_is_named_once():
+    notes = Notes()
+    with progress.shown_by(notes), progress.part("control 5 of 6, retrain"), progress.stage("retrain", 3):
+        pass
+    assert ("control 5 of 6, retrain", 3, "samples") in notes.seen
+
+
 def fail_inside(notes):
     with progress.shown_by(notes), progress.stage("score", 3):
         raise RuntimeError("stopped")

@@ -237,6 +237,8 @@ def _measured(
     if material.reviewed is not None:
         material = _relabelled(material, material.reviewed)
     whole = _whole(trained, outcome, material)
+    if material.reviewed is not None:
+        measured = replace(measured, review=material.reviewed.review(whole.partition, measured))
     return Result(
         cell=cell,
         model_spec=spec,
@@ -244,7 +246,7 @@ def _measured(
         trained=trained,
         outcome=whole,
         measured=measured,
-        notes=tuple(notes_of(cell, material, outcome, whole.partition)),
+        notes=tuple(notes_of(cell, material, outcome, whole.partition, measured.review)),
     )
 
 

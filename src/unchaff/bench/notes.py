@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from unchaff import noise as noises
+from unchaff.evaluate.reviewed import Review
 from unchaff.partition.keep import starved
 from unchaff.records import Outcome, Partition
 
@@ -10,7 +11,9 @@ if TYPE_CHECKING:
     from unchaff.bench.cell import Cell, Material
 
 
-def notes_of(cell: "Cell", material: "Material", outcome: Outcome, split: Partition | None) -> list[str]:
+def notes_of(
+    cell: "Cell", material: "Material", outcome: Outcome, split: Partition | None, review: Review | None
+) -> list[str]:
     """Return them, one sentence or two each; `split` covers what was held out too."""
     notes = [*material.loaded.notes]
     if material.recorded is not None:
@@ -20,8 +23,8 @@ def notes_of(cell: "Cell", material: "Material", outcome: Outcome, split: Partit
         notes.append(
             f"Planted {cell.noise}: {rate:.2%} of the {len(material.loaded.train)} samples are noisy."
         )
-    if material.reviewed is not None:
-        notes += material.reviewed.notes(split)
+    if review is not None:
+        notes += review.said
     was_trained = cell.weights is not None or cell.options.hub is not None
     if was_trained and material.observed.holdout is not None:
         notes.append(

@@ -151,7 +151,7 @@ def _rung(line: Line) -> Rung:
     reach = accuracy.deviation or 0.0
     is_ours = line.name.startswith(OURS)
     return Rung(
-        name=line.name.partition("@")[0],
+        name=line.name,
         role="before" if line.name == "nothing" else "after" if is_ours else "control",
         accuracy=accuracy.mean,
         interval=(accuracy.mean - reach, accuracy.mean + reach),

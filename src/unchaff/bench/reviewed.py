@@ -8,6 +8,8 @@ import torch
 
 from unchaff import journal
 from unchaff.errors import ConfigError
+from unchaff.evaluate.metrics import Measured
+from unchaff.evaluate.reviewed import Others, Review
 from unchaff.interfaces import Repair
 from unchaff.methods.deciding import Deciding
 from unchaff.partition.decided import imposed
@@ -15,6 +17,7 @@ from unchaff.records import Decisions, Observed, Partition
 from unchaff.review.given import read_in
 from unchaff.runs.manifest import sha256
 from unchaff.runs.read import RunFolder, judged, read
+from unchaff.runs.told import told
 from unchaff.samples import Samples
 
 
@@ -41,8 +44,7 @@ class Reviewed:
             what = f"lack {unknown} of the reviewed samples" if unknown else "have other classes"
             raise ConfigError(f"The data {what} of {folder}. Give the data of that run.")
         if journal.is_kept():
-            columns = (vars(decisions)[name].tobytes() for name in ("ids", "kept", "labels"))
-            journal.check("decisions", {"sha256": sha256(b"".join(columns))})
+            journal.check("decisions", {"sha256": _hash(decisions)})
         return cls(run, decisions, content)
 
     def heard_by(self, method: Repair) -> Repair:
@@ -64,28 +66,51 @@ class Reviewed:
         rows = torch.from_numpy(~np.isin(split.ids, self.decisions.ids))
         return Partition(ids=split.ids[rows.numpy()], quality=split.quality[rows], kept=split.kept[rows])
 
-    def notes(self, split: Partition | None) -> list[str]:
-        """Return what the review was, and what it changed."""
-        given = self.decisions
-        num_kept, num_relabelled = int(given.is_right.sum()), int(given.is_relabelled.sum())
-        said = (
-            f"A person decided about {len(given)} samples of {self.run.path}: {num_kept} kept, "
-            f"{int((~given.kept).sum())} dropped, {num_relabelled} relabelled. Detection and calibration are "
-            "measured on the others."
-        )
-        return [said] if split is None else [said, self._change(self.undecided(split))]
+    def review(self, split: Partition | None, measured: Measured) -> Review:
+        """Return what the review was, and what it changed.
 
-    def _change(self, rest: Partition) -> str:
+        Args:
+            split: of all samples, as they were judged after the review.
+            measured: after the review.
+        """
+        given, before = self.decisions, told(self.run)
+        scores = before.measured.after or before.measured.before
+        is_alike = (
+            scores is not None
+            and measured.before is not None
+            and (before.measured.measured_on, scores.n) == (measured.measured_on, measured.before.n)
+        )
+        judged_before = before.outcome.partition
+        return Review(
+            run=str(self.run.path),
+            kept=int(given.is_right.sum()),
+            dropped=int((~given.kept).sum()),
+            relabelled=int(given.is_relabelled.sum()),
+            sha256=_hash(given),
+            accuracy_before=scores.accuracy if scores is not None and is_alike else None,
+            noise_before=None if judged_before is None else judged_before.noise_rate,
+            others=None if split is None else self._others(self.undecided(split)),
+        )
+
+    def _others(self, rest: Partition) -> Others | None:
         """Return how the split of the samples nobody looked at differs from that of the run before."""
+        if not len(rest.ids):
+            return None
         table = judged(self.run)
         ids = np.array(table.column("id").to_pylist())
         rows = np.searchsorted(ids, rest.ids)
         quality = table.column("quality").to_numpy()[rows]
         kept = table.column("kept").to_numpy(zero_copy_only=False)[rows]
         now = rest.kept.numpy()
-        more, fewer = int((now & ~kept).sum()), int((kept & ~now).sum())
-        before = 1 - float(quality.astype(np.float64).mean())
-        return (
-            f"Of the {len(rows)} samples nobody decided about, {1 - float(rest.quality.double().mean()):.1%} "
-            f"look wrong (before: {before:.1%}); {more} more are kept, and {fewer} fewer."
+        return Others(
+            number=len(rows),
+            noise_before=1 - float(quality.astype(np.float64).mean()),
+            noise_after=1 - float(rest.quality.double().mean()),
+            kept_now=int((now & ~kept).sum()),
+            set_aside_now=int((kept & ~now).sum()),
         )
+
+
+def _hash(decisions: Decisions) -> str:
+    """Return what tells other decisions apart."""
+    return sha256(b"".join(vars(decisions)[name].tobytes() for name in ("ids", "kept", "labels")))

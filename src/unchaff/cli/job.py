@@ -114,12 +114,14 @@ def _plain(judged: Verdict) -> dict[str, object]:
     return {
         "tone": judged.tone,
         "sentence": plain(judged.sentence),
+        "confidence": plain(judged.confidence),
         "details": [plain(detail) for detail in judged.details],
     }
 
 
 def run_of(result: Result) -> Run:
     """Return what is written about a result."""
+    reviewed = result.material.reviewed
     return Run(
         samples=result.samples,
         trained=result.trained,
@@ -132,7 +134,8 @@ def run_of(result: Result) -> Run:
         seed=result.cell.seed,
         command=shlex.join(("unchaff", *TYPED.get())),
         beside=result.material.beside,
-        decided=None if result.material.reviewed is None else result.material.reviewed.content,
+        decisions=None if reviewed is None else reviewed.decisions,
+        decided=None if reviewed is None else reviewed.content,
         notes=(
             *(f"Left out: {one.id}: {one.reason}" for one in result.material.loaded.skipped),
             *result.notes,

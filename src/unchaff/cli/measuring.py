@@ -15,11 +15,12 @@ from unchaff.bench.rows import Results, Row
 from unchaff.bench.suites import SUITES
 from unchaff.bench.summary import outside
 from unchaff.cli import answer, bench, show, terminal
-from unchaff.cli.said import say, visible
+from unchaff.cli.said import say
 from unchaff.cli.words import duration, pasted, percent, plain
 from unchaff.errors import ConfigError
 from unchaff.report.page import render
 from unchaff.report.views import Table
+from unchaff.report.words import visible
 from unchaff.whole import put
 
 PAGE = "index.html"

@@ -10,7 +10,7 @@ from typer import Option
 from unchaff.errors import ConfigError
 
 DATA = (
-    "Folder of class folders, .parquet file, folder of train.parquet and test.parquet, .npz, "
+    "Folder of class folders, .parquet, .csv or .tsv file, folder of train.parquet and test.parquet, .npz, "
     "pkg.module:factory, or digits (built in)."
 )
 Device = Literal["auto", "cpu", "cuda", "mps"]

@@ -28,27 +28,52 @@ class Options(options.Common):
     out: Annotated[Path | None, Option(help="The file to write; report.html in the run folder without.")] = (
         None
     )
+    overwrite: Annotated[
+        bool, Option("--overwrite", help="Replace a page that shows samples by one that cannot.")
+    ] = False
 
 
 def command(given: Options) -> int:
-    """Make report.html again, from the files of a run folder and its data.
+    """Make report.html again, from a run folder and its data.
 
-    Where the data were moved or changed, samples are named and not shown.
+    Where the data were moved or changed, samples are named and not shown; a page that shows them is not
+    replaced by such a one without --overwrite.
     """
-    from unchaff.report.page import page
+    from unchaff.errors import RunFolderError
+    from unchaff.report.page import page, shows_samples
     from unchaff.runs.read import read
+    from unchaff.runs.told import told
     from unchaff.runs.write import REPORT
     from unchaff.whole import put
 
     run = replace(read(given.run), data=given.data)
+    told(run)  # a broken file is said before anything about the data
+    file = given.out or given.run.expanduser() / REPORT
+    _check_place(file)
     samples, missing = shown(run)
     if missing:
-        advice = "" if given.data else " If the data lie elsewhere now, name them with --data."
+        advice = "" if given.data else " If the data lie in files, or elsewhere now, name them with --data."
+        if file.is_file() and not given.overwrite and shows_samples(file.read_text(errors="replace")):
+            raise RunFolderError(
+                f"{missing}{advice} {file} shows the samples, and a page without them would replace it. "
+                "Choose another --out, or give --overwrite."
+            )
         say(f"Samples are named and not shown: {missing}{advice}", err=True)
-    file = given.out or given.run.expanduser() / REPORT
     put(file, page(run, samples, missing).encode())
     say(f"Written: {file}.")
     return 0
+
+
+def _check_place(file: Path) -> None:
+    """Refuse what is no place for a file."""
+    from unchaff.errors import RunFolderError
+
+    if file.is_dir():
+        raise RunFolderError(
+            f"{file} is a folder. Give --out the name of a file, such as {file / 'page.html'}."
+        )
+    if not file.parent.is_dir():
+        raise RunFolderError(f"The folder {file.parent} does not exist. Make it, or choose another --out.")
 
 
 def shown(run: "RunFolder") -> "tuple[Samples | None, str]":
@@ -57,8 +82,8 @@ def shown(run: "RunFolder") -> "tuple[Samples | None, str]":
     from unchaff.runs.asked import samples_of
     from unchaff.runs.manifest import hashes
 
-    if "options" not in run.manifest["config"]:
-        return None, "the run was saved from Python, which does not say how its data are read."
+    if "options" not in run.manifest["config"] and run.data is None:
+        return None, "The run was saved from Python, which does not say where its data lie."
     try:
         samples = _replanted(run, samples_of(run)[2])
         then, now = (data.get("inputs_sha256") for data in (run.manifest["data"], hashes(samples)))

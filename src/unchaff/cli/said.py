@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
@@ -11,18 +10,9 @@ from typing import TextIO
 
 import typer
 
-# Control characters, halves of characters, line ends of Unicode, and marks that turn the reading direction.
-STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+from unchaff.report.words import visible
+
 _kept: ContextVar[TextIO | None] = ContextVar("kept", default=None)  # standard output, for one object
-
-
-def visible(text: str) -> str:
-    r"""Return a text of which a terminal shows every character, on one line.
-
-    >>> visible("a\x1b[2Jb\nc")
-    'a\\x1b[2Jb\\nc'
-    """
-    return STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def say(line: str, *, err: bool = False) -> None:

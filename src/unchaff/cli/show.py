@@ -14,8 +14,9 @@ from rich.text import Text
 
 from unchaff import progress
 from unchaff.cli import terminal
-from unchaff.cli.said import say, visible
+from unchaff.cli.said import say
 from unchaff.cli.words import duration, rate
+from unchaff.report.words import visible
 
 FIRST, LONGEST = 10.0, 60.0  # seconds between two lines of one long stage: each time twice as long
 FAST = 1.0  # seconds below which the rate of a finished stage says nothing

@@ -7,9 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from unchaff.cli import terminal
-from unchaff.cli.said import say, visible
+from unchaff.cli.said import say
 from unchaff.cli.words import duration, percent, plain
 from unchaff.report.views import Verdict
+from unchaff.report.words import visible
 
 Metrics = Mapping[str, Any]  # the content of metrics.json
 OPTIONAL = (("95 % interval", 72), ("macro F1", 56), ("cost share", 44))  # and the width each column needs
@@ -18,6 +19,8 @@ OPTIONAL = (("95 % interval", 72), ("macro F1", 56), ("cost share", 44))  # and 
 def show(metrics: Metrics, judged: Verdict) -> None:
     """Print the verdict, the scores before, after and of each control, and what lies behind them."""
     terminal.tell(plain(judged.sentence), style="bold")
+    if judged.confidence:
+        terminal.tell(f"Confidence: {plain(judged.confidence)}")
     say("")
     terminal.show(scores(metrics, terminal.width()))
     say("")

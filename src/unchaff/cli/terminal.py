@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from unchaff.cli.said import say, silence, visible
+from unchaff.cli.said import say, silence
+from unchaff.report.words import visible
 
 PLAIN_WIDTH = 180  # where there is no terminal
 

@@ -9,6 +9,7 @@ from unchaff.evaluate.calibration import Calibration
 from unchaff.evaluate.cost import gap_recovered, share
 from unchaff.evaluate.curves import Curve
 from unchaff.evaluate.detection import Detection
+from unchaff.evaluate.reviewed import Review
 from unchaff.records import Cost, Outcome, Partition
 
 ON_TEST = "test"
@@ -38,6 +39,7 @@ class Measured:
     curve: Curve | None = None  # of inspecting the worst first
     full: Cost | None = None  # one full training of the same recipe; None: unknown
     full_is_estimated: bool = False
+    review: Review | None = None  # None: nobody decided about a run before
 
     @property
     def is_of_repair(self) -> bool:
@@ -63,6 +65,7 @@ def metrics(measured: Measured, outcome: Outcome) -> dict[str, object]:
             "kept_share": None if partition is None else partition.kept_share,
             "abstained": None if partition is None else partition.abstained,
             "split": None if partition is None else _split(partition),
+            "review": None if measured.review is None else asdict(measured.review),
             "num_pruned_units": 0 if outcome.plan is None else len(outcome.plan.units),
             "cost": {
                 **cost_numbers(outcome.cost),

@@ -100,11 +100,7 @@ class Decided:
         quality = self.curve(split.quality)
         labels = evidence.labels.cpu().long()
         kept = spare_classes(quality > getattr(self.rule, "threshold", USUAL), quality, labels)
-        more, less = int((kept & ~split.kept).sum()), int((split.kept & ~kept).sum())
-        reason = (
-            f"{split.reason} {self.curve.answers} answers of a person calibrate that: {more} more samples "
-            f"are kept, and {less} fewer."
-        )
+        reason = f"{split.reason} {self.curve.answers} answers of a person calibrate that."
         return replace(split, quality=quality, kept=kept, reason=reason)
 
 

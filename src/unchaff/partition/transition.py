@@ -55,7 +55,10 @@ class Transition:
                 f"of {min(max(self.fewest / size, self.floor), 1):.1%}."
             )
             return everything(evidence, reason, quality=scaled(quality, wrong / size))
-        reason = f"{rate:.1%} of the labels look wrong; kept where quality is above {self.threshold}."
+        reason = (
+            f"Of the {size} labels as given, {rate:.1%} look wrong; kept where quality is above "
+            f"{self.threshold}."
+        )
         if found.fitted_on < size:
             reason += f" The noise was learned from {found.fitted_on} of the {size} samples, drawn by id."
         kept = spare_classes(quality > self.threshold, quality, labels)

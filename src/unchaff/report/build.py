@@ -4,7 +4,7 @@ from unchaff.evaluate.accuracy import Scores
 from unchaff.evaluate.cost import share
 from unchaff.evaluate.metrics import ON_TEST, Measured
 from unchaff.records import Cost
-from unchaff.report import charts, found, learned, sections, splits, suspects, tables
+from unchaff.report import charts, found, learned, reviewed, sections, splits, suspects, tables
 from unchaff.report.suspects import Gallery
 from unchaff.report.verdict import verdict
 from unchaff.report.views import Chart, Fact, PageView, Rung
@@ -21,6 +21,8 @@ def view_of(run: Told, gallery: Gallery) -> PageView:
         created=str(run.manifest.get("created", "")).replace("T", " ").replace("+00:00", " UTC"),
         verdict=verdict(measured, run.outcome),
         facts=facts(run),
+        review_sentences=reviewed.review_sentences(run),
+        review=reviewed.review_table(run),
         comparison=tables.comparison(ladder),
         comparison_note=_rungs_note(measured),
         comparison_charts=(charts.accuracy_bars(ladder),) if len(ladder) > 1 else (),
@@ -45,7 +47,7 @@ def view_of(run: Told, gallery: Gallery) -> PageView:
         stages=tables.stages(run.outcome.cost),
         notes=sections.notes(run),
         command=run.command,
-        replay=sections.replay(run.manifest),
+        replay=sections.replay(run),
         config=sections.config(run.manifest),
     )
 
@@ -74,9 +76,13 @@ def facts(run: Told) -> tuple[Fact, ...]:
         known.append(Fact("Accuracy", percent(before.accuracy)))
     elif before is not None and after is not None:
         change = f"{points(after.accuracy - before.accuracy)} points, was {percent(before.accuracy)}"
-        known.append(Fact("Accuracy after repair", percent(after.accuracy), change))
+        name = "Accuracy" if split is not None and split.abstained else "Accuracy after repair"
+        known.append(Fact(name, percent(after.accuracy), change))
+    if measured.review is not None:
+        known.append(reviewed.review_fact(measured.review))
     if split is not None:
-        known.append(Fact("Estimated noise", percent(split.noise_rate), "of the labels or inputs"))
+        what = "of the samples, unfit to learn from" if split.threshold is None else "of the labels"
+        known.append(Fact("Estimated noise", percent(split.noise_rate), what))
         set_aside = int((~split.kept).sum())
         known.append(Fact("Kept", percent(split.kept_share), f"{count(set_aside)} samples set aside"))
     part = None if measured.full is None else share(run.outcome.cost, measured.full)["flops"]

@@ -6,11 +6,16 @@ from matplotlib.axes import Axes
 
 from unchaff.report.svg import GOOD, INK, MUTED, PLAIN, drawing, inline
 from unchaff.report.views import Chart, Rung
-from unchaff.report.words import percent
+from unchaff.report.words import percent, visible
 
 COLOUR = {"before": INK, "after": GOOD, "control": PLAIN}
-NUM_COLUMNS = 5  # names of points in one column must not lie on each other
-LETTER = 0.075  # height of a name in a chart, as a share of the axis
+# In points: of a name and its letters, of a dot, and how far a name lies from its dot.
+TALL, LETTER, DOT, AWAY = 11.0, 5.6, 5.0, 8.0
+SIDE = 3.0  # how much further up or down a name on the right may lie before the left is taken
+STEPS = tuple(2.0 * step for step in range(-40, 41))
+FULL = 100  # per cent, above which there is no accuracy
+
+Box = tuple[float, float, float, float]  # left, bottom, right, top
 
 
 def accuracy_bars(rungs: Sequence[Rung]) -> Chart:
@@ -21,7 +26,7 @@ def accuracy_bars(rungs: Sequence[Rung]) -> Chart:
         for place, rung in enumerate(rungs):
             low, high = rung.interval
             colour = COLOUR[rung.role]
-            axes.plot([low * 100, high * 100], [place, place], color=colour, linewidth=2, alpha=0.55)
+            axes.plot([low * 100, high * 100], [place, place], color=colour, linewidth=2)
             axes.plot([rung.accuracy * 100], [place], "o", color=colour, markersize=7)
         axes.set_yticks(range(len(rungs)), [_short(rung.name) for rung in rungs])
         axes.set(xlabel="accuracy, %", ylim=(len(rungs) - 0.4, -0.6))
@@ -47,82 +52,104 @@ def accuracy_against_cost(rungs: Sequence[Rung]) -> Chart | None:
         for rung, cost in zip(priced, costs, strict=True):
             is_ours = rung.role == "after"
             place = ([cost], [rung.accuracy * 100])
-            axes.plot(*place, "o", color=COLOUR[rung.role], markersize=7, zorder=4 if is_ours else 3)
+            axes.plot(
+                *place, "o", color=COLOUR[rung.role], markersize=7, zorder=5 if is_ours else 4, clip_on=False
+            )
         start = next((rung.accuracy for rung in rungs if rung.role == "before"), None)
         if start is not None:
             axes.axhline(start * 100, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
         axes.set(xlabel=unit, ylabel="accuracy, %")
         axes.set_xlim(0, max(costs) * 1.35)
         axes.margins(y=0.15)
-        _named(axes, costs, priced)
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(0, low), min(FULL, high))
+        _named(axes, costs, priced, None if start is None else start * 100)
         caption = "Up and to the left is better; the dashed line is the network before."
         label = f"Accuracy against {unit}. {told}."
         return Chart(inline(figure, "cost", label), "Accuracy against cost", caption)
 
 
-def _named(axes: Axes, costs: Sequence[float], rungs: Sequence[Rung]) -> None:
-    """Write each name beside its point."""
-    heights = [rung.accuracy * 100 for rung in rungs]
-    low, high = axes.get_ylim()
-    places = dict(enumerate(heights))
-    for inside in columns(costs, max(costs) / NUM_COLUMNS):
-        apart = spread([heights[index] for index in inside], (high - low) * LETTER)
-        places.update(zip(inside, apart, strict=True))
-    for index, rung in enumerate(rungs):
+def _named(axes: Axes, costs: Sequence[float], rungs: Sequence[Rung], level: float | None) -> None:
+    """Write each name beside its point, and a thin line to those that had to move away.
+
+    Args:
+        axes: with the points drawn.
+        costs: of the rungs.
+        rungs: the points.
+        level: accuracy at which a line is drawn.
+    """
+    axes.figure.draw_without_rendering()  # type: ignore[union-attr]  # decides where the axes are
+    points, names = 72 / axes.figure.dpi, [_short(rung.name) for rung in rungs]
+    places = [(cost, rung.accuracy * 100) for cost, rung in zip(costs, rungs, strict=True)]
+    left, bottom, right, top = (float(each) * points for each in axes.get_window_extent().extents)
+    placed = beside(
+        [(x, y) for x, y in (axes.transData.transform(places) * points).tolist()],
+        [len(name) * LETTER for name in names],
+        area=(left, bottom, right, top),
+        level=None if level is None else float(axes.transData.transform((0, level))[1]) * points,
+    )
+    for name, rung, place, (along, up) in zip(names, rungs, places, placed, strict=True):
         axes.annotate(
-            _short(rung.name),
-            (costs[index], places[index]),
-            xytext=(8, 0),
+            name,
+            place,
+            xytext=(along, up),
             textcoords="offset points",
             verticalalignment="center",
             color=GOOD if rung.role == "after" else INK,
             fontsize=9,
+            zorder=6,
+            arrowprops=_thread(is_right=along > 0) if abs(up) > TALL / 2 else None,
         )
 
 
-def columns(costs: Sequence[float], width: float) -> list[list[int]]:
-    """Return the indices of costs that lie within `width` of the first of their group.
+def _thread(*, is_right: bool) -> dict[str, object]:
+    """Return how a name that had to move away is tied to its dot: by its nearer end."""
+    end = (0.0 if is_right else 1.0, 0.5)
+    return {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkA": 0, "relpos": end}
 
-    >>> columns([0.25, 1.0, 0.26], width=0.2)
-    [[0, 2], [1]]
+
+def beside(
+    dots: Sequence[tuple[float, float]], widths: Sequence[float], *, area: Box, level: float | None
+) -> list[tuple[float, float]]:
+    """Return where each name begins, off its dot: as near as there is room for it.
+
+    A name lies on no dot, no other name and not on the line at `level`, where the area has room enough.
+
+    Args:
+        dots: their middles; all sizes are in points.
+        widths: of the names.
+        area: all of it.
+        level: height of a line across the area.
+
+    >>> beside([(10, 50), (60, 50)], [20, 20], area=(0, 0, 100, 100), level=None)
+    [(8.0, 0.0), (8.0, 0.0)]
     """
-    groups: list[list[int]] = []
-    for index in sorted(range(len(costs)), key=costs.__getitem__):
-        if groups and costs[index] - costs[groups[-1][0]] < width:
-            groups[-1].append(index)
-        else:
-            groups.append([index])
-    return groups
+    taken: list[Box] = [(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in dots]
+    if level is not None:
+        taken.append((area[0], level - 1, area[2], level + 1))
+    found: dict[int, tuple[float, float]] = {}
+    for index in sorted(range(len(dots)), key=lambda each: -dots[each][1]):
+        x, y = dots[index]
+        moves = [(left, up) for up in STEPS for left in (AWAY, -AWAY - widths[index])]
+        boxes = {move: _box(x, y, move, widths[index]) for move in moves}
+        free = [move for move in moves if _fits(boxes[move], taken, area)]
+        found[index] = min(free or moves, key=lambda move: abs(move[1]) + (0 if move[0] > 0 else SIDE))
+        taken.append(boxes[found[index]])
+    return [found[index] for index in range(len(dots))]
 
 
-def spread(heights: Sequence[float], gap: float) -> list[float]:
-    """Move heights apart to at least `gap`, in their order; groups stay centred where they were.
-
-    >>> spread([1.0, 5.0, 1.0], gap=1.0)
-    [0.5, 5.0, 1.5]
-    """
-    groups: list[list[int]] = []
-    for index in sorted(range(len(heights)), key=heights.__getitem__):
-        groups.append([index])
-        while len(groups) > 1 and _top(groups[-2], heights, gap) + gap > _bottom(groups[-1], heights, gap):
-            last = groups.pop()
-            groups[-1] += last
-    moved = list(heights)
-    for group in groups:
-        start = _bottom(group, heights, gap)
-        for step, index in enumerate(group):
-            moved[index] = start + step * gap
-    return moved
+def _box(x: float, y: float, move: tuple[float, float], width: float) -> Box:
+    left, middle = x + move[0], y + move[1]
+    return left, middle - TALL / 2, left + width, middle + TALL / 2
 
 
-def _bottom(group: Sequence[int], heights: Sequence[float], gap: float) -> float:
-    return sum(heights[index] for index in group) / len(group) - gap * (len(group) - 1) / 2
-
-
-def _top(group: Sequence[int], heights: Sequence[float], gap: float) -> float:
-    return _bottom(group, heights, gap) + gap * (len(group) - 1)
+def _fits(box: Box, taken: Sequence[Box], area: Box) -> bool:
+    is_inside = area[0] <= box[0] and box[2] <= area[2] and area[1] <= box[1] and box[3] <= area[3]
+    return is_inside and not any(
+        box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3] for other in taken
+    )
 
 
 def _short(name: str, most: int = 24) -> str:
-    plain = " ".join(name.split())
+    plain = visible(" ".join(name.split()))
     return plain if len(plain) <= most else f"{plain[: most - 1]}\u2026"

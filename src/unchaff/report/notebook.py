@@ -9,7 +9,7 @@ from unchaff.report.build import facts, rungs
 from unchaff.report.splits import quality_histogram
 from unchaff.report.tables import classes
 from unchaff.report.views import Verdict
-from unchaff.report.words import percent
+from unchaff.report.words import percent, visible
 from unchaff.runs.told import Told
 
 MOST_CLASSES = 20  # those of which most is set aside
@@ -70,8 +70,8 @@ def _table(headings: Sequence[str], rows: Sequence[Iterable[str]], *, caption: s
 
 def _row(cells: Iterable[str]) -> Markup:
     name, *others = cells
-    rest = Markup("").join(Markup("<td>{}</td>").format(each) for each in others)
-    return Markup("<tr><th scope='row'>{}</th>{}</tr>").format(name, rest)
+    rest = Markup("").join(Markup("<td>{}</td>").format(visible(each)) for each in others)
+    return Markup("<tr><th scope='row'>{}</th>{}</tr>").format(visible(name), rest)
 
 
 def _style() -> str:

@@ -38,12 +38,18 @@ def page(run: RunFolder, samples: Samples | None, missing: str = "") -> str:
     return render(view_of(told(run), Gallery(samples, missing)))
 
 
+def shows_samples(text: str) -> bool:
+    """Whether a page shows its samples, and does not only name them."""
+    return '<ol class="suspects' in text and "Samples are named and not shown" not in text
+
+
 def render(view: PageView | ComparisonView) -> str:
-    """Return the page; every text in the view is escaped."""
+    """Return the page; every text in the view is escaped, and shows every character it has."""
     files = _PackageFiles()
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(files),
         autoescape=True,
+        finalize=_seen,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
@@ -53,6 +59,11 @@ def render(view: PageView | ComparisonView) -> str:
     environment.globals["drawn"] = _drawn
     template = environment.get_template(RUN if isinstance(view, PageView) else COMPARISON)
     return template.render(view=view, style=Markup(files("style.css")))  # noqa: S704
+
+
+def _seen(value: object) -> object:
+    """Return what is put into a page: a name cannot turn around the words beside it."""
+    return words.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _drawn(chart: Chart) -> Markup:

@@ -11,7 +11,7 @@ from unchaff.records import Partition
 from unchaff.report.words import percent
 
 FIRST = "first_"  # begins the name of evidence from before any repair
-LOW = 0.5  # of the samples have lower evidence: above it, nothing was said against a sample
+LOW = 0.25  # of the samples have lower evidence: above it, nothing was said against a sample
 OF_INPUTS = ("typicality",)
 # By column: how a sample is that is low in it; "than ... % of the samples" follows.
 SAID: Mapping[str, str] = MappingProxyType(
@@ -35,6 +35,13 @@ def reasons(split: Partition, rows: Sequence[int], given: Sequence[str]) -> list
         _sentence({name: float(shares[place]) for name, shares in below.items()}, label)
         for place, label in enumerate(given)
     ]
+
+
+def standing(split: Partition) -> NDArray[np.float64]:
+    """Return of each sample which share of all has lower evidence, where that is lowest."""
+    rows = range(len(split.ids))
+    shares = [_below(values.numpy(), rows) for name, values in split.evidence.items() if _counts(split, name)]
+    return np.nan_to_num(shares, nan=1.0).min(axis=0) if shares else np.ones(len(rows))
 
 
 def _counts(split: Partition, name: str) -> bool:

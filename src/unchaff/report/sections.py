@@ -6,6 +6,7 @@ from unchaff.evaluate.cost import share
 from unchaff.evaluate.metrics import ON_HOLDOUT
 from unchaff.partition.keep import starved
 from unchaff.records import PrunePlan
+from unchaff.report.reviewed import review_sentences
 from unchaff.report.views import Fact
 from unchaff.report.words import NONE, count, percent
 from unchaff.runs.told import Told
@@ -16,10 +17,14 @@ def noise_sentence(run: Told) -> str:
     split = run.outcome.partition
     if split is None:
         return "This method does not judge single samples."
-    return (
+    said = (
         f"About {percent(split.noise_rate)} of {count(len(split.ids))} samples are estimated to be noisy; "
         f"{percent(split.kept_share)} are kept."
     )
+    if not run.decided.any():
+        return said
+    who = f"A person decided about {count(int(run.decided.sum()))} of them"
+    return f"{said} {who}: those dropped count as noisy, all others as right."
 
 
 def split_sentence(run: Told) -> str:
@@ -81,19 +86,22 @@ def notes(run: Told) -> tuple[str, ...]:
             "Which samples are wrong is not known: quality is an estimate, and a suspect may be right."
         )
     said = "" if run.outcome.partition is None else run.outcome.partition.reason
-    elsewhere = (said, *warnings(run))
+    elsewhere = (said, *warnings(run), *review_sentences(run))
     return tuple(note for note in dict.fromkeys((*found, *run.notes)) if note not in elsewhere)
 
 
-def replay(manifest: Mapping[str, object]) -> tuple[Fact, ...]:
+def replay(run: Told) -> tuple[Fact, ...]:
     """Return what has to be the same for the same bytes."""
+    manifest, review = run.manifest, run.measured.review
     names = {
         "seed": "Seed", "versions": "Versions", "hardware": "Hardware", "data": "Data", "weights": "Weights",
         "recipe": "Training recipe",
     }  # fmt: skip
-    return tuple(
-        Fact(title, _told(manifest[key])) for key, title in names.items() if manifest.get(key) is not None
-    )
+    known = {title: manifest[key] for key, title in names.items() if manifest.get(key) is not None}
+    facts = [Fact(title, _told(value)) for title, value in known.items()]
+    if review is not None:
+        facts.append(Fact("Decisions", f"{count(review.number)}, {_short(review.sha256)}"))
+    return tuple(facts)
 
 
 def config(manifest: Mapping[str, object]) -> tuple[Fact, ...]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from unchaff.evaluate.calibration import Calibration
 from unchaff.records import Fitted, Partition
-from unchaff.report.svg import BAD, GOOD, INK, LINE, PLAIN, drawing, inline
+from unchaff.report.svg import BAD, GOOD, INK, MUTED, PLAIN, drawing, inline
 from unchaff.report.views import Chart, Table
 from unchaff.report.words import count, percent
 
@@ -25,13 +25,15 @@ def quality_histogram(split: Partition) -> Chart:
         f"{count(int(kept.sum()))} of {count(len(kept))} samples are kept, "
         f"{count(int((~kept).sum()))} are set aside.{_line(split, quality, kept)}"
     )
+    groups = [(quality[~kept], BAD, "set aside"), (quality[kept], GOOD, "kept")]
+    values, colours, names = zip(*(group for group in groups if len(group[0])), strict=True)
     with drawing() as (figure, axes):
         axes.hist(
-            [quality[~kept], quality[kept]],
+            values,
             bins=edges.tolist(),
             stacked=True,
-            color=[BAD, GOOD],
-            label=["set aside", "kept"],
+            color=colours,
+            label=names,
             rwidth=0.86,
         )
         if split.threshold is not None:
@@ -85,7 +87,7 @@ def mixture(fitted: Fitted, split: Partition) -> Chart:
     if split.threshold is not None:
         caption += f" Kept where that is above {split.threshold:g}."
     with drawing() as (figure, axes):
-        axes.bar(edges[:-1], counts, width=step * 0.86, align="edge", color=LINE)
+        axes.bar(edges[:-1], counts, width=step * 0.86, align="edge", color=MUTED)
         names = ("lower", "upper")
         for curve, colour, name in zip(curves, (BAD, GOOD), names, strict=False):
             axes.plot(places, curve, color=colour, linewidth=1.8, label=name)
@@ -114,7 +116,7 @@ def calibration_curve(calibration: Calibration) -> Chart:
     largest = max(each.count for each in filled)
     caption = f"On the line, quality means what it says. Expected error {calibration.error:.3f}."
     with drawing() as (figure, axes):
-        axes.plot([0, 1], [0, 1], color=LINE, linewidth=1.2)
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1.2)
         axes.plot([b.quality for b in filled], [b.right_share for b in filled], color=PLAIN, linewidth=1.2)
         axes.scatter(
             [b.quality for b in filled],

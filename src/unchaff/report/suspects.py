@@ -4,7 +4,7 @@ import numpy as np
 from torch import Tensor
 
 from unchaff.errors import UnchaffError
-from unchaff.report.reasons import reasons
+from unchaff.report.reasons import reasons, standing
 from unchaff.report.thumbnails import media, written
 from unchaff.report.views import Driver, Media, Suspect, UnitView
 from unchaff.report.words import count, number, percent
@@ -12,6 +12,7 @@ from unchaff.runs.told import Told
 from unchaff.samples import Ids, Samples
 
 MOST = 50
+FEW = 6  # where no sample is set aside for being noisy
 
 
 class Gallery:
@@ -46,11 +47,15 @@ class Gallery:
 
 
 def worst(run: Told, gallery: Gallery, most: int = MOST) -> tuple[Suspect, ...]:
-    """Return the samples of lowest quality, lowest first; ties are ordered by id."""
+    """Return the samples of lowest quality nobody decided about, lowest first.
+
+    Ties are ordered by the evidence, then by id.
+    """
     split = run.outcome.partition
     if split is None:
         return ()
-    rows = np.argsort(split.quality.numpy(), kind="stable")[:most]
+    order = np.lexsort((standing(split), split.quality.numpy()))
+    rows = order[~run.decided[order]][: min(most, FEW) if split.abstained else most]
     given, suggested = _names(run, run.labels, rows), _names(run, run.suggested, rows)
     shown = gallery.show(run.ids[rows], given)
     said = reasons(split, rows.tolist(), given)
@@ -73,9 +78,12 @@ def suspects_sentence(run: Told, number: int) -> str:
     """Return what is listed."""
     if run.outcome.partition is None:
         return "This method does not judge single samples."
+    if run.outcome.partition.abstained:
+        return f"No sample stands out, for there is no evidence of noise. The {count(number)} that come last:"
+    which = " that nobody decided about" if run.decided.any() else ""
     return (
-        f"The {count(number)} of lowest quality, lowest first. Quality is the estimated probability that a "
-        "sample is fit to learn from; why names the evidence that spoke most clearly against it."
+        f"The {count(number)} of lowest quality{which}, lowest first. Quality is the estimated probability "
+        "that a sample is fit to learn from; why names the evidence that spoke most clearly against it."
     )
 
 
@@ -96,7 +104,7 @@ def units(run: Told, gallery: Gallery) -> tuple[UnitView, ...]:
         found.append(
             UnitView(
                 name=f"Unit {drive.unit} of layer {drive.layer}",
-                sentence=f"{felt}{aside} of these {len(kept)} were set aside.",
+                sentence=f"{felt}Set aside of these {len(kept)}: {aside}.",
                 drivers=tuple(
                     Driver(
                         id=str(drive.ids[place]),

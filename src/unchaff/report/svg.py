@@ -12,6 +12,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from unchaff.report.words import visible
+
 # Drawn in these colours, then exchanged for the page's own, which follow light and dark.
 INK, MUTED, LINE, GOOD, BAD, PLAIN = "#010101", "#020202", "#030303", "#040404", "#050505", "#060606"
 COLOURS: Mapping[str, str] = MappingProxyType(
@@ -82,7 +84,7 @@ def inline(figure: Figure, name: str, label: str) -> str:
     box = re.search(r'viewBox="[^"]*"', text)
     if head is None or box is None:
         return ""
-    return f'<svg {box[0]} role="img" aria-label="{_escaped(label)}">{text[head.end() :].strip()}'
+    return f'<svg {box[0]} role="img" aria-label="{_escaped(visible(label))}">{text[head.end() :].strip()}'
 
 
 def _escaped(text: str) -> str:

@@ -36,7 +36,8 @@ def verdict(measured: Measured, outcome: Outcome) -> Verdict:
         *_price(measured, outcome, before, after),
         *_where(measured, before),
     )
-    return Verdict(tone, sentence, details, FEW if unsure else _confidence(measured, before, after))
+    sure = FEW if unsure else _confidence(measured, before, after)
+    return Verdict(tone, sentence, details, f"{sure}{_off(measured, split)}")
 
 
 def best_rival(measured: Measured) -> tuple[str, Scores] | None:
@@ -90,7 +91,9 @@ def _judged(measured: Measured, outcome: Outcome, before: Scores, after: Scores)
     if after.accuracy == before.accuracy:
         return "plain", f"Not worth repairing: {noise}accuracy on {_on(measured)} {_stayed(after)}."
     if rival is not None and rival[1].accuracy > after.accuracy:
-        return _beaten(before, after, rival, f"{noise}{change}")
+        is_other = RETRAIN in measured.controls and rival[0] != RETRAIN
+        told = _retrained(measured, outcome) if is_other else ""
+        return _beaten(before, after, rival, f"{noise}{change}{told}")
     if overlap(before, after):
         return "plain", f"Perhaps worth repairing: {said}; the gain may be chance."
     return "good", f"Worth repairing: {said}."
@@ -171,12 +174,25 @@ def _of_estimate(measured: Measured, split: Partition | None) -> str:
     return f"{level}: the true rate is {percent(measured.detection.noise_rate)}."
 
 
+def _off(measured: Measured, split: Partition | None) -> str:
+    """Return how far the estimated rate of noise is off, where both rates are of the same samples."""
+    if split is None or measured.detection is None or measured.review is not None:
+        return ""
+    true = measured.detection.noise_rate
+    apart = points(abs(split.noise_rate - true))[1:]
+    where = "above" if split.noise_rate > true else "below"
+    return f" The estimated rate of noise is {apart} points {where} the true one, {percent(true)}."
+
+
 def _rivals(measured: Measured, after: Scores) -> tuple[str, ...]:
     rival = best_rival(measured)
     if rival is None:
         return ("No control was run, so this does not show that another way would not have done the same.",)
     name, scores = rival
-    difference = f"{points(after.accuracy - scores.accuracy)} points against the best control, {name}"
+    apart = points(after.accuracy - scores.accuracy)
+    if apart.startswith("\u00b1"):
+        return (f"Level with the best control, {name} ({percent(scores.accuracy)}).",)
+    difference = f"{apart} points against the best control, {name}"
     doubt = "; the intervals overlap, so this order may be chance" if overlap(scores, after) else ""
     return (f"{difference} ({percent(scores.accuracy)}){doubt}.",)
 

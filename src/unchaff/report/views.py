@@ -116,6 +116,8 @@ class PageView:
     created: str
     verdict: Verdict
     facts: tuple[Fact, ...]
+    review_sentences: tuple[str, ...]
+    review: Table | None  # None: nobody decided about a run before
     comparison: Table | None  # None: nothing was measured
     comparison_note: str
     comparison_charts: tuple[Chart, ...]

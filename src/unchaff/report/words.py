@@ -1,5 +1,6 @@
-"""Numbers as a reader wants to see them."""
+"""Numbers as a reader wants to see them, and names of which every character is seen."""
 
+import re
 from math import isfinite
 
 UNITS = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -7,6 +8,20 @@ NBSP = "\u00a0"
 MINUS = "\u2212"
 NONE = "\u2013"  # in a cell without a number
 NARROW = "\u202f"  # space between groups of digits
+# Control characters, halves of characters, line ends of Unicode, marks that turn the reading direction, and
+# what takes no room at all.
+STEERING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
+
+
+def visible(text: str) -> str:
+    r"""Return a text on one line of which every character is seen, and none turns the others around.
+
+    >>> visible("a\x1b[2Jb\nc")
+    'a\\x1b[2Jb\\nc'
+    """
+    return STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def percent(share: float, digits: int = 1) -> str:

@@ -19,6 +19,8 @@ def options_of(run: RunFolder) -> Options:
     Raises:
         RunFolderError: the manifest says it in another way.
     """
+    if "made" in run.manifest["config"] and run.data is not None:
+        return Options()  # saved from Python, and the user says where the data lie
     try:
         saved: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value

@@ -6,6 +6,7 @@ from pathlib import Path
 from unchaff.errors import RunFolderError
 
 FORMAT = 1  # raised when a program of today would misread a folder of tomorrow
+DATA_PATH = "data_path"  # in the manifest: where the data lay, however they were named
 
 
 def check_format(content: Mapping[str, object], file: Path) -> None:

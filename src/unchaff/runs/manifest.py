@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from unchaff.evaluate.metrics import cleaned
-from unchaff.runs.layout import FORMAT
+from unchaff.runs.layout import DATA_PATH, FORMAT
 from unchaff.runs.record import Run
 from unchaff.runs.weights import to_bytes
 from unchaff.samples import Samples
@@ -31,6 +31,7 @@ def manifest(run: Run, *, drawing: float = 0.0) -> dict[str, object]:
             "command": run.command,
             "seed": run.seed,
             "config": plain(run.config),
+            DATA_PATH: _whole_path(run.config.get("data")),
             "versions": versions(),
             "data": hashes(run.samples),
             "weights": {
@@ -50,6 +51,12 @@ def manifest(run: Run, *, drawing: float = 0.0) -> dict[str, object]:
             "notes": [*dict.fromkeys((*run.notes, *run.outcome.notes))],
         }
     )
+
+
+def _whole_path(data: object) -> str | None:
+    """Return where the data lie, from anywhere; None where they are no file or folder."""
+    path = Path(str(data or "")).expanduser()
+    return str(path.resolve()) if data and path.exists() else None
 
 
 def versions() -> dict[str, str]:

@@ -9,10 +9,11 @@ import pyarrow.parquet as pq
 from torch import Tensor
 
 from unchaff.errors import RunFolderError
-from unchaff.records import Partition
+from unchaff.records import Decisions, Partition
 from unchaff.runs.record import Run
+from unchaff.samples import Ids
 
-FIXED = ("id", "label", "predicted", "suggested_label", "quality", "kept")
+FIXED = ("id", "label", "predicted", "suggested_label", "quality", "kept", "decided")
 DTYPES = {"float": "float32", "double": "float64"}  # Arrow's names and Hugging Face's
 CLASSES = ("label", "predicted", "suggested_label")
 
@@ -27,6 +28,7 @@ def quality_table(run: Run) -> pa.Table:
         "predicted": _whole(run.predicted),
         "suggested_label": _whole(suggested),
         **_judged(run, split),
+        **({} if run.decisions is None else {"decided": _decided(run.decisions, run.samples.ids)}),
     }
     return pa.table(columns).replace_schema_metadata(_metadata(columns, run.samples.class_names))
 
@@ -52,6 +54,15 @@ def _judged(run: Run, split: Partition | None) -> dict[str, pa.Array]:
         for name, values in split.evidence.items()
     }
     return {"quality": _number(split.quality), "kept": pa.array(split.kept.cpu().numpy()), **evidence}
+
+
+def _decided(decisions: Decisions, ids: Ids) -> pa.Array:
+    """Return what a person decided about each sample; null where nobody did."""
+    here = decisions.about(ids)
+    told = np.full(len(ids), None, dtype=object)
+    ways = np.where(here.is_relabelled, "relabelled", np.where(here.kept, "kept", "dropped"))
+    told[np.searchsorted(ids, here.ids)] = ways
+    return pa.array(told, pa.string())
 
 
 def _whole(values: Tensor) -> pa.Array:

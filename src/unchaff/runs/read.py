@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from unchaff.bounded import Kind, check_columns, is_id, read_table
 from unchaff.errors import DataError, RunFolderError
 from unchaff.features import class_names_of
-from unchaff.runs.layout import check_format
+from unchaff.runs.layout import DATA_PATH, check_format
 from unchaff.runs.unfinished import MARKS, is_unfinished
 from unchaff.whole import object_in
 
@@ -82,7 +82,10 @@ class RunFolder:
 
     @property
     def spec(self) -> str:
-        """Where the samples lie: as the user says, else as they were named for the run."""
+        """Where the samples lie: as the user says, else where they lay, else as they were named."""
+        lay = self.manifest.get(DATA_PATH)
+        if self.data is None and isinstance(lay, str) and Path(lay).is_absolute() and Path(lay).exists():
+            return lay
         return self.data or str(self.manifest["config"].get("data", ""))
 
     @property
@@ -111,9 +114,10 @@ def read(folder: Path) -> RunFolder:
         )
     missing = [name for name in REQUIRED if not (folder / name).is_file()]
     if missing:
-        raise RunFolderError(
-            f"{folder} is not a run folder: it lacks {', '.join(missing)}. {_instead(folder)}"
-        )
+        lacking = ", ".join(missing)
+        if len(missing) < len(REQUIRED):
+            raise RunFolderError(f"The run in {folder} is not whole: it lacks {lacking}. {AGAIN}")
+        raise RunFolderError(f"{folder} is not a run folder: it lacks {lacking}. {_instead(folder)}")
     return RunFolder(
         path=folder,
         metrics=object_in(folder / "metrics.json", otherwise=AGAIN),

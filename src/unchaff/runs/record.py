@@ -7,7 +7,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from unchaff.evaluate.metrics import Measured
-from unchaff.records import Outcome, Trained
+from unchaff.records import Decisions, Outcome, Trained
 from unchaff.samples import Samples
 
 
@@ -27,4 +27,5 @@ class Run:
     command: str = ""  # what to type to run it again
     beside: Mapping[str, bytes] = field(default_factory=dict)  # files of the model folder of the network
     notes: tuple[str, ...] = ()  # what a reader has to know: limits, warnings, what was left out
-    decided: bytes | None = None  # what a person decided about the run before, to go on with
+    decisions: Decisions | None = None  # what a person decided, and was heeded
+    decided: bytes | None = None  # the same as a file, to go on with in a review

@@ -18,6 +18,7 @@ from unchaff.evaluate.calibration import Bin, Calibration
 from unchaff.evaluate.curves import Curve
 from unchaff.evaluate.detection import Detection
 from unchaff.evaluate.metrics import Control, Measured
+from unchaff.evaluate.reviewed import Others, Review
 from unchaff.prune.drives import Drive
 from unchaff.records import Cost, Fitted, Hump, Outcome, Partition, PrunedUnit, PrunePlan
 from unchaff.runs.quality import FIXED
@@ -50,6 +51,7 @@ class Told:
     measured: Measured
     outcome: Outcome  # its network is none: it is not needed to tell about it
     drives: tuple[Drive, ...]
+    decided: NDArray[np.bool_]  # by a person, and so certain
     learned: Learned | None  # None: the training was not recorded
     notes: tuple[str, ...]
     command: str
@@ -80,6 +82,7 @@ def told(run: RunFolder) -> Told:
             cost=_said(run, "metrics.json", _whole_cost, run.metrics["cost"]),
         ),
         drives=_said(run, "plan.json", _drives, run.plan, table),
+        decided=_decided(table),
         learned=_learned(run),
         notes=_said(run, "manifest.json", lambda told: tuple(map(str, told)), manifest.get("notes", ())),
         command=str(manifest.get("command", "")),
@@ -106,6 +109,12 @@ def _ids(table: pa.Table) -> Ids:
     return found.astype(np.str_) if found.dtype == object else found
 
 
+def _decided(table: pa.Table) -> NDArray[np.bool_]:
+    if "decided" not in table.column_names:
+        return np.zeros(len(table), dtype=np.bool_)
+    return np.asarray(table.column("decided").is_valid(), dtype=np.bool_)
+
+
 def _measured(metrics: Mapping[str, Any]) -> Measured:
     cost = metrics["cost"]
     return Measured(
@@ -121,6 +130,7 @@ def _measured(metrics: Mapping[str, Any]) -> Measured:
         curve=_curve(metrics.get("curve")),
         full=None if cost.get("full") is None else _cost(cost["full"]),
         full_is_estimated=bool(cost["share_is_estimated"]),
+        review=_review(metrics.get("review")),
     )
 
 
@@ -150,6 +160,13 @@ def _calibration(found: Mapping[str, Any] | None) -> Calibration | None:
 
 def _curve(found: Mapping[str, Any] | None) -> Curve | None:
     return None if found is None else Curve(**{name: tuple(map(float, each)) for name, each in found.items()})
+
+
+def _review(found: Mapping[str, Any] | None) -> Review | None:
+    if found is None:
+        return None
+    others = None if found["others"] is None else Others(**found["others"])
+    return Review(**{**found, "others": others})
 
 
 def _cost(found: Mapping[str, Any]) -> Cost:

@@ -42,6 +42,7 @@ def test_a_run_is_one_object_with_its_metrics(table, tmp_path, capsys, command):
     assert found["run"] == str(out)
     assert Path(found["report"]).is_file()
     assert found["verdict"]["sentence"].endswith(".")
+    assert found["verdict"]["confidence"].partition(":")[0] in {"high", "fair", "low"}
     assert found["verdict"]["tone"] in {"good", "plain", "bad"}
     assert found["exit_code"] == 0
     assert any(note.startswith("Planted symmetric:0.3") for note in found["notes"])

@@ -22,6 +22,12 @@ def fresh(program, **environment):
     return done.stdout.split()
 
 
+def test_the_package_itself_is_the_program():
+    words = [sys.executable, "-m", "unchaff", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=SOURCE)  # noqa: S603
+    assert done.stdout.startswith("unchaff ")
+
+
 def test_starting_up_imports_nothing_heavy():
     heavy = "torch", "numpy", "scipy", "sklearn", "pyarrow", "matplotlib", "jaxtyping"
     assert fresh(f"import sys, unchaff.cli; print(*(m for m in {heavy} if m in sys.modules))") == []

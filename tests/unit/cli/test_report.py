@@ -61,11 +61,16 @@ def test_data_that_moved_are_said_and_can_be_named(made, tmp_path, capsys):
     data = Path(json.loads((made / "manifest.json").read_text())["config"]["data"])
     first = (made / "report.html").read_text()
     moved = data.rename(tmp_path / "moved.npz")
-    assert app.main(["report", str(made)]) == 0
+    assert app.main(["report", str(made)]) == 1, "a page with samples would be lost"
     told = capsys.readouterr().err
-    assert f"{NOT_SHOWN}: {data} does not exist" in told
+    assert f"{data} does not exist" in told
     assert "name them with --data" in told
+    assert "Choose another --out, or give --overwrite." in told
+    assert (made / "report.html").read_text() == first
+    assert app.main(["report", str(made), "--overwrite"]) == 0
+    assert f"{NOT_SHOWN}: {data} does not exist" in capsys.readouterr().err
     assert NOT_SHOWN in (made / "report.html").read_text()
+    assert app.main(["report", str(made)]) == 0, "nothing is lost any more"
     assert app.main(["report", str(made), "--data", str(moved), "--out", str(tmp_path / "page.html")]) == 0
     assert (tmp_path / "page.html").read_text() == first
 
@@ -74,25 +79,64 @@ def test_data_that_changed_are_not_shown(made, capsys):
     data = json.loads((made / "manifest.json").read_text())["config"]["data"]
     held = dict(np.load(data))
     np.savez(data, **{**held, "x": held["x"] + 1})
-    assert app.main(["report", str(made)]) == 0
+    assert app.main(["report", str(made), "--overwrite"]) == 0
     assert "holds other inputs than when the run was made" in capsys.readouterr().err
     text = (made / "report.html").read_text()
     assert NOT_SHOWN in text
     assert "<dt>column 0</dt>" not in text
 
 
-def test_a_run_from_python_is_drawn_without_samples(made, capsys):
+def test_a_run_from_python_shows_samples_where_the_user_says_they_lie(made, tmp_path, capsys):
     manifest = json.loads((made / "manifest.json").read_text())
+    data = manifest.pop("data_path")
     (made / "manifest.json").write_text(json.dumps({**manifest, "config": {"made": "unchaff.repair"}}))
-    assert app.main(["report", str(made)]) == 0
+    out = tmp_path / "page.html"
+    assert app.main(["report", str(made), "--out", str(out)]) == 0
     assert "was saved from Python" in capsys.readouterr().err
+    assert NOT_SHOWN in out.read_text()
+    assert app.main(["report", str(made), "--data", data, "--out", str(out)]) == 0
+    assert NOT_SHOWN not in capsys.readouterr().err
+    assert "<dt>column 0</dt>" in out.read_text()
+
+
+def test_data_that_were_named_from_another_folder_are_found(table, tmp_path, capsys, monkeypatch):
+    table()
+    monkeypatch.chdir(tmp_path)
+    assert app.main(["score", "data.npz", *QUICK[:-2], "--out", "run"]) == 0
+    page = (tmp_path / "run" / "report.html").read_text()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    capsys.readouterr()
+    assert app.main(["report", str(tmp_path / "run")]) == 0
+    assert NOT_SHOWN not in capsys.readouterr().err
+    assert (tmp_path / "run" / "report.html").read_text() == page
+    assert "unchaff: data.npz" in page, "as it was typed"
+
+
+def test_a_page_has_a_name_in_a_folder_there_is(made, tmp_path, capsys):
+    for place, said in (
+        (tmp_path, "is a folder. Give --out"),
+        (tmp_path / "no" / "page.html", "does not exist."),
+    ):
+        assert app.main(["report", str(made), "--out", str(place)]) == 1
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_broken_table_is_the_only_thing_said(made, capsys):
+    (made / "quality.parquet").write_bytes(b"no")
+    capsys.readouterr()
+    assert app.main(["report", str(made)]) == 1
+    told = capsys.readouterr().err
+    assert "quality.parquet" in told
+    assert len(told.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (shutil.rmtree, "There is no run folder"),
-        (lambda run: (run / "metrics.json").unlink(), "is not a run folder"),
+        (lambda run: (run / "metrics.json").unlink(), "lacks metrics.json. Run the repair"),
         (lambda run: (run / "metrics.json").write_text("{}"), "metrics.json says in another way"),
         (lambda run: (run / "training.parquet").write_bytes(b"no"), "training.parquet cannot be read"),
         (

@@ -81,6 +81,19 @@ def test_a_repair_takes_decisions_as_given(made, run, tmp_path, capsys):
     assert len(table) == 240
     metrics = json.loads((out / "metrics.json").read_text())
     assert 216 - 90 <= metrics["detection"]["n"] <= 240 - 90, "of the 216 not held out, the undecided ones"
+    ways = {"keep": "kept", "drop": "dropped", "relabel": "relabelled"}
+    assert {id_: row["decided"] for id_, row in table.items() if row["decided"] is not None} == {
+        id_: ways[answer.kind] for id_, answer in answers.items()
+    }
+    told, old = metrics["review"], json.loads((run / "metrics.json").read_text())
+    assert [told[way] for way in ("kept", "dropped", "relabelled")] == counts
+    assert (told["accuracy_before"], told["noise_before"]) == (
+        old["after"]["accuracy"],
+        old["noise_rate_estimate"],
+    )
+    page = (out / "report.html").read_text()
+    assert app.main(["report", str(out)]) == 0
+    assert (out / "report.html").read_text() == page
     review = Review(read(out))
     assert {one.id for one in review.store.decided()} == set(answers), "the review goes on in the new folder"
     review.store.close()

@@ -3,7 +3,9 @@ import pytest
 from unchaff.cli import table
 from unchaff.report.views import Verdict
 
-JUDGED = Verdict("good", "Worth repairing: from 50.0\u00a0% to 90.0\u00a0%.", ("\u22121.0 points.",))
+JUDGED = Verdict(
+    "good", "Worth repairing: from 50.0\u00a0% to 90.0\u00a0%.", ("\u22121.0 points.",), "fair: few."
+)
 
 
 def measured(**changes):
@@ -26,7 +28,7 @@ def measured(**changes):
 def test_the_verdict_comes_first_in_plain_characters(capsys):
     table.show(measured(), JUDGED)
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "Worth repairing: from 50.0 % to 90.0 %."
+    assert said[:2] == ["Worth repairing: from 50.0 % to 90.0 %.", "Confidence: fair: few."]
     assert "-1.0 points." in said
 
 

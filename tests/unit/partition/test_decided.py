@@ -111,10 +111,7 @@ def test_a_calibrated_split_says_what_changed():
     split = Decided(rule=rule, decisions=given, curve=curve_of(given))(about)
     fewer = 100 - int(split.kept.sum())
     assert 30 < fewer < 90
-    assert (
-        f"400 answers of a person calibrate that: 0 more samples are kept, and {fewer - 1} fewer"
-        in split.reason
-    )
+    assert split.reason.endswith(" 400 answers of a person calibrate that.")
 
 
 def test_it_holds_whatever_the_order_of_the_split():

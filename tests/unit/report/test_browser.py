@@ -158,6 +158,28 @@ def test_what_a_screen_reader_finds(browser, files) -> None:
         assert len(set(regions)) == len(regions)
 
 
+# Labels of one word and numbers that stand on more than one line.
+BROKEN = """() => [...document.querySelectorAll(".evidence dt, .values dd")].filter(each => {
+  const range = document.createRange();
+  range.selectNodeContents(each);
+  return !each.innerText.trim().includes(" ") && range.getClientRects().length > 1;
+}).map(each => each.innerText)"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_words_and_numbers_are_not_broken_inside(browser, page_of, rows, tmp_path, width) -> None:
+    ids = np.asarray([f"golden_retriever/IMG_20230415_{place:06}.jpg" for place in range(60)])
+    split = replace(rows.outcome.partition, ids=ids)
+    samples = replace(rows.samples, ids=ids)
+    trained = replace(rows.trained, record=replace(rows.trained.record, ids=ids))
+    outcome = replace(rows.outcome, partition=split)
+    (tmp_path / "page.html").write_text(
+        page_of(replace(rows, samples=samples, trained=trained, outcome=outcome)), encoding="utf-8"
+    )
+    with opened(browser, tmp_path / "page.html", viewport={"width": width, "height": 800}) as (page, _):
+        assert page.evaluate(BROKEN) == []
+
+
 def test_the_keyboard_leads_to_the_verdict_and_is_seen(browser, files) -> None:
     with opened(browser, files["run"]) as (page, _):
         page.keyboard.press("Tab")

@@ -5,10 +5,16 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from unchaff.errors import DataError, RunFolderError
-from unchaff.report.page import page
+from unchaff.evaluate.reviewed import Others, Review
+from unchaff.records import Decisions
+from unchaff.report.build import view_of
+from unchaff.report.page import page, render
+from unchaff.report.suspects import Gallery
+from unchaff.report.views import Media
 from unchaff.runs.read import read
 
 GOLD = Path(__file__).parents[2] / "gold" / "report"
@@ -111,6 +117,39 @@ def test_names_are_text_and_never_markup(named, page_of) -> None:
     assert "&lt;script&gt;" in text
 
 
+TURNING = "\u202e\u05d3\u05d2 cat"  # all that follows it on a line reads backwards
+UNSEEN = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+
+
+def test_no_name_turns_around_the_words_beside_it(named, page_of) -> None:
+    run = named((TURNING, "\u2066dog\u200b", "owl"))
+    split = replace(
+        run.outcome.partition, ids=np.asarray([f"{place:02}\u202egpj.png" for place in range(60)])
+    )
+    control = run.measured.controls["oracle"]
+    run = replace(
+        run,
+        samples=replace(run.samples, ids=split.ids),
+        outcome=replace(run.outcome, partition=split),
+        trained=replace(run.trained, record=replace(run.trained.record, ids=split.ids)),
+        measured=replace(run.measured, controls={TURNING: control}),
+        command=TURNING,
+        notes=(TURNING,),
+    )
+    text = page_of(run)
+    assert UNSEEN.findall(text) == []
+    assert "its label, \\u202e\u05d3\u05d2 cat, less" in text
+    assert "\\u202e\u05d3\u05d2 cat (" in text  # and how many look like it
+    assert 'alt="Picture labelled \\u202e' in text
+    assert "<bdi>00\\u202egpj.png</bdi>" in text
+
+
+def test_a_text_keeps_its_lines(run, told_of) -> None:
+    view = view_of(told_of(run), Gallery(None))
+    written = replace(view.suspects[0], media=Media(text="one\ntwo & three"))
+    assert "one\ntwo &amp; three</blockquote>" in render(replace(view, suspects=(written,)))
+
+
 def test_the_page_stays_small(pages) -> None:
     assert len(pages["sounds"]) < 10_000_000
 
@@ -199,6 +238,54 @@ def test_samples_that_vanish_while_they_are_shown_cost_no_page(run, folder_of, m
     assert "Samples are named and not shown: There is no file a.png." in page(folder, run.samples)
 
 
+@pytest.fixture(scope="module")
+def decided(run, remeasured):
+    """The run after a person dropped the three worst samples, kept one and relabelled one."""
+    worst = np.argsort(run.outcome.partition.quality.numpy())[:5]
+    rows, given = np.sort(worst), run.samples.labels.numpy()
+    kept, changed = np.isin(rows, worst[3:]), rows == worst[4]
+    decisions = Decisions(
+        ids=rows,
+        kept=kept,
+        labels=np.where(changed, (given[rows] + 1) % 3, given[rows]),
+        given=given[rows],
+        quality=np.full(5, 0.1),
+    )
+    others = Others(number=55, noise_before=0.51, noise_after=0.48, kept_now=1, set_aside_now=6)
+    review = Review(
+        run="runs/first",
+        kept=1,
+        dropped=3,
+        relabelled=1,
+        sha256="0123456789abcdef" * 4,
+        accuracy_before=0.875,
+        noise_before=0.55,
+        others=others,
+    )
+    return replace(remeasured(review=review), decisions=decisions, notes=review.said)
+
+
+def test_what_a_review_changed_is_told_once_and_near_the_top(decided, page_of) -> None:
+    text = page_of(decided).replace("\u00a0", " ")
+    assert tuple(each["id"] for each in Reader(text).all("section")) == (ORDER[0], "review", *ORDER[1:])
+    assert text.count("A person decided about 5 samples of runs/first: 1 kept, 3 dropped, 1 relabelled.") == 1
+    assert text.count("1 of them came to be kept, 6 to be set aside.") == 1
+    assert '>accuracy</th><td class="num">87.5 %</td><td class="num strong">90.0 %</td>' in text
+    assert '<td class="num">55.0 %</td><td class="num strong">50.8 %</td>' in text
+    assert "A person decided about 5 of them" in text  # where the noise is told
+    assert "<dt>Decided by a person</dt>" in text
+    assert "with the same decisions" in text
+    assert "5, 0123456789ab" in text
+
+
+def test_what_a_person_decided_is_no_suspect(decided, told_of) -> None:
+    told = told_of(decided)
+    assert told.decided.sum() == 5
+    suspects = view_of(told, Gallery(None)).suspects
+    assert len(suspects) == 50
+    assert not {each.id for each in suspects} & set(map(str, decided.decisions.ids))
+
+
 def test_a_class_of_which_little_is_kept_is_named(run, page_of) -> None:
     kept = run.outcome.partition.kept & (run.samples.labels != 0)
     split = replace(run.outcome.partition, kept=kept)
@@ -232,6 +319,15 @@ def _contrast(one: str, other: str) -> float:
 
     high, low = sorted((light(one), light(other)), reverse=True)
     return (high + 0.05) / (low + 0.05)
+
+
+def test_marks_of_charts_are_not_as_faint_as_the_grid(pages) -> None:
+    drawn = re.findall(r"<svg.*?</svg>", pages["rows"], flags=re.DOTALL)
+    marked = [chart for chart in drawn if re.search(r'id="(calibration|mixture)-', chart)]
+    assert len(marked) == 2
+    for chart in marked:
+        assert "fill: var(--line)" not in chart
+        assert "stroke: var(--line); stroke-width: 1.2" not in chart
 
 
 def test_every_colour_of_text_has_contrast(pages) -> None:

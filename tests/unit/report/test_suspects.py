@@ -3,8 +3,9 @@ from dataclasses import replace
 import torch
 
 from unchaff.records import Partition
+from unchaff.report.build import facts
 from unchaff.report.reasons import reasons
-from unchaff.report.suspects import Gallery, worst
+from unchaff.report.suspects import Gallery, suspects_sentence, worst
 from unchaff.report.tables import classes
 
 
@@ -16,10 +17,37 @@ def test_lowest_quality_first_and_at_most_fifty(run, told_of) -> None:
     assert found[0].evidence[0] == ("readout", "\u22122.00")
 
 
-def test_ties_are_ordered_by_id(run, told_of) -> None:
-    split = replace(run.outcome.partition, quality=torch.ones(60))
-    tied = replace(run, outcome=replace(run.outcome, partition=split))
-    assert [each.id for each in worst(told_of(tied), Gallery(None))[:3]] == ["0", "1", "2"]
+def test_ties_are_ordered_by_the_evidence_then_by_id(run, told_of) -> None:
+    def tied(evidence: dict[str, torch.Tensor]) -> list[str]:
+        split = replace(run.outcome.partition, quality=torch.ones(60), evidence=evidence)
+        told = told_of(replace(run, outcome=replace(run.outcome, partition=split)))
+        return [each.id for each in worst(told, Gallery(None))[:3]]
+
+    assert tied({"readout": -torch.arange(60).float()}) == ["59", "58", "57"]
+    assert tied({}) == ["0", "1", "2"]
+
+
+def test_few_are_listed_where_nothing_stands_out(run, told_of) -> None:
+    split = replace(run.outcome.partition, abstained=True)
+    told = told_of(replace(run, outcome=replace(run.outcome, partition=split)))
+    assert len(worst(told, Gallery(None))) == 6
+    assert suspects_sentence(told, 6).startswith("No sample stands out")
+    assert facts(told)[0].name == "Accuracy"
+
+
+def test_what_the_noise_is_of_is_said(run, told_of) -> None:
+    def said(threshold: float | None) -> str:
+        split = replace(run.outcome.partition, threshold=threshold)
+        found = facts(told_of(replace(run, outcome=replace(run.outcome, partition=split))))
+        return next(fact.note for fact in found if fact.name == "Estimated noise")
+
+    assert said(0.3) == "of the labels"
+    assert said(None).startswith("of the samples")
+
+
+def test_what_is_lower_in_a_third_of_all_is_no_evidence() -> None:
+    split = _split(readout=[float(value) for value in range(30)])
+    assert reasons(split, [10], ["cat"]) == ["no single piece of evidence stands out"]
 
 
 def test_classes_add_up(run, told_of) -> None:
