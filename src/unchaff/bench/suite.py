@@ -19,7 +19,7 @@ from unchaff.bench.only import matching
 from unchaff.bench.rows import Results, Row, made, packed
 from unchaff.bench.suites import PACK, Setting
 from unchaff.data import Options
-from unchaff.data.load import is_factory
+from unchaff.data.load import is_made
 from unchaff.errors import ConfigError, DataError
 from unchaff.evaluate.accuracy import score
 from unchaff.evaluate.calibration import calibrate
@@ -127,8 +127,7 @@ class Ground:
     def cell(self) -> Cell:
         """The same as `unchaff repair` would run."""
         setting, noise = self.setting, self.setting.noise
-        is_made = setting.data == "digits" or is_factory(setting.data)
-        data = setting.data if is_made else str(self._pack())
+        data = setting.data if is_made(setting.data) else str(self._pack())
         if PACK in noise:
             noise = noise.replace(PACK, str(self._pack()))
         return Cell(

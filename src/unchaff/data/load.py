@@ -36,7 +36,7 @@ def load(spec: str, options: Options = DEFAULTS) -> Loaded:
         DataError: nothing there, nothing readable, or nothing to learn from.
         ConfigError: an option does not apply to data of this form or kind.
     """
-    if spec == "digits" or is_factory(spec):
+    if is_made(spec):
         return _made(spec, options)
     train, test = _listings(_existing(spec), options)
     made = assemble(train, options)
@@ -70,7 +70,7 @@ def load_like(spec: str, loaded: Loaded, options: Options = DEFAULTS) -> Samples
     Raises:
         DataError: as `load`, or the classes or shapes differ.
     """
-    if spec == "digits" or is_factory(spec):
+    if is_made(spec):
         # Of a pair, its test part: the other may be what was trained on. The options are meant for that one.
         found = _made(spec, options, checks=False)
         samples = found.train if found.test is None else found.test
@@ -83,6 +83,11 @@ def load_like(spec: str, loaded: Loaded, options: Options = DEFAULTS) -> Samples
     parts = split_files(path, "test") if path.is_dir() else []
     first, second = (list_parquet(parts, options), None) if parts else _listings(path, options, prefer="test")
     return assemble(second or first, options, like=loaded).samples
+
+
+def is_made(spec: str) -> bool:
+    """Return whether code makes the data: ours the digits, or a function of the user."""
+    return spec == "digits" or is_factory(spec)
 
 
 def is_factory(spec: str) -> bool:

@@ -12,7 +12,7 @@ import torch
 
 from unchaff.data import audio, images
 from unchaff.data.listing import UNLABELLED, Listing
-from unchaff.data.load import is_factory, listed, load
+from unchaff.data.load import is_made, listed, load
 from unchaff.data.options import Options
 from unchaff.errors import UnchaffError
 from unchaff.report.thumbnails import media, written
@@ -98,7 +98,7 @@ class _Found:
 
 
 def _found(spec: str, options: Options) -> _Found:
-    if not (spec == "digits" or is_factory(spec)):
+    if not is_made(spec):
         listing = listed(spec, options)
         if listing.medium in ("text", "tabular") or not isinstance(listing.inputs, np.ndarray):
             usable = listing.at(np.flatnonzero(listing.labels != UNLABELLED))

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from unchaff.data.load import is_made
 from unchaff.evaluate.metrics import cleaned
 from unchaff.runs.layout import DATA_PATH, FORMAT
 from unchaff.runs.record import Run
@@ -55,8 +56,10 @@ def manifest(run: Run, *, drawing: float = 0.0) -> dict[str, object]:
 
 def _whole_path(data: object) -> str | None:
     """Return where the data lie, from anywhere; None where they are no file or folder."""
-    path = Path(str(data or "")).expanduser()
-    return str(path.resolve()) if data and path.exists() else None
+    if not isinstance(data, str) or not data or is_made(data):
+        return None
+    path = Path(data).expanduser()
+    return str(path.resolve()) if path.exists() else None
 
 
 def versions() -> dict[str, str]:

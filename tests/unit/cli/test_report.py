@@ -20,7 +20,9 @@ def made(table, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("noise", ["symmetric:0.4", "gaussian:0.3+symmetric:0.2"])
-def test_the_page_comes_back_byte_by_byte(tmp_path, capsys, noise):
+def test_the_page_comes_back_byte_by_byte(tmp_path, capsys, monkeypatch, noise):
+    (tmp_path / "digits").mkdir()  # is not the data, though it has their name
+    monkeypatch.chdir(tmp_path)
     out = tmp_path / "run"
     words = ["repair", "digits", *QUICK, "--method", "unlearn-pruned", "--noise", noise, "--out", str(out)]
     assert app.main(words) == 0
