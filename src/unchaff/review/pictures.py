@@ -113,20 +113,21 @@ def of_samples(samples: Samples) -> Look:
     def look(place: int, label: str) -> Media:
         if samples.texts is not None:
             return written(samples.texts[place])
-        return media(samples.source.raw(np.array([place]))[0], samples.kind, label)
+        raw = samples.source.raw(np.array([place]))[0]
+        return media(raw, samples.kind, label, columns=samples.columns)
 
     return look
 
 
 def of_listing(listing: Listing) -> Look:
     """Return a look at inputs as they lie on the disk, in their own size, rate and length."""
-    inputs, texts = listing.inputs, listing.texts
+    inputs, texts, columns = listing.inputs, listing.texts, listing.columns
     if texts is not None:
         return lambda place, _label: written(texts[place])
     if isinstance(inputs, np.ndarray):
         kind = Kind("tabular", inputs.shape[1:])
         numbers = inputs.astype(np.float32)
-        return lambda place, label: media(torch.from_numpy(numbers[place]), kind, label)
+        return lambda place, label: media(torch.from_numpy(numbers[place]), kind, label, columns=columns)
     decoded = _picture if listing.medium == "image" else _sound
     return lambda place, label: decoded(inputs[place], label)
 
