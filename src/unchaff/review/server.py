@@ -16,6 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from unchaff.errors import ConfigError, RunFolderError, UnchaffError
+from unchaff.report.words import visible
 from unchaff.review import written
 from unchaff.review.guard import Guard
 from unchaff.review.session import Review
@@ -157,7 +158,7 @@ def _said(answer: Callable[[], Answer]) -> Response:
         return JSONResponse(answer())
     except UnchaffError as error:
         status = 500 if isinstance(error, RunFolderError) else 400
-        return JSONResponse({"error": str(error)}, status)
+        return JSONResponse({"error": visible(str(error))}, status)
 
 
 def _asked(query: Mapping[str, str]) -> Asked:

@@ -118,5 +118,6 @@ def test_a_bin_with_answers_waits_for_the_others():
 
 def test_evidence_is_compared_with_all_samples():
     suspects = Suspects(table(1_000))
-    lowest = int(suspects.evidence["readout"].argmin())
-    assert suspects.worse_than(lowest) == {"readout": pytest.approx(0.999)}
+    values = suspects.evidence["readout"]
+    assert suspects.below(int(values.argmin())) == {"readout": 0}
+    assert suspects.below(int(values.argmax())) == {"readout": pytest.approx(0.999)}
