@@ -80,7 +80,7 @@ def broken_by_import(node: ast.Import | ast.ImportFrom, path: str) -> Iterator[s
 
 def broken_by_layer(imported: str, path: str) -> Iterator[str]:
     own = path.partition("/")[0].removesuffix(".py")
-    if own == "__init__":  # the public names
+    if own in {"__init__", "__main__"}:  # the public names, and the program
         return
     if own not in LEVEL or imported not in LEVEL:
         yield f"{own} -> {imported}: one of them has no place in LAYERS"

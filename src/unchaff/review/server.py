@@ -32,6 +32,8 @@ FILES = {
     "classes.js": ("classes.js", "text/javascript; charset=utf-8"),
     "filters.js": ("filters.js", "text/javascript; charset=utf-8"),
     "grid.js": ("grid.js", "text/javascript; charset=utf-8"),
+    "keys.js": ("keys.js", "text/javascript; charset=utf-8"),
+    "status.js": ("status.js", "text/javascript; charset=utf-8"),
     "talk.js": ("talk.js", "text/javascript; charset=utf-8"),
     "icon.svg": ("icon.svg", "image/svg+xml"),
 }

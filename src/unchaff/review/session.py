@@ -79,6 +79,8 @@ class Review:
     def notes(self) -> dict[str, Any]:
         """Return what a person has to know about the data."""
         found = [] if self._pictures is None else list(self._pictures.notes)
+        if self.suspects.kept.all():
+            found.insert(0, "The run set nothing aside; here are the samples it kept, worst first.")
         if self.suspects.unknown:
             count = len(self.suspects.unknown)
             found.append(f"{count} decisions are about samples that are not in this run; they are kept.")

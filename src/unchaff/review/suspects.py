@@ -112,9 +112,13 @@ class Suspects:
         return changed
 
     def rows(self, asked: Asked) -> Rows:
-        """Return all samples that were asked for, in order."""
+        """Return all samples that were asked for, in order; the one whose id is the text comes first."""
         order = self._order(asked.order)
-        return order[self._mask(asked)[order]]
+        rows = order[self._mask(asked)[order]]
+        if not asked.text:
+            return rows
+        is_exact = pc.equal(self._texts, asked.text.lower()).to_numpy()[rows]
+        return np.concatenate([rows[is_exact], rows[~is_exact]])
 
     def progress(self) -> Progress:
         """Return how far the review has come."""

@@ -182,7 +182,7 @@ class Serving:
     """`unchaff review` in a process of its own."""
 
     def __init__(self, run, *words):
-        command = [sys.executable, "-m", "unchaff.cli", "review", str(run), "--no-browser", *words]
+        command = [sys.executable, "-m", "unchaff", "review", str(run), "--no-browser", *words]
         self.process = subprocess.Popen(  # noqa: S603
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ}
         )

@@ -11,7 +11,7 @@ import pytest
 import torch
 from starlette.testclient import TestClient
 
-from made_runs import HOSTILE, run_of_pictures
+from made_runs import HOSTILE, run_of_pictures, write_run
 from unchaff.records import Partition
 from unchaff.report.reasons import reasons
 from unchaff.report.words import STEERING, visible
@@ -194,6 +194,15 @@ def test_an_answer_is_stored_shown_and_taken_back(client, review):
 def test_a_relabel_to_the_given_label_is_a_keep(client, review):
     decide(client, [0, 2], "relabel", 0)
     assert {one.id: one.kind for one in review.store.decided()} == {10: "keep", 12: "relabel"}
+
+
+def test_where_nothing_was_set_aside_it_is_said(tmp_path, client):
+    said = "The run set nothing aside; here are the samples it kept, worst first."
+    assert said not in client.get("about").json()["notes"]
+    folder = write_run(tmp_path / "clean", ids=[1, 2], labels=[0, 1], suggested=[0, 1], quality=[0.9, 0.8])
+    review = Review(read(folder))
+    assert review.about()["notes"] == [said]
+    review.store.close()
 
 
 def test_what_another_program_decides_is_told(client, review, folder):

@@ -1,4 +1,4 @@
-"""`python -m unchaff.cli` does what `unchaff` does."""
+"""`python -m unchaff` does what `unchaff` does."""
 
 import sys
 
