@@ -7,6 +7,7 @@ import urllib.parse
 import pytest
 
 from made_runs import HOSTILE, run_of_pictures, write_run
+from unchaff.report.words import STEERING, visible
 from unchaff.review.server import Serving
 from unchaff.review.session import Review
 from unchaff.review.suspects import Asked
@@ -157,16 +158,151 @@ def test_hostile_names_are_text(serve, tab, tmp_path):
     shown = one.page.evaluate(
         "[...document.querySelectorAll('.labels dd:first-of-type')].map((e) => e.textContent)"
     )
-    assert set(shown) == set(HOSTILE)
+    names = [visible(name) for name in sorted(HOSTILE)]
+    assert set(shown) == set(names)
     one.press("c")
     listed = one.page.evaluate("[...document.querySelectorAll('#class-list li')].map((e) => e.textContent)")
-    assert listed == sorted(HOSTILE)
+    assert listed == names
     one.press("Enter")
     one.wait_for_text("#progress", "1 of")
     assert one.page.evaluate("globalThis.hacked") is None
     assert one.page.locator("article img").evaluate_all("all => all.every((e) => e.src.startsWith('data:'))")
     assert one.said == []
     assert len(review.store.decided()) == 1
+
+
+LEFT_OF = """(selector, texts) => {
+    const place = document.querySelector(selector);
+    const walker = document.createTreeWalker(place, NodeFilter.SHOW_TEXT);
+    const lefts = texts.map(() => null);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+        texts.forEach((text, index) => {
+            const at = node.textContent.indexOf(text);
+            if (at < 0) return;
+            const range = document.createRange();
+            range.setStart(node, at);
+            range.setEnd(node, at + 1);
+            lefts[index] = range.getBoundingClientRect().left;
+        });
+    }
+    return lefts;
+}"""
+
+
+def test_names_that_turn_the_reading_direction_turn_nothing_else_around(serve, tab, tmp_path):
+    _, url = serve(run_of_pictures(tmp_path, ("cat", "\u202eדג (1) cat"), count=4))
+    one = tab(url, viewport={"width": 1280, "height": 844})
+    one.page.wait_for_selector(SHOWN, timeout=WAIT)
+    one.page.select_option("[name=given]", index=1)
+    one.page.wait_for_function("() => document.querySelector('#count').textContent.startsWith('2 ')")
+    one.press("2")
+    one.wait_for_text(".badge", "Relabelled")
+    whole = one.page.evaluate("document.documentElement.outerHTML")
+    assert "202e" in whole
+    assert not STEERING.search(whole.replace("\n", " "))
+    first, *later = one.page.evaluate(f"(texts) => ({LEFT_OF})('.badge', texts)", ["R", "l", "\\u", " cat"])
+    assert sorted([first, *later]) == [first, *later], "words stand in their order, from left to right"
+
+
+def test_why_a_sample_is_distrusted_is_never_cut_within_a_line(serve, tab, tmp_path):
+    _, url = serve(run_of_pictures(tmp_path, ("cat", "long name " * 9), count=6))
+    one = tab(url, viewport={"width": 1280, "height": 844})
+    one.page.wait_for_selector(SHOWN, timeout=WAIT)
+    one.wait_for_text(".why", "what the layers read shows its label")
+    lines = one.page.evaluate(
+        """[...document.querySelectorAll('.why')].map((each) => {
+            const below = each.parentElement.querySelector('.badge').getBoundingClientRect().top;
+            const box = each.getBoundingClientRect();
+            return [box.height / parseFloat(getComputedStyle(each).lineHeight), box.bottom <= below];
+        })"""
+    )
+    assert {above for _, above in lines} == {True}
+    assert all(abs(count - round(count)) < 0.05 for count, _ in lines), lines
+    assert max(round(count) for count, _ in lines) == 5, "a long one is as long as there is room"
+
+
+def test_where_nothing_was_set_aside_the_kept_are_shown_worst_first(serve, tab, tmp_path):
+    folder = write_run(
+        tmp_path / "run", ids=[1, 2, 3], labels=[0, 1, 0], suggested=[0, 1, 0], quality=[0.9, 0.8, 0.95]
+    )
+    review, url = serve(folder)
+    one = tab(url)
+    one.wait_for_text("#notes", "The run set nothing aside; here are the samples it kept, worst first.")
+    one.wait_for_text(".id", "2")
+    assert one.page.locator("article .id").all_inner_texts() == ["2", "1", "3"]
+    assert one.page.inner_text("#progress") == "0 reviewed"
+    one.press("d")
+    one.wait_for_text("#progress", "1 reviewed")
+    one.page.click("button[type=reset]")
+    one.wait_for_text("#count", "2 samples")
+    one.page.select_option("[name=split]", "rejected")
+    one.wait_for_text("#count", "No sample is like that.")
+    assert kinds(review) == ["drop"]
+
+
+def test_backspace_takes_back_the_decision_that_was_just_made(serve, tab, tmp_path):
+    review, url = serve(run_of_pictures(tmp_path, ("cat", "dog")))
+    one = tab(url)
+    one.page.wait_for_function("() => document.querySelectorAll('article dd').length > 8")
+    place = "article[aria-current=true]"
+    one.press("d", "k")
+    one.wait_for_text("#progress", "2 of 12")
+    one.press("Backspace")
+    one.wait_for_text("#progress", "1 of 12")
+    assert kinds(review) == ["drop"], "the last one"
+    assert one.page.get_attribute(place, "aria-posinset") == "2", "which is the current one again"
+    one.press("Backspace")
+    one.wait_for_text("#progress", "0 of 12")
+    assert one.page.get_attribute(place, "aria-posinset") == "1"
+    one.press("d", "k", "p", "p")
+    one.wait_for_text("#progress", "2 of 12")
+    one.press("Backspace")
+    one.wait_for_text("#progress", "1 of 12")
+    assert kinds(review) == ["keep"], "elsewhere it is about the current sample"
+    one.press("End", "Backspace", "u")
+    one.wait_for_text("#progress", "2 of 12")
+    assert kinds(review) == ["drop", "keep"], "where nothing was decided, there is nothing to undo"
+    assert one.page.locator("article.waiting").count() == 0
+    assert one.said == []
+
+
+def test_a_description_that_comes_late_hides_no_decision(serve, tab, tmp_path):
+    _, url = serve(run_of_pictures(tmp_path, ("cat", "dog")))
+    one = tab(url)
+    one.page.wait_for_selector("article dd")
+    late = []
+    one.page.route("**/samples?*", lambda route: late.append((route, route.fetch())))
+    one.page.select_option("[name=given]", label="dog")
+    one.wait_for_text("#count", "6 samples")
+    while not late:
+        one.page.wait_for_timeout(20)
+    one.press("d")
+    one.wait_for_text(".badge", "Dropped")
+    route, reply = late[0]
+    route.fulfill(response=reply)
+    one.page.wait_for_selector("article dd")
+    assert one.badges() == ["Dropped"]
+
+
+def test_news_that_come_late_hide_no_decision(serve, tab, tmp_path):
+    review, url = serve(run_of_pictures(tmp_path, ("cat", "dog")))
+    one = tab(url)
+    one.page.wait_for_selector(SHOWN, timeout=WAIT)
+    first = int(one.page.get_attribute("article[aria-current=true]", "data-row"))
+    review.decide("theirs", [first], "keep", None)
+    review.undo("theirs")
+    late = []
+    one.page.route("**/changes?*", lambda route: late.append((route, route.fetch())))
+    while not late:
+        one.page.wait_for_timeout(20)
+    one.press("d")
+    one.page.wait_for_timeout(300)
+    route, reply = late[0]
+    assert {"row": first, "decision": None, "label": None} in reply.json()["changed"]
+    route.fulfill(response=reply)
+    one.wait_for_text("#progress", "1 of 12")
+    one.page.wait_for_timeout(300)
+    assert one.badges() == ["Dropped"]
 
 
 def test_without_the_data_ids_are_shown_and_decided(serve, tab, tmp_path):

@@ -123,7 +123,7 @@ def weighed(bulk: Bulk) -> Weighed:
     words = ["score", str(data), "--model", f"{__name__}:patches", "--weights", str(weights)]
     words += ["--noise", "symmetric:0.2", "--device", "cpu", "--out", str(run)]
     begun = time.monotonic()
-    peak, resident = _peak([sys.executable, "-m", "unchaff.cli", *words], scratch.path / "said")
+    peak, resident = _peak([sys.executable, "-m", "unchaff", *words], scratch.path / "said")
     seconds = time.monotonic() - begun
     found = json.loads((run / "metrics.json").read_text())["detection"]
     return Weighed(

@@ -1,6 +1,6 @@
 """`unchaff review`: a person decides about the suspects of a run."""
 
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +11,7 @@ from unchaff.cli import options
 from unchaff.cli.said import say
 
 if TYPE_CHECKING:
+    from unchaff.review.session import Review
     from unchaff.runs.read import RunFolder
 
 EXAMPLE = "unchaff review run"
@@ -59,7 +60,8 @@ def _export(run: "RunFolder", file: Path, *, overwrite: bool) -> int:
 
     if file.exists() and not overwrite:
         raise RunFolderError(f"{file} exists. Choose another --export, or give --overwrite.")
-    count = written.write(Store.look(run.path, run.class_names), run, file)
+    with closing(Store.look(run.path, run.class_names)) as store:
+        count = written.write(store, run, file)
     say(f"Written: {file}, {count} decisions.")
     return 0
 
@@ -75,23 +77,28 @@ def _serve(run: "RunFolder", given: Options) -> int:
     from unchaff.review.session import Review
 
     review = Review(run)
-    serving = Serving.on(given.host, given.port)
-    if given.host not in HERE:
-        say(
-            f"Warning: whoever can reach {given.host} and learns the address below can see the data and "
-            "decide. What is sent is not encrypted.",
-            err=True,
-        )
-    with suppress(KeyboardInterrupt):
-        say(f"Review of {run.path}: {serving.url}")
-        say("Ctrl-C ends; every decision is stored at once.")
-        review.begin()
-        if not given.no_browser:
-            webbrowser.open(serving.url)
-        serving.run(review)
-    decided = review.suspects.progress().decided
-    say(
-        f"Decisions: {decided} in {review.file}. unchaff repair --resume-from {run.path} --decisions acts on "
-        "them."
-    )
+    with closing(review.store):
+        serving = Serving.on(given.host, given.port)
+        if given.host not in HERE:
+            say(
+                f"Warning: whoever can reach {given.host} and learns the address below can see the data "
+                "and decide. What is sent is not encrypted.",
+                err=True,
+            )
+        with suppress(KeyboardInterrupt):
+            say(f"Review of {run.path}: {serving.url}")
+            say("Ctrl-C ends; every decision is stored at once.")
+            review.begin()
+            if not given.no_browser:
+                webbrowser.open(serving.url)
+            serving.run(review)
+    say(_ended(review))
     return 0
+
+
+def _ended(review: "Review") -> str:
+    folder, decided = review.run.path, review.suspects.progress().decided
+    if not decided:
+        return f"Nothing is decided yet. unchaff review {folder} opens the page again."
+    again = f"unchaff repair --resume-from {folder} --decisions"
+    return f"Decisions: {decided} in {review.file}. {again} acts on them."

@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from math import floor
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unchaff.records import Partition
 from unchaff.report.words import percent
+
+if TYPE_CHECKING:
+    from unchaff.records import Partition
 
 FIRST = "first_"  # begins the name of evidence from before any repair
 LOW = 0.25  # of the samples have lower evidence: above it, nothing was said against a sample
@@ -27,26 +30,27 @@ SAID: Mapping[str, str] = MappingProxyType(
 )
 
 
-def reasons(split: Partition, rows: Sequence[int], given: Sequence[str]) -> list[str]:
+def reasons(split: "Partition", rows: Sequence[int], given: Sequence[str]) -> list[str]:
     """Return one sentence for each row; `given` are the names of their labels."""
-    said = {name: values for name, values in split.evidence.items() if _counts(split, name)}
+    said = {name: values for name, values in split.evidence.items() if counts(name, split.threshold)}
     below = {name: _below(values.numpy(), rows) for name, values in said.items()}
     return [
-        _sentence({name: float(shares[place]) for name, shares in below.items()}, label)
+        sentence({name: float(shares[place]) for name, shares in below.items()}, label)
         for place, label in enumerate(given)
     ]
 
 
-def standing(split: Partition) -> NDArray[np.float64]:
+def standing(split: "Partition") -> NDArray[np.float64]:
     """Return of each sample which share of all has lower evidence, where that is lowest."""
     rows = range(len(split.ids))
-    shares = [_below(values.numpy(), rows) for name, values in split.evidence.items() if _counts(split, name)]
+    said = [values for name, values in split.evidence.items() if counts(name, split.threshold)]
+    shares = [_below(values.numpy(), rows) for values in said]
     return np.nan_to_num(shares, nan=1.0).min(axis=0) if shares else np.ones(len(rows))
 
 
-def _counts(split: Partition, name: str) -> bool:
-    """Whether a column had a say; one about inputs had none where labels alone were judged."""
-    return split.threshold is None or name.removeprefix(FIRST) not in OF_INPUTS
+def counts(name: str, threshold: float | None) -> bool:
+    """Whether a column had a say; one about inputs had none where a threshold judged labels alone."""
+    return threshold is None or name.removeprefix(FIRST) not in OF_INPUTS
 
 
 def _below(values: NDArray[np.float32], rows: Sequence[int]) -> NDArray[np.float64]:
@@ -57,7 +61,13 @@ def _below(values: NDArray[np.float32], rows: Sequence[int]) -> NDArray[np.float
     return np.where(np.isfinite(own), shares, np.nan)
 
 
-def _sentence(shares: Mapping[str, float], given: str) -> str:
+def sentence(shares: Mapping[str, float], given: str) -> str:
+    """Return what spoke most clearly against one sample.
+
+    Args:
+        shares: by column, which share of the samples has lower evidence; NaN where there is none.
+        given: name of its label.
+    """
     known = {name: share for name, share in shares.items() if np.isfinite(share)}
     if not known:
         return "no evidence was taken down for it"
@@ -66,7 +76,7 @@ def _sentence(shares: Mapping[str, float], given: str) -> str:
         return "no single piece of evidence stands out"
     plain = name.removeprefix(FIRST)
     when = "before any repair, " if name != plain else ""
-    what = SAID.get(plain, f"{plain.replace('_', ' ')} is lower").format(given=given)
+    what = SAID[plain].format(given=given) if plain in SAID else f"{plain.replace('_', ' ')} is lower"
     return f"{when}{what} than {_most(1 - known[name])}"
 
 

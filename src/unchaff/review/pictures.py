@@ -17,6 +17,7 @@ from unchaff.data.options import Options
 from unchaff.errors import UnchaffError
 from unchaff.report.thumbnails import media, written
 from unchaff.report.views import Media
+from unchaff.report.words import visible
 from unchaff.review.suspects import Suspects
 from unchaff.runs.asked import options_of, spec_of
 from unchaff.runs.read import RunFolder
@@ -53,7 +54,7 @@ class Pictures:
             if row in self._kept:
                 self._kept.move_to_end(row)
                 return self._kept[row]
-            found = self._read(row)
+            found = _seen(self._read(row))
             self._kept[row] = found
             self._size += _size(found)
             while self._size > ROOM and len(self._kept) > 1:
@@ -113,20 +114,21 @@ def of_samples(samples: Samples) -> Look:
     def look(place: int, label: str) -> Media:
         if samples.texts is not None:
             return written(samples.texts[place])
-        return media(samples.source.raw(np.array([place]))[0], samples.kind, label)
+        raw = samples.source.raw(np.array([place]))[0]
+        return media(raw, samples.kind, label, columns=samples.columns)
 
     return look
 
 
 def of_listing(listing: Listing) -> Look:
     """Return a look at inputs as they lie on the disk, in their own size, rate and length."""
-    inputs, texts = listing.inputs, listing.texts
+    inputs, texts, columns = listing.inputs, listing.texts, listing.columns
     if texts is not None:
         return lambda place, _label: written(texts[place])
     if isinstance(inputs, np.ndarray):
         kind = Kind("tabular", inputs.shape[1:])
         numbers = inputs.astype(np.float32)
-        return lambda place, label: media(torch.from_numpy(numbers[place]), kind, label)
+        return lambda place, label: media(torch.from_numpy(numbers[place]), kind, label, columns=columns)
     decoded = _picture if listing.medium == "image" else _sound
     return lambda place, label: decoded(inputs[place], label)
 
@@ -140,6 +142,12 @@ def _sound(data: bytes, label: str) -> Media:
     rate = audio.head_of(data).rate
     wave = torch.from_numpy(audio.decode(data, rate))
     return media(wave, Kind("audio", tuple(wave.shape), rate=rate), label)
+
+
+def _seen(found: Media) -> Media:
+    """Return a sample whose names cannot steer the words around them; its text is its own."""
+    rows = tuple((visible(name), value) for name, value in found.rows)
+    return replace(found, alt=visible(found.alt), note=visible(found.note), rows=rows)
 
 
 def _size(found: Media) -> int:

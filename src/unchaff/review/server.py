@@ -16,6 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from unchaff.errors import ConfigError, RunFolderError, UnchaffError
+from unchaff.report.words import visible
 from unchaff.review import written
 from unchaff.review.guard import Guard
 from unchaff.review.session import Review
@@ -31,6 +32,8 @@ FILES = {
     "classes.js": ("classes.js", "text/javascript; charset=utf-8"),
     "filters.js": ("filters.js", "text/javascript; charset=utf-8"),
     "grid.js": ("grid.js", "text/javascript; charset=utf-8"),
+    "keys.js": ("keys.js", "text/javascript; charset=utf-8"),
+    "status.js": ("status.js", "text/javascript; charset=utf-8"),
     "talk.js": ("talk.js", "text/javascript; charset=utf-8"),
     "icon.svg": ("icon.svg", "image/svg+xml"),
 }
@@ -157,7 +160,7 @@ def _said(answer: Callable[[], Answer]) -> Response:
         return JSONResponse(answer())
     except UnchaffError as error:
         status = 500 if isinstance(error, RunFolderError) else 400
-        return JSONResponse({"error": str(error)}, status)
+        return JSONResponse({"error": visible(str(error))}, status)
 
 
 def _asked(query: Mapping[str, str]) -> Asked:

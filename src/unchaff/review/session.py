@@ -7,7 +7,8 @@ from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 from unchaff.errors import ConfigError, UnchaffError
-from unchaff.report.words import number, quality
+from unchaff.report.reasons import sentence
+from unchaff.report.words import quality, visible
 from unchaff.review.store import KINDS, Answer, Kind, Seen, Store
 from unchaff.review.suspects import OPEN, Asked, Suspects
 from unchaff.runs.read import DECISIONS, RunFolder
@@ -33,6 +34,7 @@ class Review:
         self.run = run
         self.suspects = Suspects.of(run)
         self.store = Store.open(run.path, run.class_names)
+        self._class_names = [visible(name) for name in run.class_names]
         self._pictures: Pictures | None = None
         self._why = ""  # there are none
         self._seen = Seen()
@@ -67,12 +69,9 @@ class Review:
     def about(self) -> dict[str, Any]:
         """Return what the page needs to know once."""
         return {
-            "name": self.run.path.resolve().name,
-            "data": self.run.spec,
-            "kind": self.run.kind,
-            "classes": [_writable(name) for name in self.run.class_names],
-            "samples": len(self.suspects),
-            "file": DECISIONS,
+            "name": visible(self.run.path.resolve().name),
+            "kind": visible(self.run.kind),
+            "classes": self._class_names,
             **self.notes(),
             **self.state(),
         }
@@ -80,13 +79,18 @@ class Review:
     def notes(self) -> dict[str, Any]:
         """Return what a person has to know about the data."""
         found = [] if self._pictures is None else list(self._pictures.notes)
+        if self.suspects.kept.all():
+            found.insert(0, "The run set nothing aside; here are the samples it kept, worst first.")
         if self.suspects.unknown:
             count = len(self.suspects.unknown)
             found.append(f"{count} decisions are about samples that are not in this run; they are kept.")
         if self._why:
             found.append(f"Samples are shown without pictures. {self._why}")
         is_opening = self._pictures is None and not self._why
-        return {"notes": found, "pictures": "opening" if is_opening else "none" if self._why else "ready"}
+        return {
+            "notes": [visible(note) for note in found],
+            "pictures": "opening" if is_opening else "none" if self._why else "ready",
+        }
 
     def state(self) -> dict[str, Any]:
         """Return how far the review has come."""
@@ -171,16 +175,14 @@ class Review:
 
     def _described(self, row: int) -> dict[str, Any]:
         suspects = self.suspects
+        given = int(suspects.labels[row])
         return {
-            "id": _writable(str(suspects.ids[row])),
-            "given": int(suspects.labels[row]),
+            "id": visible(str(suspects.ids[row])),
+            "given": given,
             "suggested": int(suspects.suggested[row]),
             "quality": quality(float(suspects.quality[row])),
             "kept": bool(suspects.kept[row]),
-            "why": [
-                {"name": name, "value": number(float(suspects.evidence[name][row])), "below": share}
-                for name, share in sorted(suspects.worse_than(row).items(), key=lambda one: -one[1])
-            ],
+            "why": visible(sentence(suspects.below(row), self._class_names[given])),
             **self._decision(row),
         }
 
@@ -196,8 +198,3 @@ class Review:
         if not 0 <= row < len(self.suspects):
             raise ConfigError(f"There is no sample {row}, only 0 to {len(self.suspects) - 1}.")
         return row
-
-
-def _writable(name: str) -> str:
-    """Return a name without halves of characters, which cannot be sent."""
-    return name.encode("utf-8", "replace").decode()

@@ -203,7 +203,7 @@ class Store:
             return copy.serialize()
 
     def close(self) -> None:
-        """Close the file; nothing is lost where this is left out."""
+        """Close the file, so that all answers are in it; until then the latest are in a file beside it."""
         self._connection.close()
 
     def _answer(self, columns: Sequence[object]) -> Answer:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from unchaff.evaluate.interval import wilson
 from unchaff.partition.bins import NUM_BINS, bins_of
+from unchaff.report.reasons import counts
 from unchaff.review.store import KINDS, Answer
 from unchaff.runs.read import QUALITY, RunFolder, judged
 
@@ -58,7 +59,8 @@ class Progress:
 class Suspects:
     """All samples of a run, and what was decided about them so far; rows are positions in the table."""
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, threshold: float | None = None) -> None:
+        """Take the rows; `threshold` is that of the split, None where there was none."""
         self.ids = table.column("id").to_pylist()
         self.labels = _whole(table, "label")
         self.suggested = _whole(table, "suggested_label")
@@ -67,7 +69,9 @@ class Suspects:
         self.evidence: Mapping[str, NDArray[np.float32]] = {
             name: table.column(name).to_numpy().astype(np.float32)
             for name in table.column_names
-            if name not in NOT_EVIDENCE and pa.types.is_floating(table.schema.field(name).type)
+            if name not in NOT_EVIDENCE
+            and pa.types.is_floating(table.schema.field(name).type)
+            and counts(name, threshold)
         }
         self.kinds = np.full(len(self), OPEN, dtype=np.int8)  # places in KINDS
         self.chosen = np.full(len(self), UNDECIDED, dtype=np.int32)  # classes of relabels
@@ -83,7 +87,8 @@ class Suspects:
         Raises:
             RunFolderError: its method judged no sample.
         """
-        return cls(judged(run))
+        how = run.metrics.get("split")
+        return cls(judged(run), how.get("threshold") if isinstance(how, dict) else None)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -107,9 +112,13 @@ class Suspects:
         return changed
 
     def rows(self, asked: Asked) -> Rows:
-        """Return all samples that were asked for, in order."""
+        """Return all samples that were asked for, in order; the one whose id is the text comes first."""
         order = self._order(asked.order)
-        return order[self._mask(asked)[order]]
+        rows = order[self._mask(asked)[order]]
+        if not asked.text:
+            return rows
+        is_exact = pc.equal(self._texts, asked.text.lower()).to_numpy()[rows]
+        return np.concatenate([rows[is_exact], rows[~is_exact]])
 
     def progress(self) -> Progress:
         """Return how far the review has come."""
@@ -123,14 +132,13 @@ class Suspects:
         for order in get_args(Order):
             self._order(order)
 
-    def worse_than(self, row: int) -> dict[str, float]:
-        """Return the share of samples whose evidence is better, by evidence."""
+    def below(self, row: int) -> dict[str, float]:
+        """Return the share of samples whose evidence is lower, by evidence."""
         shares = {}
         for name, values in self.evidence.items():
             known = self._sorted(name)
-            if len(known) and np.isfinite(values[row]):
-                below = int(np.searchsorted(known, values[row], side="right"))
-                shares[name] = (len(known) - below) / len(known)
+            if np.isfinite(values[row]):
+                shares[name] = int(np.searchsorted(known, values[row])) / len(known)
         return shares
 
     def _mask(self, asked: Asked) -> Mask:

@@ -14,7 +14,7 @@ import pytest
 
 import unchaff
 
-PROGRAM = [sys.executable, "-m", "unchaff.cli"]
+PROGRAM = [sys.executable, "-m", "unchaff"]
 # What a run shows, without the run: a stage long enough to be drawn, a table and a name that is not ASCII.
 SHOWN = [sys.executable, "-c", """
 import time

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from contextlib import closing
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -15,6 +16,7 @@ import pytest
 from made_runs import run_of_pictures, write_run
 from unchaff.cli import app
 from unchaff.review.session import Review
+from unchaff.review.store import Store
 from unchaff.runs.read import read
 
 QUICK = ["--epochs", "3", "--model", "mlp", "--device", "cpu", "--controls", "quick"]
@@ -148,12 +150,15 @@ def test_a_folder_with_decisions_is_not_replaced(made, run, capsys):
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_decisions_are_exported(made, run, tmp_path, capsys, suffix):
+def test_decisions_are_exported(made, run, tmp_path, capsys, monkeypatch, suffix):
     decide(run, made[1], count=5)
+    closed, close = [], Store.close
+    monkeypatch.setattr(Store, "close", lambda store: closed.append(1) or close(store))
     file = tmp_path / f"decisions.{suffix}"
     assert app.main(["review", str(run), "--export", str(file)]) == 0
     assert f"Written: {file}, 5 decisions" in capsys.readouterr().out
     assert file.stat().st_size
+    assert closed == [1], "the file is let go"
     assert app.main(["review", str(run), "--export", str(file)]) == 1
     assert "--overwrite" in capsys.readouterr().err
 
@@ -190,7 +195,7 @@ class Serving:
     """`unchaff review` in a process of its own."""
 
     def __init__(self, run, *words):
-        command = [sys.executable, "-m", "unchaff.cli", "review", str(run), "--no-browser", *words]
+        command = [sys.executable, "-m", "unchaff", "review", str(run), "--no-browser", *words]
         self.process = subprocess.Popen(  # noqa: S603
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ}
         )
@@ -222,6 +227,29 @@ def test_ctrl_c_ends_it_and_it_says_where_the_decisions_are(tmp_path):
     serving.ask("decide", {"batch": "a", "rows": [0], "kind": "drop"})
     assert serving.end(signal.SIGINT) == 0, serving.said
     assert f"Decisions: 1 in {run / 'decisions.sqlite'}" in serving.said
+    assert f"repair --resume-from {run} --decisions" in serving.said
+
+
+def test_at_the_end_all_decisions_are_in_the_one_file(tmp_path):
+    run = run_of_pictures(tmp_path, ("cat", "dog"))
+    serving = Serving(run)
+    serving.ask("decide", {"batch": "a", "rows": [0, 1], "kind": "drop"})
+    serving.end(signal.SIGINT)
+    (tmp_path / "copy").mkdir()
+    shutil.copy(run / "decisions.sqlite", tmp_path / "copy")
+    with closing(Store.look(tmp_path / "copy", ("cat", "dog"))) as copy:
+        assert len(copy.decided()) == 2
+    assert [file.name for file in run.glob("decisions*")] == ["decisions.sqlite"]
+
+
+def test_without_decisions_no_repair_is_offered(tmp_path):
+    run = run_of_pictures(tmp_path, ("cat", "dog"))
+    serving = Serving(run)
+    serving.ask("decide", {"batch": "a", "rows": [0], "kind": "drop"})
+    serving.ask("undo", {"batch": "a"})
+    assert serving.end(signal.SIGINT) == 0
+    assert f"Nothing is decided yet. unchaff review {run} opens the page again." in serving.said
+    assert "repair" not in serving.said
 
 
 def test_an_answer_survives_a_kill_after_the_reply(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 from made_runs import HOSTILE, run_of_pictures, write_run
+from unchaff.data.load import load
 from unchaff.errors import RunFolderError
 from unchaff.review import pictures as module
 from unchaff.review.pictures import Pictures
@@ -85,6 +86,25 @@ def test_rows_of_numbers_and_arrays_of_pictures(tmp_path):
     (tmp_path / "bytes").mkdir()
     pixels = draw.integers(0, 255, (6, 8, 8)).astype("u1")
     assert opened(row_of(tmp_path / "bytes", "data.npz", pixels, "image 1x8x8")).of(5).image
+
+
+def test_rows_of_a_table_have_the_names_of_their_columns(tmp_path):
+    lines = ["width,height,label", *(f"{row}.5,{row * 2}.25,{row % 2}" for row in range(6))]
+    (tmp_path / "data.csv").write_text("\n".join(lines))
+    folder = write_run(
+        tmp_path / "run",
+        ids=list(range(6)),
+        labels=[row % 2 for row in range(6)],
+        suggested=[0] * 6,
+        quality=[0.5] * 6,
+        class_names=("0", "1"),
+        data=str(tmp_path / "data.csv"),
+        kind="tabular 2",
+    )
+    expected = (("width", "3.5"), ("height", "6.25"))
+    assert opened(folder).of(3).rows == expected, "not decoded beforehand"
+    samples = load(str(tmp_path / "data.csv")).train
+    assert module.of_samples(samples)(3, "1").rows == expected, "read already"
 
 
 def test_a_picture_that_is_gone_or_broken_says_so(pictures):

@@ -4,11 +4,17 @@ import json
 import subprocess
 import sys
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from starlette.testclient import TestClient
 
-from made_runs import HOSTILE, run_of_pictures
+from made_runs import HOSTILE, run_of_pictures, write_run
+from unchaff.records import Partition
+from unchaff.report.reasons import reasons
+from unchaff.report.words import STEERING, visible
 from unchaff.review.guard import LARGEST
 from unchaff.review.server import FILES, app
 from unchaff.review.session import Review
@@ -135,11 +141,38 @@ def test_suspects_come_worst_first_and_are_described(client):
     found = client.get("suspects").json()
     assert (found["total"], found["rows"]) == (3, [0, 2, 1])
     item = client.get("samples?rows=0").json()["items"][0]
-    assert {**item, "why": None} == {
-        "row": 0, "id": "10", "given": 0, "suggested": 1, "quality": "0.100", "kept": False, "why": None,
+    assert item == {
+        "row": 0, "id": "10", "given": 0, "suggested": 1, "quality": "0.100", "kept": False,
+        "why": "what the layers read shows its label, cat, less clearly than any other sample",
         "decision": None, "label": None,
     }  # fmt: skip
-    assert [each["name"] for each in item["why"]] == ["readout"]
+
+
+@pytest.mark.parametrize("threshold", [None, 0.65])
+def test_reasons_are_those_of_the_report(folder, threshold):
+    table = pq.read_table(folder / "quality.parquet")
+    draw = np.random.default_rng(1)
+    for name in ("typicality", "first_readout", "{own}"):
+        table = table.append_column(name, pa.array(draw.normal(size=6).astype("f4")))
+    table = table.set_column(6, "readout", pa.array([0.1, np.nan, np.inf, 0.2, 0.2, 5.0], pa.float32()))
+    pq.write_table(table, folder / "quality.parquet")
+    (folder / "metrics.json").write_text(json.dumps({"split": {"threshold": threshold}}))
+    review = Review(read(folder))
+    split = Partition(
+        ids=np.arange(6),
+        quality=torch.zeros(6),
+        kept=torch.ones(6, dtype=torch.bool),
+        evidence={
+            name: torch.from_numpy(table.column(name).to_numpy().copy()) for name in table.column_names[6:]
+        },
+        threshold=threshold,
+    )
+    given = [review.run.class_names[label] for label in review.suspects.labels]
+    expected = reasons(split, range(6), given)
+    assert [item["why"] for item in review.samples(range(6))["items"]] == expected
+    assert any("{own} is lower" in each for each in expected), "a name is no pattern"
+    assert any("more unlike the others" in each for each in expected) == (threshold is None)
+    review.store.close()
 
 
 def test_an_answer_is_stored_shown_and_taken_back(client, review):
@@ -161,6 +194,15 @@ def test_an_answer_is_stored_shown_and_taken_back(client, review):
 def test_a_relabel_to_the_given_label_is_a_keep(client, review):
     decide(client, [0, 2], "relabel", 0)
     assert {one.id: one.kind for one in review.store.decided()} == {10: "keep", 12: "relabel"}
+
+
+def test_where_nothing_was_set_aside_it_is_said(tmp_path, client):
+    said = "The run set nothing aside; here are the samples it kept, worst first."
+    assert said not in client.get("about").json()["notes"]
+    folder = write_run(tmp_path / "clean", ids=[1, 2], labels=[0, 1], suggested=[0, 1], quality=[0.9, 0.8])
+    review = Review(read(folder))
+    assert review.about()["notes"] == [said]
+    review.store.close()
 
 
 def test_what_another_program_decides_is_told(client, review, folder):
@@ -202,12 +244,18 @@ def test_pictures_come_once_the_data_are_found(pictures):
     review.store.close()
 
 
-def test_hostile_names_arrive_as_they_are_and_formulas_are_quoted(tmp_path):
+def test_hostile_names_are_written_out_and_formulas_are_quoted(tmp_path):
     review = Review(read(run_of_pictures(tmp_path, HOSTILE, count=2)))
     client = TestClient(app(review, token=TOKEN), base_url=f"{HERE}/{TOKEN}/")
     about = client.get("about")
     assert about.headers["content-type"] == "application/json"
-    assert about.json()["classes"] == sorted(HOSTILE)
+    assert about.json()["classes"] == [visible(name) for name in sorted(HOSTILE)]
+    review.begin().join(60)
+    rows = ",".join(map(str, range(8)))
+    for path in (f"samples?rows={rows}", f"media?rows={rows}"):
+        said = json.dumps(client.get(path).json(), ensure_ascii=False)
+        assert "202e" in said
+        assert not STEERING.search(said)
     decide(client, [0], "relabel", 1)
     assert client.get("decisions.csv").status_code == 200
     review.store.close()

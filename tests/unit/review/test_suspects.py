@@ -64,7 +64,9 @@ def test_of_a_million_rows_those_asked_for_are_found_worst_first(large, name):
         )
     ]
     assert set(rows.tolist()) == set(np.flatnonzero(slowly).tolist())
-    assert (np.diff(large.quality[rows]) >= 0).all()
+    if asked.text:
+        assert large.ids[rows[0]] == int(asked.text), "the very id comes first"
+    assert (np.diff(large.quality[rows[bool(asked.text) :]]) >= 0).all()
     assert len(rows)
 
 
@@ -72,6 +74,16 @@ def test_search_does_not_mind_case_nor_take_a_pattern():
     suspects = Suspects(table(3, pa.array(["Cat/A.png", "cat%b", "dog.c"])))
     for text, expected in (("CAT", {0, 1}), ("%", {1}), (".", {0, 2}), (".*", set())):
         assert set(suspects.rows(Asked(text=text, split="all")).tolist()) == expected
+
+
+@pytest.mark.parametrize("order", ["worst", "informative", "best", "id"])
+def test_the_sample_of_this_very_id_comes_first(order):
+    suspects = Suspects(table(4, pa.array(["cat/242.png", "2420", "Ab242", "242"])))
+    found = suspects.rows(Asked(text="242", split="all", order=order)).tolist()
+    assert found[0] == 3
+    assert sorted(found) == [0, 1, 2, 3]
+    assert suspects.rows(Asked(text="aB242", split="all", order=order)).tolist() == [2]
+    assert 3 not in suspects.rows(Asked(text="242", split="all", high=-1.0, order=order))
 
 
 def test_decided_and_undecided_are_told_apart():
@@ -118,5 +130,6 @@ def test_a_bin_with_answers_waits_for_the_others():
 
 def test_evidence_is_compared_with_all_samples():
     suspects = Suspects(table(1_000))
-    lowest = int(suspects.evidence["readout"].argmin())
-    assert suspects.worse_than(lowest) == {"readout": pytest.approx(0.999)}
+    values = suspects.evidence["readout"]
+    assert suspects.below(int(values.argmin())) == {"readout": 0}
+    assert suspects.below(int(values.argmax())) == {"readout": pytest.approx(0.999)}

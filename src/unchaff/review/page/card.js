@@ -24,7 +24,7 @@ export function makeCard(row, place, total) {
     element("figure", { class: "media" }),
     element("div", { class: "top" }, element("label", {}, box, id)),
     element("dl", { class: "labels" }),
-    element("ul", { class: "why" }),
+    element("p", { class: "why" }),
     element("p", { class: "badge" }),
     buttons,
   );
@@ -47,14 +47,10 @@ export function fill(card, item, classes) {
   const suggest = card.querySelector("[data-act=relabel]");
   suggest.disabled = same;
   suggest.title = same ? "the suggested label is the given one" : "";
-  card.querySelector(".why").replaceChildren(...item.why.map((each) => element("li", { text: because(each) })));
+  const why = card.querySelector(".why");
+  why.textContent = item.why;
+  why.title = item.why; // where it is too long for the card
   showDecision(card, item, classes);
-}
-
-function because({ name, value, below }) {
-  const words = name.replaceAll("_", " ");
-  const share = (below * 100).toFixed(below > 0.99 || below < 0.01 ? 1 : 0);
-  return `${words} ${value}, worse than ${share}\u00a0% of all`;
 }
 
 export function showDecision(card, { decision, label }, classes) {
@@ -62,7 +58,8 @@ export function showDecision(card, { decision, label }, classes) {
   card.classList.remove("waiting");
   card.classList.toggle("decided", decision !== null);
   badge.className = `badge ${decision ?? ""}`;
-  badge.textContent = decision === "relabel" ? `Relabelled: ${classes[label]}` : DONE[decision] ?? "";
+  badge.textContent = DONE[decision] ?? "";
+  if (decision === "relabel") badge.append("Relabelled: ", element("bdi", { text: classes[label] }));
 }
 
 export function showWaiting(card) {

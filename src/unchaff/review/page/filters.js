@@ -10,7 +10,9 @@ export function asked() {
   return given;
 }
 
-export function setUpFilters(classes) {
+export function setUpFilters(classes, split) {
+  const usual = [...form.elements.split.options].find((option) => option.value === split);
+  usual.defaultSelected = usual.selected = true;
   for (const name of ["given", "suggested"]) {
     form.elements[name].append(...classes.map((text, value) => element("option", { value, text })));
   }

@@ -1,10 +1,12 @@
 // What a person does, told to the server; what the server knows, shown. One answer is stored after the other.
 
-import { element, fill, isPlaying, makeCard, showDecision, showMedia, showWaiting } from "./card.js";
+import { fill, isPlaying, makeCard, showDecision, showMedia, showWaiting } from "./card.js";
 import { pickClass, setUpClasses } from "./classes.js";
 import { asked, setUpFilters } from "./filters.js";
 import { Grid } from "./grid.js";
-import { ask, count, fresh, plural, portions, remember, remembered, said } from "./talk.js";
+import { hear } from "./keys.js";
+import { showNotes, showProgress } from "./status.js";
+import { ask, count, fresh, plural, portions, remember, remembered } from "./talk.js";
 
 const POLL = 4000; // milliseconds
 const AT_ONCE = 10000; // samples of one answer
@@ -13,9 +15,11 @@ let classes = [];
 let version = 0;
 let pictures = "opening";
 const items = new Map(); // row -> what is known of it
+const told = new Map(); // row -> its last decision: a description that comes late may be older
 const media = new Map(); // the last ones shown
 const selected = new Set();
 let anchor = null; // where a range begins
+let landed = null; // the row to which the last decision or undo has led
 let sending = Promise.resolve();
 
 const grid = new Grid($("grid"), {
@@ -34,17 +38,8 @@ function fail(error) {
 }
 
 function showState({ progress, notes, pictures: state }) {
-  if (progress) {
-    $("bar").max = Math.max(progress.suspects, 1);
-    $("bar").value = progress.reviewed;
-    const text = said(progress);
-    if ($("progress").textContent !== text) $("progress").textContent = text;
-  }
-  if (notes) {
-    const shown = [...$("notes").children].map((each) => each.textContent);
-    if (shown.join("\n") !== notes.join("\n")) $("notes").replaceChildren(...notes.map((text) => element("li", { text })));
-    $("notes").hidden = !notes.length;
-  }
+  if (progress) showProgress(progress);
+  if (notes) showNotes(notes);
   if (state && state !== pictures) {
     pictures = state;
     describe([...grid.cards.keys()]);
@@ -53,6 +48,7 @@ function showState({ progress, notes, pictures: state }) {
 
 function takeChanges({ changed, ...state }) {
   for (const one of changed ?? []) {
+    told.set(one.row, one);
     const item = items.get(one.row);
     if (item) Object.assign(item, one);
     const card = grid.cards.get(one.row);
@@ -66,6 +62,7 @@ async function describe(rows) {
   try {
     for (const part of portions(rows.filter((row) => !items.has(row)))) {
       for (const item of (await ask(`samples?rows=${part}`)).items) {
+        Object.assign(item, told.get(item.row));
         items.set(item.row, item);
         const card = grid.cards.get(item.row);
         if (card) fill(card, item, classes);
@@ -102,7 +99,7 @@ async function show({ current = 0 } = {}) {
     if (mine !== view) return;
     items.clear();
     selected.clear();
-    anchor = null;
+    anchor = landed = null;
     grid.show(rows, current);
     showState(state);
     const part = rows.length < total ? `; the first ${count(rows.length)} are shown` : "";
@@ -151,7 +148,10 @@ function decide(kind, label = null) {
   const moves = !selected.size && kind !== "open";
   select(rows, false);
   if (moves) next();
+  landed = moves ? grid.row : null;
   send(async () => {
+    const isOpen = (row) => items.get(row)?.decision === null;
+    if (kind === "open" && rows.every(isOpen)) { redraw(rows); return; } // nothing that could be undone
     takeChanges(await ask("decide", { batch, rows, kind, label }));
     remember([...remembered(), batch]);
   }, rows);
@@ -175,17 +175,25 @@ function undo() {
     if (rows.length && !rows.some((row) => grid.rows.includes(row))) await show();
     const index = grid.rows.findIndex((row) => rows.includes(row));
     if (index >= 0) grid.go(index);
+    landed = grid.row;
   }, []);
 }
 
+// Right after a decision the next sample is the current one already.
+function takeBack() {
+  if (!selected.size && landed !== null && landed === grid.row) undo();
+  else decide("open");
+}
+
 function send(work, rows) {
-  sending = sending.then(work).then(() => { $("error").hidden = true; }).catch((error) => {
-    fail(error);
-    for (const row of rows) {
-      const card = grid.cards.get(row);
-      if (card && items.has(row)) showDecision(card, items.get(row), classes);
-    }
-  });
+  sending = sending.then(work).then(() => { $("error").hidden = true; }).catch((error) => { fail(error); redraw(rows); });
+}
+
+function redraw(rows) {
+  for (const row of rows) {
+    const card = grid.cards.get(row);
+    if (card && items.has(row)) showDecision(card, items.get(row), classes);
+  }
 }
 
 async function choose() {
@@ -221,23 +229,13 @@ const KEYS = {
   ArrowDown: (event) => move(grid.columns, event.shiftKey), ArrowUp: (event) => move(-grid.columns, event.shiftKey),
   Home: () => move(-Infinity), End: () => move(Infinity),
   x: () => { if (grid.row !== undefined) select([grid.row], !selected.has(grid.row)); anchor = grid.current; },
-  Escape: ACTS.none, Backspace: () => decide("open"),
+  Escape: ACTS.none, Backspace: takeBack,
   "/": () => { $("filter-box").open = true; $("filters").elements.text.focus(); },
   "?": () => $("help").showModal(),
   " ": () => { const audio = grid.card?.querySelector("audio"); if (audio) { if (audio.paused) audio.play(); else audio.pause(); } },
 };
 
-addEventListener("keydown", (event) => {
-  const at = event.target;
-  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  if (at.closest("select, textarea, audio") || (at.closest("input") && at.type !== "checkbox")) return;
-  if (event.key === " " && at.closest("button, input, a, summary")) return;
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const act = KEYS[key] ?? (/^[0-9]$/.test(key) ? () => byKey(key) : null);
-  if (!act) return;
-  event.preventDefault();
-  act(event);
-});
+hear(KEYS, byKey);
 
 $("grid").addEventListener("click", (event) => {
   const card = event.target.closest("article");
@@ -269,13 +267,15 @@ $("filters").addEventListener("input", () => { clearTimeout(typing); typing = se
 $("filters").addEventListener("reset", () => setTimeout(show));
 $("filters").addEventListener("submit", (event) => { event.preventDefault(); show(); });
 
+// In turn with the answers: what was asked before one and comes after it would hide it.
 async function poll() {
   if (!document.hidden) {
-    try {
+    sending = sending.then(async () => {
       const found = await ask(`changes?since=${version}`);
       version = found.version;
       takeChanges(found);
-    } catch (error) { fail(error); }
+    }).catch(fail);
+    await sending;
   }
   setTimeout(poll, pictures === "opening" ? 400 : POLL);
 }
@@ -289,7 +289,7 @@ async function begin() {
     document.body.dataset.kind = about.kind;
     $("name").textContent = about.name;
     setUpClasses(classes);
-    setUpFilters(classes);
+    setUpFilters(classes, about.progress.suspects ? "rejected" : "kept");
     showState(about);
     await show();
     poll();

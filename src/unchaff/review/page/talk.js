@@ -3,7 +3,6 @@
 const PORTION = 24; // samples that are asked for at once
 const UNDO = "unchaff-undo"; // kept as long as the tab
 export const count = (number) => number.toLocaleString("en").replaceAll(",", "\u202f");
-const percent = (share) => `${Math.round(share * 100)}\u00a0%`;
 export const plural = (number, word) => `${count(number)} ${word}${number === 1 ? "" : "s"}`;
 
 export async function ask(path, given) {
@@ -23,18 +22,6 @@ export async function ask(path, given) {
 
 export function* portions(rows) {
   for (let start = 0; start < rows.length; start += PORTION) yield rows.slice(start, start + PORTION);
-}
-
-export function said(progress) {
-  let text = `${count(progress.reviewed)} of ${count(progress.suspects)} reviewed`;
-  if (progress.reviewed) {
-    const [low, high] = progress.interval;
-    text += `; ${percent(progress.wrong / progress.reviewed)} of the suspects were truly wrong so far`;
-    text += ` (${Math.round(low * 100)}\u2013${percent(high)})`;
-  }
-  const others = progress.decided - progress.reviewed;
-  if (others) text += `; and ${count(others)} that the run kept`;
-  return text;
 }
 
 export function fresh() {

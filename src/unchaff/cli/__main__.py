@@ -1,7 +1,0 @@
-"""`python -m unchaff.cli` does what `unchaff` does."""
-
-import sys
-
-from unchaff.cli.app import main
-
-sys.exit(main())
