@@ -33,9 +33,9 @@ SAID: Mapping[str, str] = MappingProxyType(
 def reasons(split: "Partition", rows: Sequence[int], given: Sequence[str]) -> list[str]:
     """Return one sentence for each row; `given` are the names of their labels."""
     said = {name: values for name, values in split.evidence.items() if counts(name, split.threshold)}
-    below = {name: _below(values.numpy(), rows) for name, values in said.items()}
+    lower = {name: _below(values.numpy(), rows) for name, values in said.items()}
     return [
-        sentence({name: float(shares[place]) for name, shares in below.items()}, label)
+        sentence({name: float(shares[place]) for name, shares in lower.items()}, label)
         for place, label in enumerate(given)
     ]
 
@@ -55,8 +55,11 @@ def counts(name: str, threshold: float | None) -> bool:
 
 def _below(values: NDArray[np.float32], rows: Sequence[int]) -> NDArray[np.float64]:
     """Return which share of the samples has lower evidence; NaN where there is none."""
-    known = np.sort(values[np.isfinite(values)])
-    own = values[np.asarray(rows)]
+    return below(np.sort(values[np.isfinite(values)]), values[np.asarray(rows)])
+
+
+def below(known: NDArray[np.float32], own: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return which share of all known values, which are sorted, is lower; NaN where there is no own one."""
     shares = np.searchsorted(known, own) / max(1, len(known))
     return np.where(np.isfinite(own), shares, np.nan)
 

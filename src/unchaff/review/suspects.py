@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unchaff.evaluate.interval import wilson
 from unchaff.partition.bins import NUM_BINS, bins_of
-from unchaff.report.reasons import counts
+from unchaff.report.reasons import below, counts
 from unchaff.review.store import KINDS, Answer
 from unchaff.runs.read import QUALITY, RunFolder, judged
 
@@ -134,12 +134,7 @@ class Suspects:
 
     def below(self, row: int) -> dict[str, float]:
         """Return the share of samples whose evidence is lower, by evidence."""
-        shares = {}
-        for name, values in self.evidence.items():
-            known = self._sorted(name)
-            if np.isfinite(values[row]):
-                shares[name] = int(np.searchsorted(known, values[row])) / len(known)
-        return shares
+        return {name: float(shares[0]) for name, shares in self._below(np.array([row])).items()}
 
     def _mask(self, asked: Asked) -> Mask:
         mask: Mask = (self.quality >= np.float32(asked.low)) & (self.quality <= np.float32(asked.high))
@@ -161,13 +156,30 @@ class Suspects:
         if order not in self._orders:
             rows = np.arange(len(self))
             if order == "worst":
-                rows = np.argsort(self.quality, kind="stable")
+                rows = self._worst()
             elif order == "best":
                 rows = np.argsort(-self.quality, kind="stable")
             elif order == "informative":
                 rows = self._informative()
             self._orders[order] = rows.astype(np.int64)
         return self._orders[order]
+
+    def _worst(self) -> Rows:
+        """Return the rows, lowest quality first; ties are ordered by the evidence, as in the report."""
+        rows = np.argsort(self.quality, kind="stable")
+        is_same = np.diff(self.quality[rows]) == 0
+        is_tied = np.zeros(len(rows), dtype=np.bool_)
+        is_tied[1:] |= is_same
+        is_tied[:-1] |= is_same
+        tied = rows[is_tied]
+        standing = np.ones(len(tied))
+        for shares in self._below(tied).values():
+            standing = np.fmin(standing, shares)
+        rows[is_tied] = tied[np.lexsort((standing, self.quality[tied]))]
+        return rows
+
+    def _below(self, rows: Rows) -> dict[str, NDArray[np.float64]]:
+        return {name: below(self._sorted(name), values[rows]) for name, values in self.evidence.items()}
 
     def _informative(self) -> Rows:
         """Return the rows so that each bin of quality gets an answer in turn, the most doubtful bin first.

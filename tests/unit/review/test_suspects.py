@@ -1,8 +1,11 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 from unchaff.partition.bins import NUM_BINS, bins_of
+from unchaff.records import Partition
+from unchaff.report.reasons import standing
 from unchaff.review.store import Answer
 from unchaff.review.suspects import Asked, Suspects
 
@@ -126,6 +129,32 @@ def test_a_bin_with_answers_waits_for_the_others():
     suspects.take([answer(int(row)) for row in middle[:4]])
     first = suspects.rows(Asked(order="informative", state="undecided", split="all"))[:8]
     assert 7 not in bins_of(suspects.quality[first])
+
+
+@pytest.mark.parametrize("threshold", [None, 0.65])
+def test_ties_are_ordered_as_in_the_report(threshold):
+    draw, count = np.random.default_rng(0), 300
+    evidence = {name: draw.normal(size=count).astype("f4") for name in ("typicality", "margin")}
+    evidence["margin"][::7] = np.nan
+    quality = np.repeat([1.0, 0.2, 1.0], 100).astype("f4")
+    quality[50] = 0.5
+    rows = table(count).set_column(4, "quality", pa.array(quality))
+    for name, values in evidence.items():
+        rows = rows.append_column(name, pa.array(values))
+    rows = rows.drop_columns(["readout"])
+    split = Partition(
+        ids=np.arange(count),
+        quality=torch.from_numpy(quality),
+        kept=torch.ones(count, dtype=torch.bool),
+        evidence={name: torch.from_numpy(values) for name, values in evidence.items()},
+        threshold=threshold,
+    )
+    found = Suspects(rows, threshold).rows(Asked(split="all"))
+    assert found.tolist() == np.lexsort((standing(split), quality)).tolist()
+
+
+def test_a_table_without_rows_has_an_order():
+    assert len(Suspects(table(0)).rows(Asked(split="all"))) == 0
 
 
 def test_evidence_is_compared_with_all_samples():
