@@ -21,6 +21,10 @@ class ConfigError(UnchaffError):
     """A setting is outside what is allowed."""
 
 
+class NeedsError(ConfigError):
+    """A method needs something that these data or this network do not have."""
+
+
 class RunFolderError(UnchaffError):
     """The run folder cannot be written or read."""
 

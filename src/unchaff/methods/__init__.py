@@ -6,6 +6,7 @@ from types import MappingProxyType
 from unchaff.interfaces import Repair
 from unchaff.methods.early_stop import EarlyStop
 from unchaff.methods.finetune_all import FinetuneAll
+from unchaff.methods.gce import Gce
 from unchaff.methods.nothing import Nothing
 from unchaff.methods.published import Published
 from unchaff.methods.retrain import Retrain, RetrainKept
@@ -22,5 +23,6 @@ METHODS: Mapping[str, Repair] = MappingProxyType(
         "retrain-kept": RetrainKept(),
         "early-stop": EarlyStop(),
         "finetune-all": FinetuneAll(),
+        "gce": Gce(),
     }
 )

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ class EarlyStop:
 
     augment: bool = False
     validation: float = 0.1  # share of the samples to choose on where there is no hold-out
+    cites: ClassVar[tuple[str, ...]] = ("arpit2017closer",)
 
     def __post_init__(self) -> None:
         if not 0 < self.validation < 1:

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +41,7 @@ class Published:
     share: float = 40 / 256  # of the units of the last hidden layer
     epochs: float = 0.5  # of the recipe's
     last: bool = False  # L-FT: only the last hidden layer and the output learn
+    cites: ClassVar[tuple[str, ...]] = ("jin2025machine",)
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:

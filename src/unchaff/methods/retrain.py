@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field, replace
 
 from unchaff.attribute.readout import Readout
-from unchaff.errors import ConfigError
 from unchaff.interfaces import Attributor, Partitioner
+from unchaff.methods.anew import checked_budget, phase_within
 from unchaff.methods.finetune import fresh_copy
 from unchaff.partition.transition import Transition
 from unchaff.records import Observed, Outcome, Partition, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
-from unchaff.train.initial import train_by
+from unchaff.train.loop import fit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +24,7 @@ class Retrain:
     budget: float = 1.0  # share of the recipe's epochs; the schedule shrinks with it
 
     def __post_init__(self) -> None:
-        if self.budget <= 0:
-            raise ConfigError(f"budget must be above 0, got {self.budget}. A whole training is 1.")
+        checked_budget(self.budget)
 
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Train anew."""
@@ -61,9 +60,7 @@ def retrained(
     partition: Partition | None = None,
 ) -> Outcome:
     """Train a freshly initialised copy on these samples."""
-    recipe = trained.recipe_for(len(samples))
-    epochs = max(1, round(recipe.epochs * training.budget))
-    recipe = replace(recipe, augment=training.augment, epochs=epochs)
+    phase = phase_within(trained, samples, budget=training.budget, augment=training.augment)
     fresh = fresh_copy(trained.model, streams=streams)
-    fitted = train_by(recipe, fresh, samples, streams=streams.fork("retrain"), name="retrain")
+    fitted = fit(fresh, samples, phase, streams=streams.fork("retrain"), name="retrain")
     return Outcome(model=fitted.model.eval(), partition=partition, cost=fitted.cost)

@@ -55,6 +55,7 @@ class Unlearn:
     parts: tuple[Part, ...] | None = None  # None: one re-scoring, and two from a budget of 0.4 on
     later_views: tuple[str, ...] = ("plain",)  # a network that is being repaired needs no mirror image
     schedule: ClassVar[type[Schedule]] = Schedule
+    cites: ClassVar[tuple[str, ...]] = ("jin2025machine", "ash2020warm")
     memory: float = 0.3  # weight of the first scoring in later totals, for rules that read the total
 
     def __post_init__(self) -> None:

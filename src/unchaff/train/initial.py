@@ -27,15 +27,20 @@ def train_by(
     watcher: Watcher | None = None,
 ) -> Fitted:
     """Train a copy of a fresh network for the whole recipe."""
-    steps = steps_of(recipe, len(samples))
-    phase = Phase(
+    phase = phase_by(recipe, len(samples))
+    return fit(model, samples, phase, streams=streams, name=name, watcher=watcher)
+
+
+def phase_by(recipe: Recipe, size: int) -> Phase:
+    """Return a whole training by the recipe on so many samples."""
+    steps = steps_of(recipe, size)
+    return Phase(
         steps=steps,
         lr=Cosine(steps=steps, peak=recipe.lr, warmup=recipe.warmup),
         batch_size=recipe.batch_size,
         optimizer=optimizer_of(recipe),
         augment=recipe.augment,
     )
-    return fit(model, samples, phase, streams=streams, name=name, watcher=watcher)
 
 
 def train_initial(plain: nn.Module, samples: Samples, recipe: Recipe, *, streams: Streams) -> Trained:

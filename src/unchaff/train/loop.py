@@ -21,6 +21,7 @@ from unchaff.train.average import Average
 from unchaff.train.phases import Phase
 from unchaff.train.recorder import Watcher
 from unchaff.train.still import freeze_others, hold_masks, hold_still, rest
+from unchaff.train.strong import strongly
 
 
 @dataclass(frozen=True)
@@ -139,13 +140,14 @@ class Training:
                 self._watcher.end_epoch(self.learner)
 
     def _take(self, batch: Batch) -> None:
-        phase, inputs = self._phase, self._changed(batch)
+        phase, shown = self._phase, self._shown(batch)
         for group in self._optimizer.param_groups:
             group["lr"] = phase.lr(phase.first_step + self.step) * self._slower
         self._optimizer.zero_grad(set_to_none=True)
         for start in range(0, len(batch.rows), self.piece):
             part = slice(start, start + self.piece)
-            self._learn_from(inputs[part], _part_of(batch, part), len(batch.rows))
+            inputs = torch.cat([view[part] for view in shown]) if len(shown) > 1 else shown[0][part]
+            self._learn_from(inputs, _part_of(batch, part), len(batch.rows))
         self._optimizer.step()
         hold_masks(self.learner, phase.masks)
 
@@ -160,12 +162,18 @@ class Training:
         loss = each.mean() * (len(batch.rows) / size)
         loss.backward()
         if self._watcher is not None:
-            self._watcher.see(batch.rows, outputs, batch.labels)
+            self._watcher.see(batch.rows, outputs[: len(batch.rows)], batch.labels)
         self._losses += loss.detach()
 
+    def _shown(self, batch: Batch) -> list[Tensor]:
+        """Return what the network sees of a batch: once, or in as many views as the phase asks for."""
+        views = self._phase.views
+        if views:
+            change = {"weak": changed, "strong": strongly}
+            return [change[view](batch.inputs, self._samples, self._augmenting) for view in views]
+        return [self._changed(batch) if self._phase.augment else batch.inputs]
+
     def _changed(self, batch: Batch) -> Tensor:
-        if not self._phase.augment:
-            return batch.inputs
         mirrored = self._first[torch.from_numpy(batch.rows)] ^ bool(self._epoch % 2)
         return changed(
             batch.inputs,
@@ -287,5 +295,5 @@ def _prepare(learner: nn.Module, phase: Phase) -> torch.optim.Optimizer:
 
 
 def _cost(model: nn.Module, inputs: Tensor, phase: Phase, seconds: float, size: int) -> Cost:
-    seen = phase.steps * size
+    seen = phase.steps * size * max(1, len(phase.views))
     return Cost(seconds=seconds, samples_seen=seen, flops=count(model, inputs).training * seen)

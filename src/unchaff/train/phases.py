@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import cos, pi
+from typing import Literal
 
 from torch import Tensor
 
@@ -28,6 +29,7 @@ class Cosine:
 
 
 Loss = Callable[[Tensor, Batch], Tensor]  # outputs (b, classes) and their batch -> loss of each sample (b)
+View = Literal["weak", "strong"]  # a random change as `augment` makes it, or a bolder one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,7 @@ class Phase:
     batch_size: int = 128
     optimizer: Optimizes = field(default_factory=Sgd)
     augment: bool = True
+    views: tuple[View, ...] = ()  # of each sample, in one batch; the loss gets all their outputs
     side: int | None = None  # side of the pictures; None: full size
     average: float | None = None  # decay of the running mean of the weights, None: none is kept
     masks: Mapping[str, Tensor] = field(default_factory=dict)  # by parameter: held at zero where False

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from unchaff.errors import ConfigError
 from unchaff.samples import Batch
 
 
@@ -21,6 +22,25 @@ class Weighted:
         loss = functional.cross_entropy(outputs.float(), batch.labels, reduction="none")
         rows = torch.from_numpy(batch.rows).to(self.weights.device)
         return loss * (self.weights[rows] / self.weights.mean())
+
+
+@dataclass(frozen=True)
+class Generalised:
+    """Between cross-entropy and the mean absolute error: (1 - p^q) / q of the given label.
+
+    Source: Zhang and Sabuncu, arXiv 1805.07836, equation 6.
+    """
+
+    q: float = 0.7
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.q <= 1:
+            raise ConfigError(f"q must be in [0, 1], got {self.q}. 0 is cross-entropy.")
+
+    def __call__(self, outputs: Tensor, batch: Batch) -> Float[Tensor, " b"]:
+        """Return the loss of each sample; in nats where q is 0."""
+        own = functional.cross_entropy(outputs.float(), batch.labels, reduction="none")  # -log p
+        return own if self.q == 0 else -torch.expm1(-self.q * own) / self.q
 
 
 @dataclass(frozen=True)

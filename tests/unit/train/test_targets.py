@@ -1,15 +1,17 @@
 """Losses that look beyond the given label, by hand."""
 
 import numpy as np
+import pytest
 import torch
 from torch.nn import functional
 
+from unchaff.errors import ConfigError
 from unchaff.samples import Batch
 from unchaff.streams import Streams
 from unchaff.train.loop import fit
 from unchaff.train.optimizers import Sgd
 from unchaff.train.phases import Phase
-from unchaff.train.targets import EarlyLearning, Weighted
+from unchaff.train.targets import EarlyLearning, Generalised, Weighted
 
 OUTPUTS = torch.tensor([[2.0, 0.0], [0.0, 1.0]])
 LABELS = torch.tensor([0, 0])
@@ -55,3 +57,13 @@ def test_a_phase_trains_by_the_loss_it_is_given(toy):
     assert torch.equal(trained(lambda outputs, _: 0.0 * outputs.sum(1)), toy.trained.model[5].weight)
     same = Weighted(torch.ones(len(toy.observed.train)))
     torch.testing.assert_close(trained(same), trained(None))
+
+
+def test_the_generalised_cross_entropy_lies_between_cross_entropy_and_the_absolute_error():
+    own = OUTPUTS.softmax(1)[:, 0]
+    torch.testing.assert_close(Generalised(0)(OUTPUTS, batch([2, 0])), PLAIN)
+    torch.testing.assert_close(Generalised(1e-4)(OUTPUTS, batch([2, 0])), PLAIN, rtol=1e-3, atol=0)
+    torch.testing.assert_close(Generalised(1)(OUTPUTS, batch([2, 0])), 1 - own)
+    torch.testing.assert_close(Generalised(0.7)(OUTPUTS, batch([2, 0])), (1 - own**0.7) / 0.7)
+    with pytest.raises(ConfigError, match=r"q must be in \[0, 1\], got 2"):
+        Generalised(2)

@@ -1,0 +1,36 @@
+"""The last layer of a network, which turns features into logits."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from unchaff.errors import ModelError
+from unchaff.nets.taps import find_layers
+
+
+@dataclass(frozen=True)
+class Head:
+    """The layer that turns features into logits."""
+
+    name: str
+    width: int  # numbers it reads of a sample
+
+    def of(self, model: nn.Module) -> nn.Linear:
+        """Return it in this network, or in a copy of it."""
+        return model.get_submodule(self.name)  # type: ignore[return-value]  # head_of saw to it
+
+
+def head_of(model: nn.Module, example: Tensor) -> Head:
+    """Return the last layer.
+
+    Raises:
+        ModelError: the logits do not come from a linear layer that reads one row of numbers per sample.
+    """
+    last = next((layer for layer in find_layers(model, example) if layer.is_output), None)
+    module = None if last is None else model.get_submodule(last.name)
+    if last is None or not isinstance(module, nn.Linear) or len(last.input_shape) != 1:
+        raise ModelError(
+            "The last layer of the network is no torch.nn.Linear that reads one row of numbers per sample, "
+            "so it has no features to take apart from their classifier. Give a network that ends in one."
+        )
+    return Head(last.name, module.in_features)
