@@ -23,7 +23,7 @@ from unchaff.review.session import Review
 from unchaff.review.store import KINDS
 from unchaff.review.suspects import Asked, Order, Split, State
 
-HERE = ("127.0.0.1", "localhost", "[::1]")
+HERE = ("127.0.0.1", "localhost", "::1")  # listening there, nobody outside is heard
 FILES = {
     "": ("index.html", "text/html; charset=utf-8"),
     "style.css": ("style.css", "text/css; charset=utf-8"),
@@ -58,7 +58,7 @@ def app(review: Review, *, token: str, host: str = "127.0.0.1") -> ASGIApp:
         _post("/undo", lambda given: review.undo(_text(given, "batch"))),
         *(_download(review, suffix) for suffix in written.SUFFIXES),
     ]
-    names = {*HERE, host if ":" not in host else f"[{host}]", *_own_names(host)}
+    names = {*map(_written, (*HERE, host)), *_own_names(host)}
     return Guard(Starlette(routes=routes), token=token, names=names, any_address=host not in HERE)
 
 
@@ -90,8 +90,7 @@ class Serving:
     def url(self) -> str:
         """Where the page is."""
         name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(self.host, self.host)  # noqa: S104
-        name = f"[{name}]" if ":" in name else name
-        return f"http://{name}:{self.listening.getsockname()[1]}/{self.token}/"
+        return f"http://{_written(name)}:{self.listening.getsockname()[1]}/{self.token}/"
 
     def server(self, review: Review) -> uvicorn.Server:
         """Return what answers here, once it is run with this socket."""
@@ -112,6 +111,11 @@ class Serving:
             self.server(review).run(sockets=[self.listening])
         finally:
             self.listening.close()
+
+
+def _written(host: str) -> str:
+    """Return a host as it stands before a port: an address of version 6 in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _own_names(host: str) -> tuple[str, ...]:

@@ -82,6 +82,13 @@ def test_names_of_this_computer_are_known(client, host):
     assert client.get("about", headers={"host": host}).status_code == 200
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_listening_here_only_names_of_this_computer_are_known(review, host):
+    client = TestClient(app(review, token=TOKEN, host=host), base_url=f"{HERE}/{TOKEN}/")
+    for name, status in (("[::1]:1234", 200), ("127.0.0.1:1234", 200), ("192.168.0.7:1234", 403)):
+        assert client.get("about", headers={"host": name}).status_code == status
+
+
 def test_elsewhere_addresses_in_numbers_are_known_and_names_are_not(review):
     client = TestClient(app(review, token=TOKEN, host="0.0.0.0"), base_url=f"{HERE}/{TOKEN}/")  # noqa: S104
     assert client.get("about", headers={"host": "192.168.0.7:1234"}).status_code == 200
