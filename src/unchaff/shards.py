@@ -1,7 +1,6 @@
 """Numbers of every sample, in Parquet files that follow one another; wide ones are read from there."""
 
 import hashlib
-import io
 import os
 import shutil
 import tempfile
@@ -17,6 +16,8 @@ import torch
 from jaxtyping import Float, Shaped
 from numpy.typing import NDArray
 from torch import Tensor
+
+from unchaff.whole import parquet
 
 DIGEST = b"sha256"  # what is said of a file
 HELD = 4_000_000  # numbers of one column that are held in memory; more are left in the files
@@ -50,9 +51,7 @@ def packed(columns: Columns) -> bytes:
     """Return the columns as one Parquet file; the same numbers give the same bytes."""
     table = pa.table({name: _array(each) for name, each in columns.items()})
     held = {name: _tensor(table.column(name)) for name in table.column_names}
-    buffer = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata({DIGEST: digest(held)}), buffer)
-    return buffer.getvalue()
+    return parquet(table.replace_schema_metadata({DIGEST: digest(held)}))
 
 
 def unpacked(file: Path, names: Sequence[str] | None = None) -> dict[str, Tensor]:

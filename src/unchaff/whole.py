@@ -1,12 +1,16 @@
-"""One file, written aside and then renamed: it is whole, or as it was; and JSON read back."""
+"""One file, written aside and then renamed: it is whole, or as it was; tables for it, and JSON read back."""
 
+import io
 import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unchaff.errors import RunFolderError, WriteError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def put(file: Path, content: bytes) -> None:
@@ -28,6 +32,15 @@ def put(file: Path, content: bytes) -> None:
     finally:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
+
+
+def parquet(table: "pa.Table") -> bytes:
+    """Return a table as the bytes of a Parquet file; the same table gives the same bytes."""
+    import pyarrow.parquet as pq  # most who write a file need none of it
+
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
 
 
 def object_in(file: Path, *, otherwise: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from unchaff.partition.decided import imposed
 from unchaff.records import Decisions, Observed, Partition
 from unchaff.review.given import read_in
 from unchaff.runs.manifest import sha256
-from unchaff.runs.read import RunFolder, judged, read
+from unchaff.runs.read import RunFolder, read
 from unchaff.runs.told import told
 from unchaff.samples import Samples
 
@@ -89,26 +89,25 @@ class Reviewed:
             sha256=_hash(given),
             accuracy_before=scores.accuracy if scores is not None and is_alike else None,
             noise_before=None if judged_before is None else judged_before.noise_rate,
-            others=None if split is None else self._others(self.undecided(split)),
+            others=None
+            if split is None or judged_before is None
+            else _others(self.undecided(split), judged_before),
         )
 
-    def _others(self, rest: Partition) -> Others | None:
-        """Return how the split of the samples nobody looked at differs from that of the run before."""
-        if not len(rest.ids):
-            return None
-        table = judged(self.run)
-        ids = np.array(table.column("id").to_pylist())
-        rows = np.searchsorted(ids, rest.ids)
-        quality = table.column("quality").to_numpy()[rows]
-        kept = table.column("kept").to_numpy(zero_copy_only=False)[rows]
-        now = rest.kept.numpy()
-        return Others(
-            number=len(rows),
-            noise_before=1 - float(quality.astype(np.float64).mean()),
-            noise_after=1 - float(rest.quality.double().mean()),
-            kept_now=int((now & ~kept).sum()),
-            set_aside_now=int((kept & ~now).sum()),
-        )
+
+def _others(now: Partition, before: Partition) -> Others | None:
+    """Return how the split of the samples nobody looked at differs from that of the run before."""
+    if not len(now.ids):
+        return None
+    rows = np.searchsorted(before.ids, now.ids)
+    kept = before.kept[rows]
+    return Others(
+        number=len(rows),
+        noise_before=1 - float(before.quality[rows].double().mean()),
+        noise_after=now.noise_rate,
+        kept_now=int((now.kept & ~kept).sum()),
+        set_aside_now=int((kept & ~now.kept).sum()),
+    )
 
 
 def _hash(decisions: Decisions) -> str:

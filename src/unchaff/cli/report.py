@@ -40,14 +40,14 @@ def command(given: Options) -> int:
     replaced by such a one without --overwrite.
     """
     from unchaff.errors import RunFolderError
-    from unchaff.report.page import page, shows_samples
+    from unchaff.report.page import NOT_SHOWN, page, shows_samples
     from unchaff.runs.read import read
     from unchaff.runs.told import told
     from unchaff.runs.write import REPORT
     from unchaff.whole import put
 
     run = replace(read(given.run), data=given.data)
-    told(run)  # a broken file is said before anything about the data
+    found = told(run)  # a broken file is said before anything about the data
     file = given.out or given.run.expanduser() / REPORT
     _check_place(file)
     samples, missing = shown(run)
@@ -58,8 +58,8 @@ def command(given: Options) -> int:
                 f"{missing}{advice} {file} shows the samples, and a page without them would replace it. "
                 "Choose another --out, or give --overwrite."
             )
-        say(f"Samples are named and not shown: {missing}{advice}", err=True)
-    put(file, page(run, samples, missing).encode())
+        say(f"{NOT_SHOWN}: {missing}{advice}", err=True)
+    put(file, page(found, samples, missing).encode())
     say(f"Written: {file}.")
     return 0
 

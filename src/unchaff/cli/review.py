@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from unchaff.runs.read import RunFolder
 
 EXAMPLE = "unchaff review run"
-HERE = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +72,7 @@ def _serve(run: "RunFolder", given: Options) -> int:
 
     for name in ("starlette", "uvicorn"):
         library(name, extra="review", without="see the worst samples in report.html")
-    from unchaff.review.server import Serving
+    from unchaff.review.server import HERE, Serving
     from unchaff.review.session import Review
 
     review = Review(run)

@@ -3,6 +3,8 @@
 import shlex
 from pathlib import Path
 
+from unchaff.report import words
+
 # What a page writes between digits and before units, where a terminal has plain characters.
 PLAIN = str.maketrans({"\u00a0": " ", "\u202f": ",", "\u2212": "-", "\u2026": "..."})
 A_FEW = 10  # of a rate, below which its first decimal says something
@@ -23,7 +25,7 @@ def percent(fraction: float | None) -> str:
     >>> percent(0.8642)
     '86.4 %'
     """
-    return "-" if fraction is None else f"{fraction * 100:.1f} %"
+    return "-" if fraction is None else plain(words.percent(fraction))
 
 
 def duration(seconds: float) -> str:

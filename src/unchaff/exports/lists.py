@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyarrow import csv
 
 from unchaff.data.tables import noisy_table
@@ -12,7 +11,7 @@ from unchaff.errors import RunFolderError
 from unchaff.formulas import harmless
 from unchaff.runs.asked import samples_of
 from unchaff.runs.read import RunFolder, judged
-from unchaff.whole import put
+from unchaff.whole import parquet, put
 
 
 def named(run: RunFolder, column: str) -> list[str]:
@@ -66,10 +65,3 @@ def cleanlab(run: RunFolder, file: Path) -> None:
     buffer = io.BytesIO()
     csv.write_csv(pa.table(columns), buffer)
     put(file, buffer.getvalue())
-
-
-def parquet(table: pa.Table) -> bytes:
-    """Return a table as the bytes of a Parquet file."""
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer)
-    return buffer.getvalue()

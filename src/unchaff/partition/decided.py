@@ -84,7 +84,7 @@ class Decided:
             reason = f"{split.reason} A person found wrong labels all the same, which are acted on."
             split = replace(split, abstained=False, reason=reason)
         elif self.curve is not None and not split.abstained:
-            split = self._calibrated(split, evidence)
+            split = self._calibrated(split, self.curve, evidence)
         return imposed(split, self.decisions)
 
     def _given(self, evidence: Evidence) -> Int[Tensor, " n"]:
@@ -94,13 +94,11 @@ class Decided:
         labels[rows] = torch.from_numpy(here.given).to(labels)
         return labels
 
-    def _calibrated(self, split: Partition, evidence: Evidence) -> Partition:
-        if self.curve is None:
-            return split
-        quality = self.curve(split.quality)
+    def _calibrated(self, split: Partition, curve: Curve, evidence: Evidence) -> Partition:
+        quality = curve(split.quality)
         labels = evidence.labels.cpu().long()
         kept = spare_classes(quality > getattr(self.rule, "threshold", USUAL), quality, labels)
-        reason = f"{split.reason} {self.curve.answers} answers of a person calibrate that."
+        reason = f"{split.reason} {curve.answers} answers of a person calibrate that."
         return replace(split, quality=quality, kept=kept, reason=reason)
 
 

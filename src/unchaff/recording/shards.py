@@ -1,6 +1,5 @@
 """The files of a record: one Parquet file per epoch and process, one row per sample."""
 
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from unchaff.bounded import read_table
 from unchaff.data.parquet import plain_ids
 from unchaff.errors import DataError
 from unchaff.samples import Ids
-from unchaff.whole import put
+from unchaff.whole import parquet, put
 
 PATTERN = "epoch-*.rank-*.parquet"
 NAME = re.compile(r"epoch-\d+\.rank-(?P<rank>\d+)\.parquet")
@@ -63,9 +61,7 @@ def write(folder: Path, shard: Shard, losses: NDArray[np.float32], *, rank: int)
             "correct": pa.array(margins > 0),
         }
     )
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer)
-    put(place(folder, shard.epoch, rank), buffer.getvalue())
+    put(place(folder, shard.epoch, rank), parquet(table))
 
 
 def read(path: Path) -> Iterator[Shard]:

@@ -7,7 +7,7 @@ from unchaff.records import Cost
 from unchaff.report import charts, found, learned, reviewed, sections, splits, suspects, tables
 from unchaff.report.suspects import Gallery
 from unchaff.report.verdict import verdict
-from unchaff.report.views import Chart, Fact, PageView, Rung
+from unchaff.report.views import Chart, Fact, PageView, Role, Rung
 from unchaff.report.words import count, percent, points
 from unchaff.runs.told import Told
 
@@ -97,11 +97,11 @@ def _subject(run: Told) -> str:
     return str(data) if data else run.kind
 
 
-def _rung(name: str, role: str, scores: Scores, cost: Cost | None, full: Cost | None) -> Rung:
+def _rung(name: str, role: Role, scores: Scores, cost: Cost | None, full: Cost | None) -> Rung:
     parts = {"flops": None, "seconds": None} if cost is None or full is None else share(cost, full)
     return Rung(
         name=name,
-        role="before" if role == "before" else "after" if role == "after" else "control",
+        role=role,
         accuracy=scores.accuracy,
         interval=scores.interval,
         macro_f1=scores.macro_f1,

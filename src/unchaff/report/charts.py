@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from unchaff.report.svg import GOOD, INK, MUTED, PLAIN, drawing, inline
+from unchaff.report.svg import DASHED, GOOD, INK, MUTED, PLAIN, drawing, inline
 from unchaff.report.views import Chart, Rung
 from unchaff.report.words import percent, visible
 
@@ -57,7 +57,7 @@ def accuracy_against_cost(rungs: Sequence[Rung]) -> Chart | None:
             )
         start = next((rung.accuracy for rung in rungs if rung.role == "before"), None)
         if start is not None:
-            axes.axhline(start * 100, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+            axes.axhline(start * 100, color=MUTED, linewidth=1, linestyle=DASHED)
         axes.set(xlabel=unit, ylabel="accuracy, %")
         axes.set_xlim(0, max(costs) * 1.35)
         axes.margins(y=0.15)

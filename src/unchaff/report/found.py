@@ -4,11 +4,10 @@ import numpy as np
 
 from unchaff.evaluate.curves import Curve
 from unchaff.evaluate.detection import Detection
-from unchaff.report.svg import GOOD, LINE, MUTED, drawing, inline
+from unchaff.report.svg import DASHED, GOOD, LINE, MUTED, drawing, inline
 from unchaff.report.views import Chart, Table
 from unchaff.report.words import percent
 
-DASHED = (0, (4, 3))
 INSPECTED = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0)
 ALARMS = (0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 

@@ -10,11 +10,11 @@ from unchaff.report import words
 from unchaff.report.build import view_of
 from unchaff.report.suspects import Gallery
 from unchaff.report.views import Chart, ComparisonView, PageView
-from unchaff.runs.read import RunFolder
-from unchaff.runs.told import told
+from unchaff.runs.told import Told
 from unchaff.samples import Samples
 
 RUN, COMPARISON = "report.html.j2", "comparison.html.j2"
+NOT_SHOWN = "Samples are named and not shown"
 
 
 @dataclass(frozen=True)
@@ -27,20 +27,20 @@ class _PackageFiles:
         return resources.files("unchaff.report").joinpath(self.folder, name).read_text(encoding="utf-8")
 
 
-def page(run: RunFolder, samples: Samples | None, missing: str = "") -> str:
+def page(run: Told, samples: Samples | None, missing: str = "") -> str:
     """Return `report.html`, made from the other files of a run folder: the same files, the same page.
 
     Args:
-        run: the folder.
+        run: what they tell.
         samples: to look at and listen to; None where they cannot be read any more.
         missing: why they cannot.
     """
-    return render(view_of(told(run), Gallery(samples, missing)))
+    return render(view_of(run, Gallery(samples, missing)))
 
 
 def shows_samples(text: str) -> bool:
     """Whether a page shows its samples, and does not only name them."""
-    return '<ol class="suspects' in text and "Samples are named and not shown" not in text
+    return '<ol class="suspects' in text and NOT_SHOWN not in text
 
 
 def render(view: PageView | ComparisonView) -> str:
@@ -56,7 +56,7 @@ def render(view: PageView | ComparisonView) -> str:
         keep_trailing_newline=True,
     )
     environment.filters.update(quality=words.quality)
-    environment.globals["drawn"] = _drawn
+    environment.globals.update(drawn=_drawn, not_shown=NOT_SHOWN)
     template = environment.get_template(RUN if isinstance(view, PageView) else COMPARISON)
     return template.render(view=view, style=Markup(files("style.css")))  # noqa: S704
 

@@ -13,6 +13,7 @@ from unchaff.report.words import percent
 if TYPE_CHECKING:
     from unchaff.records import Partition
 
+Rows = NDArray[np.int64]
 FIRST = "first_"  # begins the name of evidence from before any repair
 LOW = 0.25  # of the samples have lower evidence: above it, nothing was said against a sample
 OF_INPUTS = ("typicality",)
@@ -32,36 +33,59 @@ SAID: Mapping[str, str] = MappingProxyType(
 
 def reasons(split: "Partition", rows: Sequence[int], given: Sequence[str]) -> list[str]:
     """Return one sentence for each row; `given` are the names of their labels."""
-    said = {name: values for name, values in split.evidence.items() if counts(name, split.threshold)}
-    lower = {name: _below(values.numpy(), rows) for name, values in said.items()}
+    lower = Ranks.of(split).below(rows)
     return [
         sentence({name: float(shares[place]) for name, shares in lower.items()}, label)
         for place, label in enumerate(given)
     ]
 
 
-def standing(split: "Partition") -> NDArray[np.float64]:
-    """Return of each sample which share of all has lower evidence, where that is lowest."""
-    rows = range(len(split.ids))
-    said = [values for name, values in split.evidence.items() if counts(name, split.threshold)]
-    shares = [_below(values.numpy(), rows) for values in said]
-    return np.nan_to_num(shares, nan=1.0).min(axis=0) if shares else np.ones(len(rows))
+class Ranks:
+    """Where samples stand among all, by each piece of evidence that had a say."""
+
+    def __init__(self, evidence: Mapping[str, NDArray[np.float32]], threshold: float | None) -> None:
+        """Take the evidence; `threshold` is that of the split, None where there was none."""
+        self.evidence = {name: values for name, values in evidence.items() if _counts(name, threshold)}
+        self._sorted: dict[str, NDArray[np.float32]] = {}  # what is known of each, when it is first asked for
+
+    @classmethod
+    def of(cls, split: "Partition") -> "Ranks":
+        """Return the ranks of the samples of a split."""
+        return cls({name: values.numpy() for name, values in split.evidence.items()}, split.threshold)
+
+    def below(self, rows: Sequence[int] | Rows) -> dict[str, NDArray[np.float64]]:
+        """Return of each row which share of all has lower evidence; NaN where there is none of its own."""
+        return {name: self._shares(name, np.asarray(rows, dtype=np.int64)) for name in self.evidence}
+
+    def standing(self, rows: Sequence[int] | Rows) -> NDArray[np.float64]:
+        """Return of each row which share of all has lower evidence, where that is lowest."""
+        lowest = np.ones(len(rows))
+        for shares in self.below(rows).values():
+            lowest = np.fmin(lowest, shares)
+        return lowest
+
+    def worst_first(self, quality: NDArray[np.float32]) -> Rows:
+        """Return all rows, lowest quality first; ties are ordered by the evidence, then by id."""
+        rows = np.argsort(quality, kind="stable")
+        is_same = np.diff(quality[rows]) == 0
+        is_tied = np.zeros(len(rows), dtype=np.bool_)
+        is_tied[1:] |= is_same
+        is_tied[:-1] |= is_same
+        tied = rows[is_tied]  # very many rows have few ties, and only those need ranks
+        rows[is_tied] = tied[np.lexsort((self.standing(tied), quality[tied]))]
+        return rows
+
+    def _shares(self, name: str, rows: Rows) -> NDArray[np.float64]:
+        values = self.evidence[name]
+        if name not in self._sorted:
+            self._sorted[name] = np.sort(values[np.isfinite(values)])
+        known, own = self._sorted[name], values[rows]
+        return np.where(np.isfinite(own), np.searchsorted(known, own) / max(1, len(known)), np.nan)
 
 
-def counts(name: str, threshold: float | None) -> bool:
+def _counts(name: str, threshold: float | None) -> bool:
     """Whether a column had a say; one about inputs had none where a threshold judged labels alone."""
     return threshold is None or name.removeprefix(FIRST) not in OF_INPUTS
-
-
-def _below(values: NDArray[np.float32], rows: Sequence[int]) -> NDArray[np.float64]:
-    """Return which share of the samples has lower evidence; NaN where there is none."""
-    return below(np.sort(values[np.isfinite(values)]), values[np.asarray(rows)])
-
-
-def below(known: NDArray[np.float32], own: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return which share of all known values, which are sorted, is lower; NaN where there is no own one."""
-    shares = np.searchsorted(known, own) / max(1, len(known))
-    return np.where(np.isfinite(own), shares, np.nan)
 
 
 def sentence(shares: Mapping[str, float], given: str) -> str:

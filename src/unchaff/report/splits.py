@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 
 from unchaff.evaluate.calibration import Calibration
 from unchaff.records import Fitted, Partition
-from unchaff.report.svg import BAD, GOOD, INK, MUTED, PLAIN, drawing, inline
+from unchaff.report.svg import BAD, DASHED, GOOD, INK, MUTED, PLAIN, drawing, inline
 from unchaff.report.views import Chart, Table
 from unchaff.report.words import count, percent
 
 NUM_BINS = 40
 TABLE_BINS = 10
-DASHED = (0, (4, 3))
 
 
 def quality_histogram(split: Partition) -> Chart:

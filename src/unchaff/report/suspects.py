@@ -4,7 +4,7 @@ import numpy as np
 from torch import Tensor
 
 from unchaff.errors import UnchaffError
-from unchaff.report.reasons import reasons, standing
+from unchaff.report.reasons import Ranks, reasons
 from unchaff.report.thumbnails import media, written
 from unchaff.report.views import Driver, Media, Suspect, UnitView
 from unchaff.report.words import count, number, percent
@@ -54,7 +54,7 @@ def worst(run: Told, gallery: Gallery, most: int = MOST) -> tuple[Suspect, ...]:
     split = run.outcome.partition
     if split is None:
         return ()
-    order = np.lexsort((standing(split), split.quality.numpy()))
+    order = Ranks.of(split).worst_first(split.quality.numpy())
     rows = order[~run.decided[order]][: min(most, FEW) if split.abstained else most]
     given, suggested = _names(run, run.labels, rows), _names(run, run.suggested, rows)
     shown = gallery.show(run.ids[rows], given)

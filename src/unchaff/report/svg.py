@@ -26,6 +26,7 @@ COLOURS: Mapping[str, str] = MappingProxyType(
         PLAIN: "var(--plain)",
     }
 )
+DASHED = (0, (4, 3))  # a line, in points
 SIZE = (4.7, 2.8)  # inches: near its size on the page, so that letters stay readable
 STYLE: Any = {  # matplotlib's own type for this differs between its versions
     "svg.fonttype": "none",

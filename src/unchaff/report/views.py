@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+Role = Literal["before", "after", "control"]  # of a network in the comparison
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -28,7 +30,7 @@ class Rung:
     """One network in the comparison."""
 
     name: str
-    role: Literal["before", "after", "control"]
+    role: Role
     accuracy: float
     interval: tuple[float, float]
     macro_f1: float

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import PurePath
 from typing import Any, TypeVar, get_args
 
 import uvicorn
@@ -23,20 +24,11 @@ from unchaff.review.session import Review
 from unchaff.review.store import KINDS
 from unchaff.review.suspects import Asked, Order, Split, State
 
-HERE = ("127.0.0.1", "localhost", "[::1]")
-FILES = {
-    "": ("index.html", "text/html; charset=utf-8"),
-    "style.css": ("style.css", "text/css; charset=utf-8"),
-    "page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "card.js": ("card.js", "text/javascript; charset=utf-8"),
-    "classes.js": ("classes.js", "text/javascript; charset=utf-8"),
-    "filters.js": ("filters.js", "text/javascript; charset=utf-8"),
-    "grid.js": ("grid.js", "text/javascript; charset=utf-8"),
-    "keys.js": ("keys.js", "text/javascript; charset=utf-8"),
-    "status.js": ("status.js", "text/javascript; charset=utf-8"),
-    "talk.js": ("talk.js", "text/javascript; charset=utf-8"),
-    "icon.svg": ("icon.svg", "image/svg+xml"),
-}
+HERE = ("127.0.0.1", "localhost", "::1")  # listening there, nobody outside is heard
+MEDIA = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+SCRIPTS = ("card", "classes", "filters", "grid", "keys", "page", "status", "talk")
+NAMES = ("style.css", "icon.svg", *(f"{name}.js" for name in SCRIPTS))
+FILES = {"": "index.html", **{name: name for name in NAMES}}  # by path
 PATIENCE = 2  # seconds that open connections are waited for at the end
 WAITING = 64  # connections
 AT_ONCE = 100  # samples that are described at once
@@ -47,8 +39,8 @@ Word = TypeVar("Word", bound=str)
 
 def app(review: Review, *, token: str, host: str = "127.0.0.1") -> ASGIApp:
     """Return the application; `host` is where it listens."""
-    routes = [_file(path, *file) for path, file in FILES.items()]
-    routes += [
+    routes = [
+        *(_file(path, name) for path, name in FILES.items()),
         _get("/about", lambda _query: review.about()),
         _get("/suspects", lambda query: review.asked_for(_asked(query))),
         _get("/samples", lambda query: review.samples(_rows(query))),
@@ -58,7 +50,7 @@ def app(review: Review, *, token: str, host: str = "127.0.0.1") -> ASGIApp:
         _post("/undo", lambda given: review.undo(_text(given, "batch"))),
         *(_download(review, suffix) for suffix in written.SUFFIXES),
     ]
-    names = {*HERE, host if ":" not in host else f"[{host}]", *_own_names(host)}
+    names = {*map(_written, (*HERE, host)), *_own_names(host)}
     return Guard(Starlette(routes=routes), token=token, names=names, any_address=host not in HERE)
 
 
@@ -90,8 +82,7 @@ class Serving:
     def url(self) -> str:
         """Where the page is."""
         name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(self.host, self.host)  # noqa: S104
-        name = f"[{name}]" if ":" in name else name
-        return f"http://{name}:{self.listening.getsockname()[1]}/{self.token}/"
+        return f"http://{_written(name)}:{self.listening.getsockname()[1]}/{self.token}/"
 
     def server(self, review: Review) -> uvicorn.Server:
         """Return what answers here, once it is run with this socket."""
@@ -114,14 +105,19 @@ class Serving:
             self.listening.close()
 
 
+def _written(host: str) -> str:
+    """Return a host as it stands before a port: an address of version 6 in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 def _own_names(host: str) -> tuple[str, ...]:
     return () if host in HERE else (socket.gethostname(), socket.getfqdn())
 
 
-def _file(path: str, name: str, kind: str) -> Route:
+def _file(path: str, name: str) -> Route:
     def endpoint(_request: Request) -> Response:
         content = resources.files("unchaff.review").joinpath("page", name).read_bytes()
-        return Response(content, media_type=kind)
+        return Response(content, media_type=MEDIA[PurePath(name).suffix])
 
     return Route(f"/{path}", endpoint, methods=["GET"])
 

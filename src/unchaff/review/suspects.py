@@ -1,6 +1,6 @@
 """The rows of `quality.parquet` in memory: what is asked for, in the order it is asked for."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unchaff.evaluate.interval import wilson
 from unchaff.partition.bins import NUM_BINS, bins_of
-from unchaff.report.reasons import below, counts
+from unchaff.report.reasons import Ranks, Rows
 from unchaff.review.store import KINDS, Answer
 from unchaff.runs.read import QUALITY, RunFolder, judged
 
@@ -24,7 +24,6 @@ NOT_EVIDENCE = {*QUALITY, "predicted"}
 OPEN = KINDS.index("open")
 UNDECIDED = -1  # in place of a class
 Mask = NDArray[np.bool_]
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,19 +65,17 @@ class Suspects:
         self.suggested = _whole(table, "suggested_label")
         self.quality = np.nan_to_num(table.column("quality").to_numpy()).astype(np.float32)
         self.kept: Mask = table.column("kept").to_numpy(zero_copy_only=False).astype(np.bool_)
-        self.evidence: Mapping[str, NDArray[np.float32]] = {
+        evidence = {
             name: table.column(name).to_numpy().astype(np.float32)
             for name in table.column_names
-            if name not in NOT_EVIDENCE
-            and pa.types.is_floating(table.schema.field(name).type)
-            and counts(name, threshold)
+            if name not in NOT_EVIDENCE and pa.types.is_floating(table.schema.field(name).type)
         }
+        self.ranks = Ranks(evidence, threshold)
         self.kinds = np.full(len(self), OPEN, dtype=np.int8)  # places in KINDS
         self.chosen = np.full(len(self), UNDECIDED, dtype=np.int32)  # classes of relabels
         self.unknown: set[int | str] = set()  # ids that were decided about, and are not in the run
         self._texts = pc.utf8_lower(pc.cast(table.column("id"), pa.large_string()))
         self._orders: dict[str, Rows] = {}
-        self._ascending: dict[str, NDArray[np.float32]] = {}
 
     @classmethod
     def of(cls, run: RunFolder) -> "Suspects":
@@ -134,7 +131,7 @@ class Suspects:
 
     def below(self, row: int) -> dict[str, float]:
         """Return the share of samples whose evidence is lower, by evidence."""
-        return {name: float(shares[0]) for name, shares in self._below(np.array([row])).items()}
+        return {name: float(shares[0]) for name, shares in self.ranks.below([row]).items()}
 
     def _mask(self, asked: Asked) -> Mask:
         mask: Mask = (self.quality >= np.float32(asked.low)) & (self.quality <= np.float32(asked.high))
@@ -156,30 +153,13 @@ class Suspects:
         if order not in self._orders:
             rows = np.arange(len(self))
             if order == "worst":
-                rows = self._worst()
+                rows = self.ranks.worst_first(self.quality)
             elif order == "best":
                 rows = np.argsort(-self.quality, kind="stable")
             elif order == "informative":
                 rows = self._informative()
             self._orders[order] = rows.astype(np.int64)
         return self._orders[order]
-
-    def _worst(self) -> Rows:
-        """Return the rows, lowest quality first; ties are ordered by the evidence, as in the report."""
-        rows = np.argsort(self.quality, kind="stable")
-        is_same = np.diff(self.quality[rows]) == 0
-        is_tied = np.zeros(len(rows), dtype=np.bool_)
-        is_tied[1:] |= is_same
-        is_tied[:-1] |= is_same
-        tied = rows[is_tied]
-        standing = np.ones(len(tied))
-        for shares in self._below(tied).values():
-            standing = np.fmin(standing, shares)
-        rows[is_tied] = tied[np.lexsort((standing, self.quality[tied]))]
-        return rows
-
-    def _below(self, rows: Rows) -> dict[str, NDArray[np.float64]]:
-        return {name: below(self._sorted(name), values[rows]) for name, values in self.evidence.items()}
 
     def _informative(self) -> Rows:
         """Return the rows so that each bin of quality gets an answer in turn, the most doubtful bin first.
@@ -195,12 +175,6 @@ class Suspects:
             inside = np.flatnonzero((bins == each) & is_open)
             rank[inside[np.argsort(mixed[inside])]] = np.arange(len(inside)) + answered[each]
         return np.lexsort((np.abs(self.quality - 0.5), rank))
-
-    def _sorted(self, name: str) -> NDArray[np.float32]:
-        if name not in self._ascending:
-            values = self.evidence[name]
-            self._ascending[name] = np.sort(values[np.isfinite(values)])
-        return self._ascending[name]
 
 
 def _whole(table: pa.Table, column: str) -> NDArray[np.int32]:

@@ -4,14 +4,13 @@ import io
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyarrow import csv
 
 from unchaff.errors import ConfigError
 from unchaff.formulas import harmless
 from unchaff.review.store import Store
 from unchaff.runs.read import RunFolder
-from unchaff.whole import put
+from unchaff.whole import parquet, put
 
 SUFFIXES = (".parquet", ".csv")
 
@@ -49,16 +48,15 @@ def content(decisions: pa.Table, suffix: str) -> bytes:
     Raises:
         ConfigError: another kind of file.
     """
-    buffer = io.BytesIO()
-    if suffix == ".parquet":
-        pq.write_table(decisions, buffer)
-    elif suffix == ".csv":
-        texts = [field.name for field in decisions.schema if pa.types.is_string(field.type)]
-        columns = {name: decisions.column(name) for name in decisions.column_names}
-        columns |= {name: harmless(columns[name].to_pylist()).cast(pa.string()) for name in texts}
-        csv.write_csv(pa.table(columns), buffer)
-    else:
+    if suffix not in SUFFIXES:
         raise ConfigError(f"Decisions are written as {' or '.join(SUFFIXES)}, got {suffix or 'no ending'}.")
+    if suffix == ".parquet":
+        return parquet(decisions)
+    texts = [field.name for field in decisions.schema if pa.types.is_string(field.type)]
+    columns = {name: decisions.column(name) for name in decisions.column_names}
+    columns |= {name: harmless(columns[name].to_pylist()).cast(pa.string()) for name in texts}
+    buffer = io.BytesIO()
+    csv.write_csv(pa.table(columns), buffer)
     return buffer.getvalue()
 
 

@@ -1,17 +1,16 @@
 """`quality.parquet`: one row per sample."""
 
-import io
 import json
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from torch import Tensor
 
 from unchaff.errors import RunFolderError
 from unchaff.records import Decisions, Partition
 from unchaff.runs.record import Run
 from unchaff.samples import Ids
+from unchaff.whole import parquet
 
 FIXED = ("id", "label", "predicted", "suggested_label", "quality", "kept", "decided")
 DTYPES = {"float": "float32", "double": "float64"}  # Arrow's names and Hugging Face's
@@ -35,9 +34,7 @@ def quality_table(run: Run) -> pa.Table:
 
 def quality_bytes(run: Run) -> bytes:
     """Return the Parquet file; the same run gives the same bytes."""
-    buffer = io.BytesIO()
-    pq.write_table(quality_table(run), buffer)
-    return buffer.getvalue()
+    return parquet(quality_table(run))
 
 
 def _judged(run: Run, split: Partition | None) -> dict[str, pa.Array]:

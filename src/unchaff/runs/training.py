@@ -1,12 +1,10 @@
 """`training.parquet`: how each sample was learned, where the training was recorded."""
 
-import io
-
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
 from unchaff.records import TrainingRecord
+from unchaff.whole import parquet
 
 FILE = "training.parquet"
 
@@ -21,7 +19,4 @@ def training_bytes(record: TrainingRecord) -> bytes:
     spread = (apart.square().sum(0) / number).sqrt()
     columns = {"margin": mean.float().numpy(), "spread": spread.float().numpy()}
     table = pa.table({"id": pa.array(record.ids), **{name: pa.array(each) for name, each in columns.items()}})
-    table = table.replace_schema_metadata({"epochs": str(len(margins))})
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer)
-    return buffer.getvalue()
+    return parquet(table.replace_schema_metadata({"epochs": str(len(margins))}))

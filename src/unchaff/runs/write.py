@@ -19,8 +19,9 @@ from unchaff.prune.drives import Drive, drives
 from unchaff.runs.layout import FORMAT
 from unchaff.runs.manifest import manifest
 from unchaff.runs.quality import quality_bytes
-from unchaff.runs.read import DECISIONS, RunFolder, read
+from unchaff.runs.read import DECISIONS, read
 from unchaff.runs.record import Run
+from unchaff.runs.told import Told, told
 from unchaff.runs.training import FILE as TRAINING
 from unchaff.runs.training import training_bytes
 from unchaff.runs.unfinished import ASIDE, MARKS, REPLACED, is_unfinished
@@ -29,7 +30,7 @@ from unchaff.samples import Samples
 
 REPORT = "report.html"
 HUB = "hub"  # subfolder: how to build a network of the transformers library, tokenizer and processor
-Page = Callable[[RunFolder, Samples], str]  # (what the files say, the samples to look at) -> HTML
+Page = Callable[[Told, Samples], str]  # (what the files say, the samples to look at) -> HTML
 
 
 def check_writable(folder: Path, *, overwrite: bool = False) -> None:
@@ -121,7 +122,7 @@ def _driven(run: Run) -> tuple[Drive, ...]:
 def _drawn(page: Page, folder: Path, samples: Samples) -> str:
     """Return the page; a fault in drawing it must not cost the results of the run."""
     try:
-        return page(read(folder), samples)
+        return page(told(read(folder)), samples)
     except Exception as error:  # noqa: BLE001  whatever it is, the other files are worth more
         said = (
             f"The report could not be drawn ({type(error).__name__}: {error}); all other files are whole. "

@@ -9,10 +9,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import unchaff
+from made_runs import write_rows
 
 PROGRAM = [sys.executable, "-m", "unchaff"]
 # What a run shows, without the run: a stage long enough to be drawn, a table and a name that is not ASCII.
@@ -62,11 +62,7 @@ def piped(words, **more):
 
 @pytest.fixture
 def score(tmp_path):
-    draw = np.random.default_rng(0)
-    labels = np.arange(90) % 3
-    np.savez(
-        tmp_path / "d.npz", x=(draw.normal(size=(90, 6)) + 2 * np.eye(3, 6)[labels]).astype("f4"), y=labels
-    )
+    write_rows(tmp_path / "d.npz", 90, apart=2)
     out = ["--out", str(tmp_path / "run"), "--overwrite"]
     return [
         *PROGRAM,

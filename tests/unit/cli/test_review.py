@@ -9,11 +9,10 @@ import urllib.error
 import urllib.request
 from contextlib import closing
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from made_runs import run_of_pictures, write_run
+from made_runs import run_of_pictures, write_rows, write_run
 from unchaff.cli import app
 from unchaff.review.session import Review
 from unchaff.review.store import Store
@@ -26,10 +25,7 @@ QUICK = ["--epochs", "3", "--model", "mlp", "--device", "cpu", "--controls", "qu
 def made(tmp_path_factory):
     """A run on rows of numbers a third of whose labels were changed, and the right labels."""
     folder = tmp_path_factory.mktemp("reviewed")
-    draw = np.random.default_rng(0)
-    right = np.arange(240) % 3
-    x = draw.normal(size=(240, 6)) + 3 * np.eye(3, 6)[right]
-    np.savez(folder / "data.npz", x=x.astype(np.float32), y=right)
+    right = write_rows(folder / "data.npz", 240)
     words = ["repair", str(folder / "data.npz"), *QUICK, "--noise", "symmetric:0.3"]
     assert app.main([*words, "--out", str(folder / "run")]) == 0
     return folder / "run", right

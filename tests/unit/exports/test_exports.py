@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from pyarrow import csv
 
+from made_runs import write_rows
 from unchaff import load
 from unchaff.cli import app
 from unchaff.exports import FORMATS, PROGRAMS
@@ -22,10 +23,7 @@ QUICK = ["--model", "mlp", "--epochs", "3", "--device", "cpu", "--controls", "no
 def made(tmp_path_factory):
     """Return a run folder of rows of numbers, a third of whose labels are wrong."""
     folder = tmp_path_factory.mktemp("rows")
-    draw = np.random.default_rng(0)
-    right = np.arange(150) % 3
-    x = draw.normal(size=(150, 6)) + 3 * np.eye(3, 6)[right]
-    np.savez(folder / "data.npz", x=x.astype(np.float32), y=right)
+    write_rows(folder / "data.npz", 150)
     words = ["repair", str(folder / "data.npz"), *QUICK, "--noise", "symmetric:0.3"]
     assert app.main([*words, "--out", str(folder / "run")]) == 0
     return folder / "run"

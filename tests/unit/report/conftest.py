@@ -202,9 +202,9 @@ def told_of(folder_of) -> Callable[[Run], Told]:
 
 
 @pytest.fixture(scope="session")
-def page_of(folder_of) -> Callable[[Run], str]:
+def page_of(told_of) -> Callable[[Run], str]:
     """The page of a run."""
-    return lambda run: page(folder_of(run), run.samples)
+    return lambda run: page(told_of(run), run.samples)
 
 
 @pytest.fixture(scope="session")

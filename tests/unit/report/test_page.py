@@ -16,6 +16,7 @@ from unchaff.report.page import page, render
 from unchaff.report.suspects import Gallery
 from unchaff.report.views import Media
 from unchaff.runs.read import read
+from unchaff.runs.told import told
 
 GOLD = Path(__file__).parents[2] / "gold" / "report"
 OUTSIDE = re.compile(r"""(?:https?:)?//[\w.-]+\.\w+|url\((?!["']?#)|@import""")
@@ -222,20 +223,20 @@ def test_a_training_that_was_not_recorded_has_no_map(run, page_of) -> None:
     assert 'id="learned"' not in page_of(replace(run, trained=replace(run.trained, record=None)))
 
 
-def test_samples_that_are_gone_are_named_and_not_shown(run, folder_of) -> None:
-    text = page(folder_of(run), None, "the data were moved.")
+def test_samples_that_are_gone_are_named_and_not_shown(run, told_of) -> None:
+    text = page(told_of(run), None, "the data were moved.")
     assert "Samples are named and not shown: the data were moved." in text
     assert Reader(text).all("img") == []
     assert text.count("<dt>id</dt>") == 50 + 12
 
 
-def test_samples_that_vanish_while_they_are_shown_cost_no_page(run, folder_of, monkeypatch) -> None:
+def test_samples_that_vanish_while_they_are_shown_cost_no_page(run, told_of, monkeypatch) -> None:
     def gone(*_: object) -> None:
         raise DataError("There is no file a.png. Give the data back.")
 
-    folder = folder_of(run)
+    told = told_of(run)
     monkeypatch.setattr(type(run.samples.source), "raw", gone)
-    assert "Samples are named and not shown: There is no file a.png." in page(folder, run.samples)
+    assert "Samples are named and not shown: There is no file a.png." in page(told, run.samples)
 
 
 @pytest.fixture(scope="module")
@@ -308,7 +309,7 @@ def test_files_that_say_it_otherwise_are_named(run, folder_of, file, change) -> 
     content = json.loads((folder / file).read_text())
     (folder / file).write_text(json.dumps({**content, **change}))
     with pytest.raises(RunFolderError, match=f"{file} says in another way"):
-        page(read(folder), run.samples)
+        told(read(folder))
 
 
 def _contrast(one: str, other: str) -> float:

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from unchaff.records import Partition
@@ -25,6 +26,11 @@ def test_ties_are_ordered_by_the_evidence_then_by_id(run, told_of) -> None:
 
     assert tied({"readout": -torch.arange(60).float()}) == ["59", "58", "57"]
     assert tied({}) == ["0", "1", "2"]
+
+
+def test_none_is_listed_where_a_person_decided_about_all(run, told_of) -> None:
+    told = replace(told_of(run), decided=np.ones(60, dtype=np.bool_))
+    assert worst(told, Gallery(None)) == ()
 
 
 def test_few_are_listed_where_nothing_stands_out(run, told_of) -> None:

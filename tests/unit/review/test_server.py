@@ -3,6 +3,7 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,7 @@ from unchaff.records import Partition
 from unchaff.report.reasons import reasons
 from unchaff.report.words import STEERING, visible
 from unchaff.review.guard import LARGEST
-from unchaff.review.server import FILES, app
+from unchaff.review.server import FILES, MEDIA, app
 from unchaff.review.session import Review
 from unchaff.runs.read import read
 
@@ -34,10 +35,10 @@ def decide(client, rows, kind, label=None, batch="one"):
 
 
 def test_the_page_and_its_files_are_there(client):
-    for path, (_, kind) in FILES.items():
-        reply = client.get(path)
+    for path, name in FILES.items():
+        reply, kind = client.get(path), MEDIA[Path(name).suffix]
         assert reply.status_code == 200
-        assert reply.headers["content-type"].startswith(kind.partition(";")[0])
+        assert reply.headers["content-type"].startswith(kind)
         assert len(reply.content) > 100
 
 
@@ -80,6 +81,13 @@ def test_other_names_and_other_pages_are_refused(client, headers):
 @pytest.mark.parametrize("host", ["localhost:1234", "127.0.0.1", "[::1]:1234"])
 def test_names_of_this_computer_are_known(client, host):
     assert client.get("about", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_listening_here_only_names_of_this_computer_are_known(review, host):
+    client = TestClient(app(review, token=TOKEN, host=host), base_url=f"{HERE}/{TOKEN}/")
+    for name, status in (("[::1]:1234", 200), ("127.0.0.1:1234", 200), ("192.168.0.7:1234", 403)):
+        assert client.get("about", headers={"host": name}).status_code == status
 
 
 def test_elsewhere_addresses_in_numbers_are_known_and_names_are_not(review):

@@ -5,7 +5,7 @@ import torch
 
 from unchaff.partition.bins import NUM_BINS, bins_of
 from unchaff.records import Partition
-from unchaff.report.reasons import standing
+from unchaff.report.reasons import Ranks
 from unchaff.review.store import Answer
 from unchaff.review.suspects import Asked, Suspects
 
@@ -150,7 +150,7 @@ def test_ties_are_ordered_as_in_the_report(threshold):
         threshold=threshold,
     )
     found = Suspects(rows, threshold).rows(Asked(split="all"))
-    assert found.tolist() == np.lexsort((standing(split), quality)).tolist()
+    assert found.tolist() == np.lexsort((Ranks.of(split).standing(range(count)), quality)).tolist()
 
 
 def test_a_table_without_rows_has_an_order():
@@ -159,6 +159,6 @@ def test_a_table_without_rows_has_an_order():
 
 def test_evidence_is_compared_with_all_samples():
     suspects = Suspects(table(1_000))
-    values = suspects.evidence["readout"]
+    values = suspects.ranks.evidence["readout"]
     assert suspects.below(int(values.argmin())) == {"readout": 0}
     assert suspects.below(int(values.argmax())) == {"readout": pytest.approx(0.999)}

@@ -19,7 +19,7 @@ FILES = {
 
 
 def page(run, samples) -> str:
-    return f"<p>{run.model['model']} {run.manifest['seed']} {len(samples)}</p>"
+    return f"<p>{run.kind} {run.manifest['seed']} {len(samples)}</p>"
 
 
 def broken_page(*_) -> str:
@@ -101,9 +101,9 @@ def test_overwrite_replaces_only_with_a_complete_run(tmp_path: Path, make_run) -
     write(tmp_path / "run", make_run(0), page)
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / "run", make_run(1), broken_page, overwrite=True)
-    assert (tmp_path / "run" / "report.html").read_text() == "<p>mlp 0 6</p>"
+    assert (tmp_path / "run" / "report.html").read_text() == "<p>image 0 6</p>"
     write(tmp_path / "run", make_run(1), page, overwrite=True)
-    assert (tmp_path / "run" / "report.html").read_text() == "<p>mlp 1 6</p>"
+    assert (tmp_path / "run" / "report.html").read_text() == "<p>image 1 6</p>"
     assert [file.name for file in tmp_path.iterdir()] == ["run"]
 
 
@@ -119,7 +119,7 @@ def test_the_old_run_comes_back_when_the_last_rename_fails(tmp_path: Path, make_
     monkeypatch.setattr(Path, "rename", fails)
     with pytest.raises(RunFolderError, match="not today"):
         write(tmp_path / "run", make_run(1), page, overwrite=True)
-    assert (tmp_path / "run" / "report.html").read_text() == "<p>mlp 0 6</p>"
+    assert (tmp_path / "run" / "report.html").read_text() == "<p>image 0 6</p>"
     assert [file.name for file in tmp_path.iterdir()] == ["run"]
 
 

@@ -21,9 +21,9 @@ export class Grid {
     new ResizeObserver(() => { this.measure(); later(); }).observe(place);
   }
 
-  show(rows, current = 0) {
+  show(rows) {
     this.rows = rows;
-    this.current = Math.max(0, Math.min(current, rows.length - 1));
+    this.current = 0;
     for (const card of this.cards.values()) card.remove();
     this.cards.clear();
     this.measure();
@@ -84,7 +84,7 @@ export class Grid {
 
   get card() { return this.cards.get(this.row); }
 
-  go(index, { focus = true } = {}) {
+  go(index) {
     if (!this.rows.length) return;
     this.current = Math.max(0, Math.min(index, this.rows.length - 1));
     const top = this.place.getBoundingClientRect().top + Math.floor(this.current / this.columns) * this.step;
@@ -93,7 +93,7 @@ export class Grid {
     else if (top + this.step > bottom) scrollBy(0, top + this.step - bottom);
     this.draw();
     this.mark();
-    if (focus) this.card?.focus({ preventScroll: true });
+    this.card?.focus({ preventScroll: true });
   }
 
   mark() {

@@ -89,7 +89,7 @@ function draw(row, each) {
 }
 
 let view = 0; // of a quick sequence of filters only the last one is shown
-async function show({ current = 0 } = {}) {
+async function show() {
   const mine = ++view;
   const query = asked();
   history.replaceState(null, "", `#${query}`);
@@ -100,7 +100,7 @@ async function show({ current = 0 } = {}) {
     items.clear();
     selected.clear();
     anchor = landed = null;
-    grid.show(rows, current);
+    grid.show(rows);
     showState(state);
     const part = rows.length < total ? `; the first ${count(rows.length)} are shown` : "";
     $("count").textContent = total ? plural(total, "sample") + part : "No sample is like that.";
