@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
-import numpy as np
 import pytest
+from made_runs import write_rows
 
 from unchaff import journal
 from unchaff.cli import app
@@ -44,12 +44,9 @@ for line in sys.stdin:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    draw = np.random.default_rng(0)
-    labels = np.arange(240) % 3
-    x = (draw.normal(size=(240, 6)) + 2 * np.eye(3, 6)[labels]).astype(np.float32)
-    np.savez(folder / "data.npz", x=x, y=labels)
-    return str(folder / "data.npz")
+    file = tmp_path_factory.mktemp("data") / "data.npz"
+    write_rows(file, 240, apart=2)
+    return str(file)
 
 
 @pytest.fixture(scope="module")
