@@ -9,6 +9,7 @@ from unchaff.bench.oracle import Oracle
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Repair
 from unchaff.methods import METHODS
+from unchaff.methods.early_stop import EarlyStop
 from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.retrain import Retrain
 from unchaff.methods.unlearn import Unlearn
@@ -16,7 +17,9 @@ from unchaff.prune.random import Random
 from unchaff.records import Truth
 
 # Variants that only a comparison needs, beside all of METHODS.
-VARIANTS: Mapping[str, Repair] = MappingProxyType({"random-pruning": Unlearn(prune=Random())})
+VARIANTS: Mapping[str, Repair] = MappingProxyType(
+    {"random-pruning": Unlearn(prune=Random()), "early-stop-augmented": EarlyStop(augment=True)}
+)
 KNOWN: Mapping[str, Repair] = MappingProxyType({**METHODS, **VARIANTS, **ABLATIONS})
 ORACLE = "oracle"
 RANDOM_SUBSET = "random-subset"  # as many as our method keeps, drawn by chance, at equal cost

@@ -1,6 +1,7 @@
 """What a perfect selection would give; takes the truth in plain sight."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from unchaff.methods.retrain import Retrain, retrained
 from unchaff.records import Observed, Outcome, Trained, Truth
@@ -16,6 +17,7 @@ class Oracle:
 
     truth: Truth
     training: Retrain = field(default_factory=Retrain)
+    anew: ClassVar[bool] = True
 
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Train anew on what is right."""

@@ -4,18 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unchaff.bench.rows import Row
-from unchaff.bench.suites import PACK, Setting
+from unchaff.bench.suites import Setting
 from unchaff.bench.summary import Line, Spread, summarised
 from unchaff.report.charts import accuracy_against_cost
-from unchaff.report.views import ComparisonView, GroundView, Rung, Table
+from unchaff.report.views import Chart, ComparisonView, GroundView, Rung, Table
 from unchaff.report.words import MINUS
 
 OURS = "unlearn"
 REFERENCE = "unlearn@0.25"
-METHODS = (
-    "contender", "seeds", "accuracy, %", f"{REFERENCE} leads by", "gap recovered, %",
-    "size, %", "cost share", "wall share", "seconds",
-)  # fmt: skip
+IDLE = {"\u2013", "100", "100 \u00b1 0"}  # a column of nothing else is left out: sizes that all stayed
 SPLITS = (
     "contender",
     "seeds",
@@ -55,40 +52,59 @@ def view(suite: str, settings: Sequence[Setting], rows: Sequence[Row], file: Pat
 
 def ground(setting: Setting, rows: Sequence[Row]) -> GroundView:
     """Return the tables and the chart of one setting."""
-    here = _of(setting, rows)
-    lines = summarised(here, reference=REFERENCE)
+    lines = summarised(_of(setting, rows), reference=REFERENCE)
     methods = [line for line in lines if line.accuracy is not None]
     detectors = [line for line in lines if line.accuracy is None]
-    ours = tuple(line.name for line in methods if line.name.startswith(OURS))
-    tables = []
-    if methods:
-        tables.append(Table("Methods at their cost", METHODS, tuple(map(_method, methods)), ours))
-    splits = [line for line in methods if line.kept_share is not None]
-    if splits:
-        tables.append(Table("What the methods set aside", SPLITS, tuple(map(_split, splits)), ours))
+    tables = [methods_table("Methods at their cost", methods, REFERENCE), splits_table(methods)]
     if detectors:
-        tables.append(
-            Table("Detectors on the same network", DETECTORS, tuple(map(_detector, detectors)), ("readout",))
-        )
-    chart = accuracy_against_cost([_rung(line) for line in methods])
+        rows_of = tuple(map(_detector, detectors))
+        tables.append(Table("Detectors on the same network", DETECTORS, rows_of, ("readout",)))
     return GroundView(
         name=setting.name,
-        sentence=_sentence(setting),
-        tables=tuple(tables),
-        charts=() if chart is None else (chart,),
+        sentence=setting.sentence,
+        tables=tuple(table for table in tables if table.rows),
+        charts=charts(methods),
     )
+
+
+def methods_table(title: str, lines: Sequence[Line], reference: str, *, with_start: bool = False) -> Table:
+    """Return accuracy and cost of each method; on demand also with the training of the finished network."""
+    headings = [
+        "contender", "seeds", "accuracy, %", f"{reference} leads by", "gap recovered, %",
+        "size, %", "cost share", "wall share", "seconds",
+    ]  # fmt: skip
+    cells = [list(_method(line)) for line in lines]
+    if with_start:
+        headings.insert(7, "with the start")
+        for row, line in zip(cells, lines, strict=True):
+            row.insert(7, _plain(line.with_start, 2))
+    said = [place for place, column in enumerate(zip(*cells, strict=True)) if not set(column) <= IDLE]
+    return Table(
+        title,
+        tuple(headings[place] for place in said),
+        tuple(tuple(row[place] for place in said) for row in cells),
+        _ours(lines),
+    )
+
+
+def splits_table(lines: Sequence[Line]) -> Table:
+    """Return what the methods set aside, of those that make a split."""
+    splits = [line for line in lines if line.kept_share is not None]
+    return Table("What the methods set aside", SPLITS, tuple(map(_split, splits)), _ours(splits))
+
+
+def charts(lines: Sequence[Line]) -> tuple[Chart, ...]:
+    """Return accuracy against cost; nothing where there is too little to draw."""
+    chart = accuracy_against_cost([_rung(line) for line in lines])
+    return () if chart is None else (chart,)
+
+
+def _ours(lines: Sequence[Line]) -> tuple[str, ...]:
+    return tuple(line.name for line in lines if line.name.startswith(OURS))
 
 
 def _of(setting: Setting, rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row.setting == setting.name]
-
-
-def _sentence(setting: Setting) -> str:
-    rows = "" if setting.rows is None else f", first {setting.rows} rows"
-    how = "with augmentation" if setting.augment else "without augmentation"
-    noise = setting.noise.replace(f"{PACK}/", "")
-    network = setting.model or "the default network"
-    return f"{setting.data}{rows}; noise {noise}; {network}, {setting.epochs} epochs {how}."
 
 
 def _method(line: Line) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 
 from torch import nn
 
@@ -17,10 +16,8 @@ from unchaff.bench.detectors import detector
 from unchaff.bench.networks import finished
 from unchaff.bench.only import matching
 from unchaff.bench.rows import Results, Row, made, packed
-from unchaff.bench.suites import PACK, Setting
-from unchaff.data import Options
-from unchaff.data.load import is_made
-from unchaff.errors import ConfigError, DataError
+from unchaff.bench.suites import Place, Setting
+from unchaff.errors import ConfigError, NeedsError
 from unchaff.evaluate.accuracy import score
 from unchaff.evaluate.calibration import calibrate
 from unchaff.evaluate.cost import share
@@ -31,15 +28,6 @@ from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
 
 RANKING = ("auroc", "auprc", "fnr_at_rate", "noise_rate", "num_noisy", "n")  # what needs no split
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where a suite finds its data, keeps its networks, and computes."""
-
-    packs: Path | None = None
-    networks: Path
-    device: str = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,29 +113,8 @@ class Ground:
 
     @cached_property
     def cell(self) -> Cell:
-        """The same as `unchaff repair` would run."""
-        setting, noise = self.setting, self.setting.noise
-        data = setting.data if is_made(setting.data) else str(self._pack())
-        if PACK in noise:
-            noise = noise.replace(PACK, str(self._pack()))
-        return Cell(
-            data=data,
-            options=Options(rows=setting.rows),
-            noise=noise,
-            model=setting.model,
-            epochs=setting.epochs,
-            augment=setting.augment,
-            device=self.place.device,
-            seed=self.seed,
-        )
-
-    def _pack(self) -> Path:
-        if self.place.packs is None:
-            raise DataError(
-                f"The setting {self.setting.name} needs the data pack {self.setting.data}. "
-                "Give --packs FOLDER, a folder with one folder per pack."
-            )
-        return self.place.packs / self.setting.data
+        """What `unchaff repair` would run."""
+        return self.setting.cell(self.seed, self.place)
 
     @cached_property
     def streams(self) -> Streams:
@@ -157,7 +124,9 @@ class Ground:
     @cached_property
     def material(self) -> Material:
         """The data."""
-        return gather(self.cell, streams=self.streams)
+        material = gather(self.cell, streams=self.streams)
+        self.setting.check(self.seed, material)
+        return material
 
     @cached_property
     def trained(self) -> Trained:
@@ -185,7 +154,10 @@ class Ground:
         method = contenders.contender(todo.name, truth=self.material.truth, kept_share=kept_share)
         if method is None:
             return self._row(todo, Cost(), None, applies=False)
-        outcome = method(self.trained, self.material.observed, streams=self.streams)
+        try:
+            outcome = method(self.trained, self.material.observed, streams=self.streams)
+        except NeedsError as error:
+            return self._row(todo, Cost(), None, applies=False, notes=(str(error),))
         measured = score(outcome.model, self.material.test)
         scores = {name: value for name, value in asdict(measured).items() if name != "per_class"}
         return self._row(
@@ -195,6 +167,7 @@ class Ground:
             scores=scores,
             notes=outcome.notes,
             size=self._size(outcome.model),
+            anew=bool(getattr(method, "anew", False)),
         )
 
     def _size(self, model: nn.Module) -> dict[str, float]:
@@ -215,12 +188,13 @@ class Ground:
         *,
         applies: bool = True,
         ranks_only: bool = False,
+        anew: bool = False,
         **more: object,
     ) -> Row:
         truth = self.material.truth
         about = None if truth is None or split is None else truth.select(split.ids)
         detection = None if about is None or split is None else detect(split, about)
-        decided = split is not None and not ranks_only
+        decided, shares = split is not None and not ranks_only, share(cost, self.full)
         return Row(
             key=todo.key,
             setting=todo.setting.name,
@@ -235,7 +209,7 @@ class Ground:
             kept=packed(split.kept.numpy()) if decided and split else None,
             seconds=cost.seconds,
             flops=cost.flops,
-            share=share(cost, self.full),
+            share={**shares, "with_start": (shares["flops"] or 0.0) + (not anew)},
             made=made(self.material.observed.train.device),
             **more,  # type: ignore[arg-type]
         )

@@ -2,13 +2,27 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 
 from unchaff.bench.ablations import ABLATIONS, EVIDENCE
+from unchaff.bench.cell import Cell, Material
+from unchaff.data import Options
+from unchaff.data.load import is_made
+from unchaff.errors import DataError
 
 SEEDS = (5, 6, 7)  # of the tables; choices are made on seeds 0 to 4
 MANY = tuple(range(5, 13))  # where a row takes seconds
 PACK = "PACK"  # in a noise spec: the folder of the data pack
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a suite finds its data, keeps its networks, and computes."""
+
+    packs: Path | None = None
+    networks: Path
+    device: str = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +46,45 @@ class Setting:
         """What decides the numbers, seeds and contenders apart."""
         apart = {"name", "seeds", "contenders", "detectors", "ranges"}
         return {name: value for name, value in asdict(self).items() if name not in apart}
+
+    @property
+    def sentence(self) -> str:
+        """What it is, for the page."""
+        rows = "" if self.rows is None else f", first {self.rows} rows"
+        how = "with augmentation" if self.augment else "without augmentation"
+        noise = self.noise.replace(f"{PACK}/", "")
+        network = self.model or "the default network"
+        return f"{self.data}{rows}; noise {noise}; {network}, {self.epochs} epochs {how}."
+
+    def cell(self, seed: int, place: "Place") -> Cell:
+        """Return the same as `unchaff repair` would run.
+
+        Raises:
+            DataError: it needs a data pack, and no folder of packs was given.
+        """
+        data = self.data if is_made(self.data) else str(self._pack(place))
+        noise = self.noise.replace(PACK, str(self._pack(place))) if PACK in self.noise else self.noise
+        return Cell(
+            data=data,
+            options=Options(rows=self.rows),
+            noise=noise,
+            model=self.model,
+            epochs=self.epochs,
+            augment=self.augment,
+            device=place.device,
+            seed=seed,
+        )
+
+    def check(self, seed: int, material: Material) -> None:
+        """See to it that the data are those of the rows that are there; published data do not change."""
+
+    def _pack(self, place: "Place") -> Path:
+        if place.packs is None:
+            raise DataError(
+                f"The setting {self.name} needs the data pack {self.data}. "
+                "Give --packs FOLDER, a folder with one folder per pack."
+            )
+        return place.packs / self.data
 
 
 DETECTORS = ("final-loss", "final-margin", "small-loss-mixture", "published", "readout", "trajectory")

@@ -35,6 +35,7 @@ class Line:
     changed: Spread | None  # share of the samples on which the reference decides otherwise, paired by seed
     size: Spread | None  # parameters, as a share of what they were
     share: Spread | None  # of the operations of one full training
+    with_start: Spread | None  # the same, with the training of the finished network where it needs one
     seconds: float | None  # median
     seconds_share: float | None  # median, of one full training
 
@@ -89,6 +90,7 @@ def _line(setting: str, name: str, kind: str, rows: Sequence[Row], reference: st
         changed=None if name == reference else spread(_changed(own, here, reference)),
         size=spread(row.size.get("parameters") for row in own),
         share=spread(row.share.get("flops") for row in own),
+        with_start=spread(row.share.get("with_start") for row in own),
         seconds=median(row.seconds for row in own),
         seconds_share=_median(row.share.get("seconds") for row in own),
     )

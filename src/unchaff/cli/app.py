@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from unchaff.cli import bench, doctor, export, inject, repair, report, review, score, usage
+from unchaff.cli import bench, cite, compare, doctor, export, inject, repair, report, review, score, usage
 from unchaff.cli.command import TYPED, takes
 from unchaff.cli.installed import version
 from unchaff.cli.said import apart, say, say_object, spelled_out, visible_lines
@@ -43,6 +43,8 @@ COMMANDS = {
     "inject": inject,
     "report": report,
     "export": export,
+    "compare": compare,
+    "cite": cite,
     "bench": bench,
     "doctor": doctor,
 }

@@ -48,7 +48,7 @@ def sections(given: options.Network, data: str) -> Iterator[Section]:
     loaded = load(data, reading(given))
     yield about_data(loaded)
     samples = loaded.train.to(device)
-    model = fitting(build(given.model or default_net(samples), samples, streams=Streams(given.seed)), samples)
+    model = fitting(build(given.model or default_net(samples), samples, streams=Streams(0)), samples)
     yield about_network(given, model, samples)
     yield estimate(given, model, samples)
 

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -33,7 +33,12 @@ GATE_NOT_MET = 3
 
 
 def cell_of(given: options.Job, data: str) -> Cell:
-    """Return the cell that the shared options of a run describe."""
+    """Return the cell that the options of a run describe."""
+    return replace(experiment_of(given, data), record=given.record, seed=given.seed)
+
+
+def experiment_of(given: options.Experiment, data: str) -> Cell:
+    """Return the cell that data, network and measure describe."""
     return Cell(
         data=data,
         options=reading(given),
@@ -44,11 +49,9 @@ def cell_of(given: options.Job, data: str) -> Cell:
         model=given.model,
         weights=given.weights,
         initial=given.initial,
-        record=given.record,
         epochs=given.epochs,
         holdout=given.holdout,
         device=given.device,
-        seed=given.seed,
     )
 
 

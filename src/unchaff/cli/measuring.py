@@ -12,14 +12,13 @@ from unchaff import progress
 from unchaff.bench import suite
 from unchaff.bench.page import view
 from unchaff.bench.rows import Results, Row
-from unchaff.bench.suites import SUITES
+from unchaff.bench.suites import SUITES, Place
 from unchaff.bench.summary import outside
-from unchaff.cli import answer, bench, show, terminal
+from unchaff.cli import answer, bench, options, show, terminal
 from unchaff.cli.said import say
 from unchaff.cli.words import duration, pasted, percent, plain
-from unchaff.errors import ConfigError
 from unchaff.report.page import render
-from unchaff.report.views import Table
+from unchaff.report.views import ComparisonView, Table
 from unchaff.report.words import visible
 from unchaff.whole import put
 
@@ -29,15 +28,16 @@ PAGE = "index.html"
 def perform(given: bench.Options) -> int:
     """Run what is missing, write the page, print the tables, and return the exit code."""
     settings = SUITES[given.suite]
-    todo = suite.planned(settings, only=given.only, seeds=_seeds(given.seeds))
+    seeds = None if given.seeds is None else options.seeds(given.seeds)
+    todo = suite.planned(settings, only=given.only, seeds=seeds)
     folder = given.folder
     results = Results(folder / bench.RESULTS)
     if given.list_rows:
         return listed(given, {str(each): each.key in results.rows for each in todo})
-    place = suite.Place(packs=given.packs, networks=given.networks or _cache(), device=given.device)
+    place = Place(packs=given.packs, networks=given.networks or _cache(), device=given.device)
     with show.stages(quiet=given.quiet, parts=False):
         for row in suite.run(todo, results, place, minutes=given.minutes):
-            progress.say(_said(row))
+            progress.say(said(row))
     rows = [results.rows[each.key] for each in todo if each.key in results.rows]
     page, file = view(given.suite, settings, rows, results.file), folder / PAGE
     put(file, render(page).encode())
@@ -45,11 +45,7 @@ def perform(given: bench.Options) -> int:
     left = len(todo) - len(rows)
 
     def tell() -> None:
-        for ground in page.grounds:
-            for table in ground.tables:
-                terminal.tell(plain(f"{ground.name}: {table.title}"), style="bold")
-                terminal.show(_grid(table))
-                say("")
+        tell_tables(page)
         if left:
             say(f"{left} of {len(todo)} rows are still to be measured: run the same command again.")
         say(f"Results: {pasted(results.file)}")
@@ -70,6 +66,15 @@ def perform(given: bench.Options) -> int:
     return code
 
 
+def tell_tables(page: ComparisonView) -> None:
+    """Print all tables of a page."""
+    for ground in page.grounds:
+        for table in ground.tables:
+            terminal.tell(plain(f"{ground.name}: {table.title}"), style="bold")
+            terminal.show(_grid(table))
+            say("")
+
+
 def listed(given: bench.Options, rows: Mapping[str, bool]) -> int:
     """Say which rows there are, and whether they were measured."""
 
@@ -84,30 +89,23 @@ def listed(given: bench.Options, rows: Mapping[str, bool]) -> int:
 def _grid(table: Table) -> Grid:
     grid = terminal.grid()
     for place, heading in enumerate(table.headings):
-        grid.add_column(Text(visible(plain(heading))), justify="right" if place else "left")
+        is_words = place == 0 or place in table.words
+        grid.add_column(Text(visible(plain(heading))), justify="left" if is_words else "right")
     for row in table.rows:
         style = "bold" if row[0] in table.ours else ""
         grid.add_row(*(Text(visible(plain(cell))) for cell in row), style=style)
     return grid
 
 
-def _said(row: Row) -> str:
+def said(row: Row) -> str:
+    """Return one line about a new row."""
     where = f"{row.setting}/{row.name}/{row.seed}"
     if not row.applies:
-        return f"{where}: does not apply here"
+        return f"{where}: {' '.join(row.notes) or 'does not apply here'}"
     auroc = row.found("auroc")
     parts = [] if row.accuracy is None else [f"accuracy {percent(row.accuracy)}"]
     parts += [] if auroc is None else [f"AUROC {auroc:.3f}"]
     return f"{where}: {', '.join(parts) or 'done'}, {duration(row.seconds)}"
-
-
-def _seeds(text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    parts = text.split(",")
-    if not all(part.strip().isdigit() for part in parts):
-        raise ConfigError(f"--seeds must be whole numbers with commas, got {text!r}. Try 0,1,2.")
-    return tuple(int(part) for part in parts)
 
 
 def _cache() -> Path:

@@ -86,19 +86,15 @@ class Network(Reading):
     ] = None
     epochs: Annotated[int, Option(min=1, help="Of the training when there are no weights.")] = 24
     device: Annotated[Device, Option(help="Where to compute.")] = "auto"
-    seed: Annotated[int, Option(help="Same seed, same machine, same bytes (on CPU).")] = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job(Network):
-    """A whole run, into a run folder."""
+class Experiment(Network):
+    """What a repair works on, and what it is measured with."""
 
     test: Annotated[str | None, Option(help="Test data; else a stratified hold-out, noisy as it is.")] = None
     reference: Annotated[str | None, Option(help="A few samples whose labels are known to be right.")] = None
     initial: Annotated[Path | None, Option(help="Weights from before the training, if you have them.")] = None
-    record: Annotated[
-        Path | None, Option(help="Folder that a Recorder wrote while a network was trained on these data.")
-    ] = None
     noise: Annotated[
         str | None, Option(help="Plant KIND:RATE in the training part first, such as symmetric:0.4.")
     ] = None
@@ -106,6 +102,16 @@ class Job(Network):
         Path | None, Option(help="truth.parquet of planted noise; read by the evaluation only.")
     ] = None
     holdout: Annotated[float, Option(min=0.01, max=0.5, help="Share held out as noisy validation.")] = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(Experiment):
+    """A whole run, into a run folder."""
+
+    seed: Annotated[int, Option(help="Same seed, same machine, same bytes (on CPU).")] = 0
+    record: Annotated[
+        Path | None, Option(help="Folder that a Recorder wrote while a network was trained on these data.")
+    ] = None
     out: Annotated[Path | None, Option(help="Run folder; runs/<time> by default.")] = None
     overwrite: Annotated[bool, Option("--overwrite", help="Replace the run folder if it exists.")] = False
     resume: Annotated[
@@ -114,6 +120,23 @@ class Job(Network):
     fail_if_noise_above: Annotated[
         float | None, Option(min=0, max=1, help="Exit code 3 if the estimated noise rate is higher.")
     ] = None
+
+
+def listed(text: str) -> list[str]:
+    """Return the parts of a list such as "a,b,c"."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """Return the seeds of a list such as "0,1,2".
+
+    Raises:
+        ConfigError: it is none.
+    """
+    parts = listed(text)
+    if not parts or not all(part.isdigit() for part in parts):
+        raise ConfigError(f"--seeds must be whole numbers with commas, got {text!r}. Try 0,1,2.")
+    return tuple(dict.fromkeys(map(int, parts)))
 
 
 def image_size(text: str | None) -> tuple[int, int] | None:

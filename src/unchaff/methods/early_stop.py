@@ -32,6 +32,7 @@ class EarlyStop:
     augment: bool = False
     validation: float = 0.1  # share of the samples to choose on where there is no hold-out
     cites: ClassVar[tuple[str, ...]] = ("arpit2017closer",)
+    anew: ClassVar[bool] = True  # it looks at no finished network
 
     def __post_init__(self) -> None:
         if not 0 < self.validation < 1:

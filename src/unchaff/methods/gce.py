@@ -22,6 +22,7 @@ class Gce:
     augment: bool = True
     budget: float = 1.0  # share of the recipe's epochs
     cites: ClassVar[tuple[str, ...]] = ("zhang2018generalized",)
+    anew: ClassVar[bool] = True  # it looks at no finished network
 
     def __post_init__(self) -> None:
         checked_budget(self.budget)

@@ -1,6 +1,7 @@
 """Train a fresh network by the same recipe, on all given labels or on a chosen part."""
 
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from unchaff.attribute.readout import Readout
 from unchaff.interfaces import Attributor, Partitioner
@@ -22,6 +23,7 @@ class Retrain:
 
     augment: bool = True
     budget: float = 1.0  # share of the recipe's epochs; the schedule shrinks with it
+    anew: ClassVar[bool] = True  # it looks at no finished network
 
     def __post_init__(self) -> None:
         checked_budget(self.budget)

@@ -6,7 +6,7 @@ import pytest
 
 from unchaff.bench import contenders, detectors, suite
 from unchaff.bench.rows import Results
-from unchaff.bench.suites import SUITES
+from unchaff.bench.suites import SUITES, Place
 from unchaff.errors import ConfigError, DataError
 from unchaff.methods import METHODS
 from unchaff.noise import NOISES
@@ -14,7 +14,7 @@ from unchaff.noise import NOISES
 
 @pytest.fixture
 def place(tmp_path):
-    return suite.Place(networks=tmp_path / "networks", device="cpu")
+    return Place(networks=tmp_path / "networks", device="cpu")
 
 
 @pytest.mark.parametrize("name", SUITES)
@@ -85,7 +85,7 @@ def test_a_stopped_suite_goes_on_where_it_stopped_and_gives_the_same(tiny, place
     assert list(suite.run(todo, Results(file), place)) == []
     assert len(list(place.networks.iterdir())) == 1, "one network for all rows of a ground"
 
-    fresh = suite.Place(networks=tmp_path / "others", device="cpu")
+    fresh = Place(networks=tmp_path / "others", device="cpu")
     list(suite.run(todo, Results(tmp_path / "again.jsonl"), fresh))
     again = Results(tmp_path / "again.jsonl")
     for key, row in Results(file).rows.items():

@@ -12,9 +12,10 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 import pytest
-from made_runs import write_rows
 
+from made_runs import write_rows
 from unchaff import journal
 from unchaff.cli import app
 

@@ -1,0 +1,129 @@
+"""Methods side by side on what a user gives: the ground they are compared on, and who runs there."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from unchaff.bench.cell import Cell, Material
+from unchaff.bench.contenders import KNOWN, ORACLE, split, with_budget
+from unchaff.bench.suites import Place, Setting
+from unchaff.errors import ConfigError
+from unchaff.journal import difference
+from unchaff.methods import METHODS
+from unchaff.runs.manifest import hashes, plain, versions
+from unchaff.whole import object_in, put
+
+NAME = "comparison"
+BEGUN = "comparison.json"
+START = "nothing"  # the network as it came, without which no number says anything
+ANEW = "Give another --out."
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One method of a comparison, under the names of its rows."""
+
+    method: str  # as it was asked for
+    own: str  # at its own cost
+    equal: str | None  # at the common budget; None: it takes none
+
+
+def entrants(methods: Sequence[str], budget: float | None) -> list[Entrant]:
+    """Return what runs for each method that was named, in order, each once.
+
+    A method that trains anew is shown augmented inputs, as all others are.
+
+    Args:
+        methods: NAME or NAME@BUDGET.
+        budget: the common one, as a share of one full training; None: there is no such table.
+
+    Raises:
+        ConfigError: one is not known, or the budget cannot be.
+    """
+    if budget is not None and budget <= 0:
+        raise ConfigError(f"--budget must be above 0, got {budget}. A whole training is 1.")
+    return [_entrant(name, budget) for name in dict.fromkeys(methods)]
+
+
+def _entrant(name: str, budget: float | None) -> Entrant:
+    method, given = split(name)
+    if method not in {*KNOWN, ORACLE}:
+        raise ConfigError(f"There is no method {method!r}. Allowed: {', '.join((*METHODS, ORACLE))}.")
+    if method == ORACLE:  # a whole training, which both tables show as what could be
+        return Entrant(name, ORACLE, ORACLE)
+    known = with_budget(method, KNOWN[method], given)
+    own = getattr(known, "budget", None)
+    if own is None:
+        same_inputs = f"{method}-augmented"
+        return Entrant(name, same_inputs if same_inputs in KNOWN else method, None)
+    return Entrant(name, f"{method}@{own:g}", None if budget is None else f"{method}@{budget:g}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared(Setting):
+    """The data, the noise and the network that a user gives."""
+
+    asked: Cell
+    folder: Path  # of the comparison, which notes what its rows are about
+
+    @property
+    def ground(self) -> dict[str, object]:
+        """What decides the numbers, seeds and contenders apart."""
+        settings = plain(asdict(self.asked))
+        return {name: settings[name] for name in settings if name not in {"seed", "method", "controls"}}
+
+    @property
+    def sentence(self) -> str:
+        """What it is, for the page."""
+        asked = self.asked
+        network = asked.model or "the default network"
+        start = f"{asked.epochs} epochs" if asked.weights is None else f"weights {asked.weights.name}"
+        return f"{asked.data}; noise {asked.noise}; {network}, {start}."
+
+    def cell(self, seed: int, place: Place) -> Cell:
+        """Return what `unchaff repair` would run."""
+        return replace(self.asked, seed=seed)
+
+    def check(self, seed: int, material: Material) -> None:
+        """Note the data of a seed, or compare them with what was noted.
+
+        Raises:
+            ConfigError: settings, versions or data are others than those of the rows that are there.
+        """
+        now = {"settings": self.ground, "versions": versions(), f"data {seed}": hashes(material.loaded.train)}
+        self.agree(json.loads(json.dumps(now)))
+
+    def agree(self, now: dict[str, object]) -> None:
+        """Note some of what decides the numbers, or compare it.
+
+        Raises:
+            ConfigError: it differs.
+        """
+        file = self.folder / BEGUN
+        then = object_in(file, otherwise=ANEW) if file.is_file() else {}
+        known = {name: value for name, value in then.items() if name in now}
+        differing = difference(known, {name: now[name] for name in known})
+        if differing:
+            raise ConfigError(
+                f"The comparison in {self.folder} was begun with something else: {differing}. Give back what "
+                "it began with, or another --out."
+            )
+        if then != {**then, **now}:
+            put(file, json.dumps({**then, **now}, indent=1).encode())
+
+
+def compared(cell: Cell, seeds: Sequence[int], chosen: Sequence[Entrant], folder: Path) -> Compared:
+    """Return the ground with all that runs on it, and check it against what is in the folder."""
+    names = [START, *(each.own for each in chosen), *(each.equal for each in chosen if each.equal)]
+    ground = Compared(
+        name=NAME,
+        data=cell.data,
+        seeds=tuple(seeds),
+        contenders=tuple(dict.fromkeys(names)),
+        asked=cell,
+        folder=folder,
+    )
+    if (folder / BEGUN).is_file():
+        ground.agree(json.loads(json.dumps({"settings": ground.ground, "versions": versions()})))
+    return ground

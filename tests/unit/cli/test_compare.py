@@ -1,0 +1,136 @@
+import json
+import re
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from made_runs import write_rows
+from unchaff.bench import contenders
+from unchaff.bench.comparison import entrants
+from unchaff.cli import app
+from unchaff.errors import NeedsError
+from unchaff.methods import METHODS
+
+
+@pytest.fixture
+def data(tmp_path):
+    write_rows(tmp_path / "data.npz", 240, apart=2)
+    return tmp_path / "data.npz"
+
+
+@pytest.fixture
+def compare(data, tmp_path):
+    words = ["compare", str(data), "--noise", "symmetric:0.3", "--model", "mlp", "--epochs", "4"]
+    words += ["--device", "cpu", "--out", str(tmp_path / "out")]
+    return lambda *more: app.main([*words, *more])
+
+
+def rows(tmp_path):
+    table = pq.read_table(tmp_path / "out" / "results.parquet")
+    return {(row["method"], row["seed"]): row for row in table.to_pylist()}
+
+
+def test_methods_run_side_by_side_at_their_own_cost_and_at_the_same(compare, tmp_path, capsys):
+    assert compare("--methods", "unlearn,gce,oracle,published", "--seeds", "0,1", "--budget", "0.5") == 0
+    said = capsys.readouterr().out
+    first, second = said.split("All at the cost of 0.5 full trainings")
+    assert "Each at its own cost" in first
+    for name in ("nothing", "unlearn@0.25", "gce@1", "oracle", "published"):
+        assert f"\n{name} " in first, name
+    second, last = second.split("\ncomparison: What the methods set aside")
+    assert [line.split()[0] for line in second.splitlines()[3:] if line] == [
+        "nothing", "unlearn@0.5", "gce@0.5", "oracle",
+    ]  # fmt: skip
+    assert re.search(r"^published +Its cost is its own: it is in the first table only", last, re.MULTILINE)
+    assert "Sources: unchaff cite unlearn gce published" in said
+    made = rows(tmp_path)
+    assert {seed for _, seed in made} == {0, 1}
+    assert made["gce@0.5", 0]["share_flops"] == pytest.approx(0.5, abs=0.01)
+    assert made["gce@0.5", 0]["share_with_start"] == made["gce@0.5", 0]["share_flops"]
+    ours = made["unlearn@0.5", 0]
+    assert ours["share_with_start"] == pytest.approx(1 + ours["share_flops"])
+    assert made["nothing", 0]["accuracy"] != made["nothing", 1]["accuracy"]
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "the same finished network" in page
+    assert "Left out" in page
+
+
+def test_what_was_measured_is_not_run_again_and_more_can_be_added(compare, tmp_path, capsys):
+    assert compare("--methods", "gce", "--seeds", "0", "--own-only") == 0
+    before = rows(tmp_path)
+    capsys.readouterr()
+    assert compare("--methods", "gce,retrain", "--seeds", "0,1", "--own-only") == 0
+    said = capsys.readouterr().err
+    assert "comparison/gce@1/0: accuracy" not in said
+    assert "comparison/retrain@1/1: accuracy" in said
+    assert rows(tmp_path)["gce@1", 0] == before["gce@1", 0]
+    assert "full training" not in (tmp_path / "out" / "index.html").read_text().split("<h3>")[1]
+
+
+def test_an_interrupted_comparison_goes_on_row_by_row(compare, tmp_path, capsys, monkeypatch):
+    known, calls = contenders.contender, []
+
+    def contender(name, **options):
+        calls.append(name)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return known(name, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(contenders, "contender", contender)
+        assert compare("--methods", "gce,retrain", "--seeds", "0", "--own-only") == 130
+    assert f"Interrupted; to go on, give the same command with --out {tmp_path / 'out'}." in (
+        capsys.readouterr().err
+    )
+    assert not list((tmp_path / "out").glob("*.parquet"))
+    assert compare("--methods", "gce,retrain", "--seeds", "0", "--own-only") == 0
+    said = capsys.readouterr().err
+    assert "gce@1/0" not in said
+    assert "retrain@1/0: accuracy" in said
+    assert len(rows(tmp_path)) == 3
+
+
+def test_other_data_or_settings_in_the_same_folder_are_refused(compare, data, capsys):
+    assert compare("--methods", "nothing", "--seeds", "0") == 0
+    assert compare("--methods", "nothing", "--seeds", "0", "--holdout", "0.2") == 1
+    assert "was begun with something else: settings.holdout was 0.1 and is 0.2" in capsys.readouterr().err
+    with np.load(data) as arrays:
+        np.savez(data, x=arrays["x"] + 1, y=arrays["y"])
+    assert compare("--methods", "nothing,gce", "--seeds", "0") == 1
+    assert "was begun with something else: data 0." in capsys.readouterr().err
+
+
+def test_a_method_that_lacks_something_is_left_out_by_name(compare, tmp_path, capsys, monkeypatch):
+    def lacking(*_, **__):
+        raise NeedsError("gce needs pictures, and these are tables. Leave it out.")
+
+    monkeypatch.setattr(type(METHODS["gce"]), "__call__", lacking)
+    assert compare("--methods", "gce,nothing", "--seeds", "0", "--own-only", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["left_out"] == ["gce@1"]
+    assert "gce needs pictures, and these are tables." in (tmp_path / "out" / "index.html").read_text()
+    assert rows(tmp_path)["gce@1", 0]["accuracy"] is None
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_can_be_compared_and_sees_what_all_others_see(name):
+    (entrant,) = entrants([name], 1.0)
+    for row in {entrant.own, entrant.equal} - {None}:
+        assert getattr(contenders.contender(row), "augment", True)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--methods", "nix"], "There is no method 'nix'. Allowed: unlearn, "),
+        (["--methods", "published@2"], "The method published takes no budget"),
+        (["--methods", ","], "--methods names no method"),
+        (["--seeds", "a"], "--seeds must be whole numbers with commas, got 'a'"),
+        (["--budget", "0"], "--budget must be above 0, got 0.0"),
+    ],
+)
+def test_wrong_words_are_one_sentence(compare, tmp_path, capsys, words, message):
+    assert compare(*words) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
