@@ -12,7 +12,7 @@ import torch
 from unchaff.bench import cell
 from unchaff.evaluate.accuracy import score
 from unchaff.methods import METHODS
-from unchaff.methods.finetune import FineTune
+from unchaff.methods.finetune import FineTune, fresh_copy
 from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.unlearn import Unlearn
 from unchaff.records import Observed
@@ -148,6 +148,15 @@ def test_where_there_is_no_noise_no_harm_is_done(clean_toy):
     assert "No evidence of noise" in outcome.notes[0]
     assert score(outcome.model, clean_toy.test).accuracy >= before - 0.005
     assert outcome.plan.units == ()
+
+
+def test_a_method_that_trains_anew_looks_at_no_finished_network(method, toy, outcomes):
+    """Its cost is counted without the training of one: another network, and no record, change nothing."""
+    if not getattr(method, "anew", False):
+        return
+    other = fresh_copy(toy.trained.model, streams=Streams(9)).eval()
+    unknown = replace(toy.trained, model=other, record=None)
+    assert_same_outcome(outcomes(method), method(unknown, toy.observed, streams=Streams(3)))
 
 
 def test_another_seed_gives_other_weights(toy, outcomes):

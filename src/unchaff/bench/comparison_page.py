@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from unchaff.bench.comparison import NAME, START, Compared, Entrant
-from unchaff.bench.page import charts, methods_table, splits_table
+from unchaff.bench.page import charts, methods_table, more_table, splits_table
 from unchaff.bench.rows import Row
 from unchaff.bench.summary import Line, summarised
 from unchaff.report.views import ComparisonView, GroundView, Table
@@ -39,7 +39,7 @@ def view(
         many = "one full training" if budget == 1 else f"{budget:g} full trainings"
         title = f"All at the cost of {many}"
         tables.append(methods_table(title, _among(at_equal, equal), second, with_start=True))
-    tables += [splits_table(lines), _left_out(chosen, rows, budget)]
+    tables += [splits_table(lines), more_table(lines), _left_out(chosen, rows, budget)]
     latest = max((str(row.made.get("when", "")) for row in rows), default="")
     seeds = ", ".join(map(str, ground.seeds))
     return ComparisonView(
@@ -93,6 +93,7 @@ def table(rows: Sequence[Row]) -> pa.Table:
             "seconds": row.seconds,
             "flops": row.flops,
             **{f"share_{name}": row.share.get(name) for name in ("flops", "seconds", "with_start")},
+            **row.more,
             "notes": " ".join(row.notes),
         }
         for row in rows

@@ -55,7 +55,11 @@ def ground(setting: Setting, rows: Sequence[Row]) -> GroundView:
     lines = summarised(_of(setting, rows), reference=REFERENCE)
     methods = [line for line in lines if line.accuracy is not None]
     detectors = [line for line in lines if line.accuracy is None]
-    tables = [methods_table("Methods at their cost", methods, REFERENCE), splits_table(methods)]
+    tables = [
+        methods_table("Methods at their cost", methods, REFERENCE),
+        splits_table(methods),
+        more_table(methods),
+    ]
     if detectors:
         rows_of = tuple(map(_detector, detectors))
         tables.append(Table("Detectors on the same network", DETECTORS, rows_of, ("readout",)))
@@ -91,6 +95,18 @@ def splits_table(lines: Sequence[Line]) -> Table:
     """Return what the methods set aside, of those that make a split."""
     splits = [line for line in lines if line.kept_share is not None]
     return Table("What the methods set aside", SPLITS, tuple(map(_split, splits)), _ours(splits))
+
+
+def more_table(lines: Sequence[Line]) -> Table:
+    """Return all other measures, of those that have any; accuracies and errors as fractions."""
+    names = list(dict.fromkeys(name for line in lines for name in line.more))
+    cells = [
+        (line.name, str(len(line.seeds)), *(_plain(line.more.get(name), 3) for name in names))
+        for line in lines
+        if line.more
+    ]
+    headings = ("contender", "seeds", *(name.replace("_", " ") for name in names))
+    return Table("Other measures", headings, tuple(cells), _ours(lines))
 
 
 def charts(lines: Sequence[Line]) -> tuple[Chart, ...]:

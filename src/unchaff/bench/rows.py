@@ -36,6 +36,7 @@ class Row:
     applies: bool = True  # False: makes no sense on this ground, such as an oracle without noise
     scores: Mapping[str, object] | None = None  # on the test set, of a method
     detection: Mapping[str, object] | None = None  # where the truth is known
+    more: Mapping[str, float] = field(default_factory=dict)  # other measures, by name
     calibration_error: float | None = None
     noise_rate: float | None = None  # estimated
     kept_share: float | None = None
@@ -86,7 +87,7 @@ KINDS: Mapping[str, tuple[object, tuple[type, ...]]] = MappingProxyType(
         "notes": ([], (list,)),
     }
     | dict.fromkeys(("scores", "detection"), (None, (dict, NoneType)))
-    | {name: ({}, (dict,)) for name in ("size", "share", "made")}
+    | {name: ({}, (dict,)) for name in ("size", "share", "made", "more")}
     | dict.fromkeys(("calibration_error", "noise_rate", "kept_share"), (None, (*NUMBER, NoneType)))
     | dict.fromkeys(("seconds", "flops"), (0.0, NUMBER))
 )
@@ -147,6 +148,7 @@ def _fits(values: Mapping[str, Any]) -> bool:
         values["kind"] in get_args(Kind)
         and all(isinstance(note, str) for note in values.get("notes", ()))
         and all(isinstance(each, NUMBER) for each in values.get("size", {}).values())
+        and all(isinstance(each, NUMBER) for each in values.get("more", {}).values())
         and all(isinstance(each, (*NUMBER, NoneType)) for each in values.get("share", {}).values())
     )
 

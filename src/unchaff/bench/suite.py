@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
 from torch import nn
@@ -22,8 +22,9 @@ from unchaff.evaluate.accuracy import score
 from unchaff.evaluate.calibration import calibrate
 from unchaff.evaluate.cost import share
 from unchaff.evaluate.detection import Detection, detect
+from unchaff.evaluate.suggestions import suggest
 from unchaff.prune.sizes import Size
-from unchaff.records import Cost, Partition, Trained
+from unchaff.records import Cost, Partition, Trained, Truth
 from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
 
@@ -160,20 +161,28 @@ class Ground:
             return self._row(todo, Cost(), None, applies=False, notes=(str(error),))
         measured = score(outcome.model, self.material.test)
         scores = {name: value for name, value in asdict(measured).items() if name != "per_class"}
-        return self._row(
+        row = self._row(
             todo,
             outcome.cost,
             outcome.partition,
             scores=scores,
             notes=outcome.notes,
             size=self._size(outcome.model),
-            anew=bool(getattr(method, "anew", False)),
         )
+        start = 0.0 if getattr(method, "anew", False) else 1.0
+        return replace(row, share={**row.share, "with_start": (row.share["flops"] or 0.0) + start})
 
     def _size(self, model: nn.Module) -> dict[str, float]:
         example = next(self.material.observed.train.batches(2)).inputs
         before, after = (asdict(Size.of(each, example)) for each in (self.trained.model, model))
         return {name: after[name] / before[name] for name in before}
+
+    def _suggested(self, split: Partition | None, about: Truth | None) -> dict[str, float]:
+        if split is None or about is None:
+            return {}
+        train = self.material.observed.train
+        found = suggest(split, train.select(split.ids).labels, about, train.num_classes)
+        return {} if found is None else asdict(found)
 
     def _detected(self, todo: Todo) -> Row:
         found = detector(todo.name)
@@ -188,13 +197,12 @@ class Ground:
         *,
         applies: bool = True,
         ranks_only: bool = False,
-        anew: bool = False,
-        **more: object,
+        **rest: object,
     ) -> Row:
         truth = self.material.truth
         about = None if truth is None or split is None else truth.select(split.ids)
         detection = None if about is None or split is None else detect(split, about)
-        decided, shares = split is not None and not ranks_only, share(cost, self.full)
+        decided = split is not None and not ranks_only
         return Row(
             key=todo.key,
             setting=todo.setting.name,
@@ -203,15 +211,16 @@ class Ground:
             seed=todo.seed,
             applies=applies,
             detection=_numbers(detection, ranks_only=ranks_only),
+            more=self._suggested(split, about),
             calibration_error=calibrate(split, about).error if decided and split and about else None,
             noise_rate=split.noise_rate if decided and split else None,
             kept_share=split.kept_share if decided and split else None,
             kept=packed(split.kept.numpy()) if decided and split else None,
             seconds=cost.seconds,
             flops=cost.flops,
-            share={**shares, "with_start": (shares["flops"] or 0.0) + (not anew)},
+            share=share(cost, self.full),
             made=made(self.material.observed.train.device),
-            **more,  # type: ignore[arg-type]
+            **rest,  # type: ignore[arg-type]
         )
 
 

@@ -1,6 +1,6 @@
 """Rows -> means, spreads and paired differences over seeds."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median, stdev
 
@@ -34,6 +34,7 @@ class Line:
     kept_share: Spread | None
     changed: Spread | None  # share of the samples on which the reference decides otherwise, paired by seed
     size: Spread | None  # parameters, as a share of what they were
+    more: Mapping[str, Spread | None]  # other measures, by name
     share: Spread | None  # of the operations of one full training
     with_start: Spread | None  # the same, with the training of the finished network where it needs one
     seconds: float | None  # median
@@ -89,11 +90,16 @@ def _line(setting: str, name: str, kind: str, rows: Sequence[Row], reference: st
         kept_share=spread(row.kept_share for row in own),
         changed=None if name == reference else spread(_changed(own, here, reference)),
         size=spread(row.size.get("parameters") for row in own),
+        more={name: spread(row.more.get(name) for row in own) for name in _named(own)},
         share=spread(row.share.get("flops") for row in own),
         with_start=spread(row.share.get("with_start") for row in own),
         seconds=median(row.seconds for row in own),
         seconds_share=_median(row.share.get("seconds") for row in own),
     )
+
+
+def _named(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row.more))
 
 
 def _gaps(own: Sequence[Row], here: Sequence[Row]) -> list[float]:
