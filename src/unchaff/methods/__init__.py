@@ -7,6 +7,7 @@ from unchaff.interfaces import Repair
 from unchaff.methods.early_stop import EarlyStop
 from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.gce import Gce
+from unchaff.methods.nmtune import NmTune
 from unchaff.methods.nothing import Nothing
 from unchaff.methods.published import Published
 from unchaff.methods.retrain import Retrain, RetrainKept
@@ -24,5 +25,6 @@ METHODS: Mapping[str, Repair] = MappingProxyType(
         "early-stop": EarlyStop(),
         "finetune-all": FinetuneAll(),
         "gce": Gce(),
+        "nmtune": NmTune(),
     }
 )

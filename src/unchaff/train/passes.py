@@ -44,12 +44,24 @@ def logits_of(model: nn.Module, samples: Samples, *, name: str, shown: str = "pl
     return _passed(model, samples, look, name=name)
 
 
-def features_of(model: nn.Module, samples: Samples, head: Head, *, name: str, shown: str = "plain") -> Pass:
-    """Return what the last layer reads of all samples (n, width); arguments as for `logits_of`."""
+def features_of(
+    model: nn.Module,
+    samples: Samples,
+    head: Head,
+    *,
+    name: str,
+    shown: str = "plain",
+    change: Callable[[Tensor], Tensor] | None = None,
+) -> Pass:
+    """Return what the last layer reads of all samples (n, width).
+
+    Arguments as for `logits_of`; `change` makes of each batch what is looked at instead of it.
+    """
 
     def look(batch: Batch) -> Tensor:
+        inputs = view(batch.inputs, shown) if change is None else change(batch.inputs)
         with read_inputs(model, [head.name]) as seen, ended_before(model, head.name):
-            model(view(batch.inputs, shown))
+            model(inputs)
         return seen[head.name].float()
 
     return _passed(model, samples, look, name=name, until=head.name)
