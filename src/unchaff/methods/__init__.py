@@ -4,13 +4,20 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from unchaff.interfaces import Repair
+from unchaff.methods.co_teaching import CoTeaching
 from unchaff.methods.early_stop import EarlyStop
+from unchaff.methods.elr import Elr
+from unchaff.methods.ema import Ema
 from unchaff.methods.finetune_all import FinetuneAll
+from unchaff.methods.forward import Forward
 from unchaff.methods.gce import Gce
 from unchaff.methods.nmtune import NmTune
 from unchaff.methods.nothing import Nothing
 from unchaff.methods.published import Published
 from unchaff.methods.retrain import Retrain, RetrainKept
+from unchaff.methods.sce import Sce
+from unchaff.methods.small_loss import SmallLoss
+from unchaff.methods.sop import Sop
 from unchaff.methods.unlearn import Unlearn
 from unchaff.prune.sensitivity import Sensitivity
 
@@ -26,5 +33,12 @@ METHODS: Mapping[str, Repair] = MappingProxyType(
         "finetune-all": FinetuneAll(),
         "gce": Gce(),
         "nmtune": NmTune(),
+        "sce": Sce(),
+        "forward": Forward(),
+        "elr": Elr(),
+        "sop": Sop(),
+        "ema": Ema(),
+        "co-teaching": CoTeaching(),
+        "small-loss": SmallLoss(),
     }
 )

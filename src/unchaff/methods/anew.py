@@ -3,10 +3,15 @@
 from dataclasses import replace
 
 from unchaff.errors import ConfigError
-from unchaff.records import Trained
+from unchaff.methods.finetune import fresh_copy
+from unchaff.nets.flops import count
+from unchaff.records import Outcome, Trained
 from unchaff.samples import Samples
+from unchaff.streams import Streams
 from unchaff.train.initial import phase_by
-from unchaff.train.phases import Phase
+from unchaff.train.loop import Fitted, fit
+from unchaff.train.phases import Cosine, Loss, Phase
+from unchaff.train.tutor import Tutor
 
 
 def checked_budget(budget: float) -> None:
@@ -17,6 +22,16 @@ def checked_budget(budget: float) -> None:
     """
     if budget <= 0:
         raise ConfigError(f"budget must be above 0, got {budget}. A whole training is 1.")
+
+
+def checked_share(name: str, share: float, example: str) -> None:
+    """Check a share in [0, 1); `example` says what to pass.
+
+    Raises:
+        ConfigError: it is outside.
+    """
+    if not 0 <= share < 1:
+        raise ConfigError(f"{name} must be in [0, 1), got {share}. {example}")
 
 
 def phase_within(
@@ -34,3 +49,32 @@ def phase_within(
     recipe = trained.recipe_for(len(samples))
     epochs = max(1, round(recipe.epochs * budget / price))
     return phase_by(replace(recipe, epochs=epochs, augment=augment), len(samples))
+
+
+def phase_for(trained: Trained, samples: Samples, *, flops: float, augment: bool = True) -> Phase:
+    """Return a whole training by the recipe that takes so many operations, to the step; one step at least."""
+    recipe = replace(trained.recipe_for(len(samples)), augment=augment)
+    each = count(trained.model, next(samples.batches(2)).inputs).training
+    steps = max(1, int(flops / (each * min(recipe.batch_size, len(samples))) + 1e-6))
+    schedule = Cosine(steps=steps, peak=recipe.lr, warmup=recipe.warmup)
+    return replace(phase_by(recipe, len(samples)), steps=steps, lr=schedule)
+
+
+def fitted_anew(
+    trained: Trained, samples: Samples, phase: Phase, *, streams: Streams, name: str = "train"
+) -> Fitted:
+    """Train a freshly initialised copy; a loss that learns along looks on as well, and is paid for.
+
+    All methods that call this begin with the same weights and see the samples in the same order, so that
+    what differs is the method.
+    """
+    tutor = phase.loss if isinstance(phase.loss, Tutor) else None
+    fresh = fresh_copy(trained.model, streams=streams)
+    fitted = fit(fresh, samples, phase, streams=streams.fork("retrain"), name=name, watcher=tutor)
+    return fitted if tutor is None else replace(fitted, cost=fitted.cost + tutor.cost)
+
+
+def taught_anew(trained: Trained, samples: Samples, phase: Phase, loss: Loss, *, streams: Streams) -> Outcome:
+    """Return a network trained anew with this loss."""
+    fitted = fitted_anew(trained, samples, replace(phase, loss=loss), streams=streams)
+    return Outcome(model=fitted.model.eval(), cost=fitted.cost)

@@ -18,6 +18,7 @@ from unchaff.train.loop import Fitted, fit
 from unchaff.train.optimizers import optimizer_of
 from unchaff.train.phases import Cosine, Loss, Phase
 from unchaff.train.still import freeze_others, hold_masks, hold_still
+from unchaff.train.tutor import Tutor
 
 FASTER = 3.0  # the rate from new weights, of that of the training
 
@@ -183,7 +184,8 @@ class Schedule:
             loss=lesson.loss,
         )
         self.done += 1
-        return fit(model, lesson.samples, phase, streams=streams.fork(f"part {self.done}"))
+        watcher = lesson.loss if isinstance(lesson.loss, Tutor) else None
+        return fit(model, lesson.samples, phase, streams=streams.fork(f"part {self.done}"), watcher=watcher)
 
 
 def last_layers(model: nn.Module, samples: Samples, number: int) -> tuple[str, ...]:

@@ -1,13 +1,11 @@
 """Train a fresh network with the generalised cross-entropy."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
-from unchaff.methods.anew import checked_budget, phase_within
-from unchaff.methods.finetune import fresh_copy
+from unchaff.methods.anew import checked_budget, phase_within, taught_anew
 from unchaff.records import Observed, Outcome, Trained
 from unchaff.streams import Streams
-from unchaff.train.loop import fit
 from unchaff.train.targets import Generalised
 
 
@@ -31,7 +29,4 @@ class Gce:
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Train anew."""
         phase = phase_within(trained, observed.train, budget=self.budget, augment=self.augment)
-        phase = replace(phase, loss=Generalised(self.q))
-        fresh = fresh_copy(trained.model, streams=streams)
-        fitted = fit(fresh, observed.train, phase, streams=streams.fork("gce"), name="train")
-        return Outcome(model=fitted.model.eval(), cost=fitted.cost)
+        return taught_anew(trained, observed.train, phase, Generalised(self.q), streams=streams)

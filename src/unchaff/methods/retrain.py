@@ -5,13 +5,11 @@ from typing import ClassVar
 
 from unchaff.attribute.readout import Readout
 from unchaff.interfaces import Attributor, Partitioner
-from unchaff.methods.anew import checked_budget, phase_within
-from unchaff.methods.finetune import fresh_copy
+from unchaff.methods.anew import checked_budget, fitted_anew, phase_within
 from unchaff.partition.transition import Transition
 from unchaff.records import Observed, Outcome, Partition, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
-from unchaff.train.loop import fit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +61,5 @@ def retrained(
 ) -> Outcome:
     """Train a freshly initialised copy on these samples."""
     phase = phase_within(trained, samples, budget=training.budget, augment=training.augment)
-    fresh = fresh_copy(trained.model, streams=streams)
-    fitted = fit(fresh, samples, phase, streams=streams.fork("retrain"), name="retrain")
+    fitted = fitted_anew(trained, samples, phase, streams=streams, name="retrain")
     return Outcome(model=fitted.model.eval(), partition=partition, cost=fitted.cost)

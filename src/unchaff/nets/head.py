@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from unchaff.errors import ModelError
+from unchaff.nets.hooks import in_eval_mode
 from unchaff.nets.taps import find_layers
 
 
@@ -34,3 +36,9 @@ def head_of(model: nn.Module, example: Tensor) -> Head:
             "so it has no features to take apart from their classifier. Give a network that ends in one."
         )
     return Head(last.name, module.in_features)
+
+
+def outputs_of(model: nn.Module, example: Tensor) -> int:
+    """Return how many outputs a network has for a sample: as many as classes, or more."""
+    with in_eval_mode(model), torch.no_grad():
+        return int(model(example).shape[1])

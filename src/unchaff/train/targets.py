@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from unchaff.errors import ConfigError
 from unchaff.samples import Batch
+from unchaff.train.tutor import Tutor
 
 
 @dataclass(frozen=True)
@@ -44,20 +45,70 @@ class Generalised:
 
 
 @dataclass(frozen=True)
-class EarlyLearning:
+class Symmetric:
+    """Cross-entropy of the given label, and the reverse one, in which the label stands inside the logarithm.
+
+    The reverse one is -A (1 - p) of the given label, with A in place of log 0: the mean absolute error but
+    for a factor.
+
+    Source: Wang et al., arXiv 1908.06112, equations 5 and 7.
+    """
+
+    alpha: float = 0.1  # weight of the cross-entropy
+    beta: float = 1.0  # weight of the reverse one
+    log_zero: float = -4.0  # A
+
+    def __post_init__(self) -> None:
+        if min(self.alpha, self.beta) < 0 or self.alpha + self.beta == 0:
+            raise ConfigError(
+                f"alpha and beta must be 0 or more, not both 0, got {self.alpha} and {self.beta}. "
+                "beta=0 is cross-entropy."
+            )
+        if self.log_zero >= 0:
+            raise ConfigError(f"log_zero must be below 0, got {self.log_zero}. The paper has -4.")
+
+    def __call__(self, outputs: Tensor, batch: Batch) -> Float[Tensor, " b"]:
+        """Return the loss of each sample."""
+        own = functional.cross_entropy(outputs.float(), batch.labels, reduction="none")  # -log p
+        return self.alpha * own + self.beta * self.log_zero * torch.expm1(-own)
+
+
+@dataclass(frozen=True)
+class Transferred:
+    """Cross-entropy of the given label after the predictions went through a noise transition.
+
+    Source: Patrini et al., arXiv 1609.03683, theorem 2 (forward correction).
+    """
+
+    log_transition: Float[Tensor, "classes classes"]  # of true class (row) to given label (column)
+
+    def __call__(self, outputs: Tensor, batch: Batch) -> Float[Tensor, " b"]:
+        """Return the loss of each sample, in nats; outputs beyond the classes are never a true class."""
+        classes = len(self.log_transition)
+        said = outputs.float().log_softmax(1)[:, :classes]
+        return -torch.logsumexp(said + self.log_transition.T[batch.labels], dim=1)
+
+
+class EarlyLearning(Tutor):
     """Early-learning regularisation: the network is held to what it said before.
 
     Source: Liu et al., arXiv 2007.00151, equations 6 and 9, without mixup; the targets start from zero.
     """
 
-    memory: Float[Tensor, "n classes"]  # targets by row, updated in place
-    decay: float = 0.7
-    strength: float = 3.0
+    kept = ("memory",)
+
+    def __init__(
+        self, memory: Float[Tensor, "n classes"], *, decay: float = 0.7, strength: float = 3.0
+    ) -> None:
+        super().__init__()
+        self.memory, self.decay, self.strength = memory, decay, strength  # targets by row, changed in place
 
     @staticmethod
-    def over(samples: int, classes: int, device: torch.device) -> "EarlyLearning":
+    def over(
+        samples: int, classes: int, device: torch.device, *, decay: float = 0.7, strength: float = 3.0
+    ) -> "EarlyLearning":
         """Return the loss with nothing remembered yet."""
-        return EarlyLearning(torch.zeros(samples, classes, device=device))
+        return EarlyLearning(torch.zeros(samples, classes, device=device), decay=decay, strength=strength)
 
     def __call__(self, outputs: Tensor, batch: Batch) -> Float[Tensor, " b"]:
         """Return cross-entropy plus the regulariser of each sample."""
