@@ -7,10 +7,12 @@ from unchaff.interfaces import Repair
 from unchaff.methods.early_stop import EarlyStop
 from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.gce import Gce
+from unchaff.methods.lccn import Lccn
 from unchaff.methods.nothing import Nothing
 from unchaff.methods.published import Published
 from unchaff.methods.retrain import Retrain, RetrainKept
 from unchaff.methods.unlearn import Unlearn
+from unchaff.methods.upm import Upm
 from unchaff.prune.sensitivity import Sensitivity
 
 METHODS: Mapping[str, Repair] = MappingProxyType(
@@ -24,5 +26,7 @@ METHODS: Mapping[str, Repair] = MappingProxyType(
         "early-stop": EarlyStop(),
         "finetune-all": FinetuneAll(),
         "gce": Gce(),
+        "lccn": Lccn(),
+        "upm": Upm(),
     }
 )
