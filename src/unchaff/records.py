@@ -264,6 +264,7 @@ class Outcome:
     modifications: tuple[str, ...] = ()  # ordered: what to redo to the plain network before loading weights
     notes: tuple[str, ...] = ()
     first: Partition | None = None  # the split after the first scoring, where there were several
+    transition: Float[Tensor, "classes classes"] | None = None  # P(given | true), rows true, where learned
 
     def __repr__(self) -> str:
         judged = "no sample judged" if self.partition is None else repr(self.partition)

@@ -12,6 +12,7 @@ from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.forward import Forward
 from unchaff.methods.gce import Gce
 from unchaff.methods.nmtune import NmTune
+from unchaff.methods.lccn import Lccn
 from unchaff.methods.nothing import Nothing
 from unchaff.methods.published import Published
 from unchaff.methods.retrain import Retrain, RetrainKept
@@ -19,6 +20,7 @@ from unchaff.methods.sce import Sce
 from unchaff.methods.small_loss import SmallLoss
 from unchaff.methods.sop import Sop
 from unchaff.methods.unlearn import Unlearn
+from unchaff.methods.upm import Upm
 from unchaff.prune.sensitivity import Sensitivity
 
 METHODS: Mapping[str, Repair] = MappingProxyType(
@@ -40,5 +42,7 @@ METHODS: Mapping[str, Repair] = MappingProxyType(
         "ema": Ema(),
         "co-teaching": CoTeaching(),
         "small-loss": SmallLoss(),
+        "lccn": Lccn(),
+        "upm": Upm(),
     }
 )

@@ -1,0 +1,172 @@
+"""Latent labels and confusing instances in training: degenerate cases by hand, and small planted noise."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from unchaff import journal
+from unchaff.errors import ConfigError
+from unchaff.methods.latent import Believing
+from unchaff.methods.lccn import Lccn, Sampler
+from unchaff.methods.upm import Confusing, First, Upm
+from unchaff.records import Cost, Observed
+from unchaff.samples import Batch
+from unchaff.streams import Streams
+from unchaff.train.gibbs import counted
+
+
+def batch_of(samples, rows, labels=None):
+    rows = np.array(rows)
+    given = samples.labels[rows] if labels is None else labels
+    return Batch(ids=samples.ids[rows], rows=rows, inputs=torch.zeros(len(rows), 1), labels=given)
+
+
+def sampler(samples, method=None, hold=0):
+    said = torch.randn(len(samples), 4, generator=Streams(0)("said")).log_softmax(1)
+    return Sampler(samples, said, method or Lccn(), hold=hold, generator=Streams(0)("drawing"))
+
+
+def confusing(samples, method, psi=0.3, wait=0):
+    said = torch.randn(len(samples), 4, generator=Streams(0)("said")).log_softmax(1)
+    return Confusing(samples, First(said, torch.full((len(samples),), psi), Cost()), method, wait=wait)
+
+
+OUTPUTS = torch.randn(60, 4, generator=Streams(1)("outputs"))
+
+
+def test_without_noise_the_latent_label_is_the_given_one(toy):
+    samples = toy.observed.train
+    drawing, rows = sampler(samples, hold=1000), range(60)
+    drawing.transition = torch.eye(4).double()
+    loss = drawing(OUTPUTS, batch_of(samples, rows))
+    plain = functional.cross_entropy(OUTPUTS, samples.labels[:60], reduction="none")
+    assert torch.equal(loss, plain)
+    assert torch.equal(drawing.latent[:60], samples.labels[:60])
+
+
+def test_counts_follow_what_is_drawn_and_the_safeguard_is_kept(toy):
+    samples = toy.observed.train
+    drawing = sampler(samples)
+    for start in range(0, 600, 60):
+        drawing(OUTPUTS, batch_of(samples, range(start, start + 60)))
+        assert torch.equal(drawing.counts, counted(drawing.latent, samples.labels, 4))
+        assert drawing.counts.sum() == 600
+    ratio, length = drawing.largest.tolist()
+    assert 0 < ratio <= 1
+    assert length > 0
+    assert "within the safeguard" in drawing.note()
+    drawing.largest[0] = 1.5
+    assert "BEYOND the safeguard" in drawing.note()
+
+
+def test_the_transition_is_held_and_then_refreshed_every_so_many_visits(toy):
+    samples = toy.observed.train
+    drawing = sampler(samples, Lccn(refresh=0.2, first="probabilities"), hold=120)
+    seen = []
+    for start in range(0, 540, 60):
+        before = drawing.transition
+        drawing(OUTPUTS, batch_of(samples, range(start, start + 60)))
+        seen.append(drawing.transition is before)
+    assert seen == [True, True, False, True, False, True, False, True, False]
+
+
+def test_outputs_beyond_the_classes_are_never_drawn(toy):
+    samples = toy.observed.train
+    wide = torch.cat([OUTPUTS, torch.full((60, 2), 9.0)], dim=1)
+    drawing = sampler(samples)
+    assert torch.isfinite(drawing(wide, batch_of(samples, range(60)))).all()
+    assert drawing.latent.max() <= 3
+    assert torch.isfinite(confusing(samples, Upm())(wide, batch_of(samples, range(60)))).all()
+
+
+def test_the_belief_is_the_mean_over_the_visits():
+    believing = Believing(torch.tensor([[1.0, 0.0], [0.5, 0.5]]))
+    for said in ([0.2, 0.8], [0.4, 0.6]):
+        believing.remember(torch.tensor([0]), torch.tensor([said]))
+    torch.testing.assert_close(believing.belief, torch.tensor([[0.3, 0.7], [0.5, 0.5]]))
+
+
+def test_where_nothing_is_confusing_training_is_plain(toy):
+    samples = toy.observed.train
+    loss = confusing(samples, Upm(start=0.0), wait=1000)(OUTPUTS, batch_of(samples, range(60)))
+    plain = functional.cross_entropy(OUTPUTS, samples.labels[:60], reduction="none")
+    torch.testing.assert_close(loss, plain, rtol=0, atol=1e-2)  # a likelihood is never below 1e-5
+
+
+def test_where_all_is_confusing_the_network_learns_what_it_says(toy):
+    samples = toy.observed.train
+    loss = confusing(samples, Upm(start=1.0), wait=1000)(OUTPUTS, batch_of(samples, range(60)))
+    said = OUTPUTS.log_softmax(1)
+    torch.testing.assert_close(loss, -(said.exp() * said).sum(1))
+
+
+def test_eta_waits_and_then_follows_the_rule_by_row(toy):
+    samples = toy.observed.train
+    teller = confusing(samples, Upm(), wait=60)
+    batch = batch_of(samples, range(59, -1, -1))
+    teller(OUTPUTS, batch)
+    assert (teller.eta == torch.tensor(0.01)).all(), "it waits"
+    teller(OUTPUTS, batch)
+    own = OUTPUTS.softmax(1).gather(1, batch.labels[:, None]).squeeze(1)
+    odds = own * (0.99 + 0.01 * 0.3)
+    own_after = odds / (odds + (1 - own) * 0.01 * 0.3)
+    torch.testing.assert_close(teller.eta[:60].flip(0), ((1 - own_after) / 0.7).clamp(0, 1))
+    assert (teller.eta[60:] == torch.tensor(0.01)).all(), "those that were not seen"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda: Lccn(warmup=1.0), "warmup must be in"),
+        (lambda: Lccn(hold=2.0), "hold must be in"),
+        (lambda: Lccn(alpha=0.0), "must be above 0, got 0.5 and 0.0"),
+        (lambda: Upm(start=2.0), "start must be in"),
+        (lambda: Upm(temperature=0.0), "temperature must be above 0"),
+        (lambda: Upm(budget=0.0), "budget must be above 0"),
+    ],
+)
+def test_a_setting_out_of_range_is_said(wrong, said):
+    with pytest.raises(ConfigError, match=said):
+        wrong()
+
+
+@pytest.mark.parametrize("kind", [Lccn, Upm])
+def test_an_interrupted_training_ends_with_the_same_bytes(toy, tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(journal, "EVERY", 0)
+    whole = kind(budget=0.7)(toy.trained, toy.observed, streams=Streams(5))
+    end_epoch = Believing.end_epoch
+
+    def stopped(self, model):
+        end_epoch(self, model)
+        if self.epoch == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Believing, "end_epoch", stopped)
+    with journal.kept_by(journal.Journal(tmp_path)), pytest.raises(KeyboardInterrupt):
+        kind(budget=0.7)(toy.trained, toy.observed, streams=Streams(5))
+    monkeypatch.setattr(Believing, "end_epoch", end_epoch)
+    with journal.kept_by(journal.Journal(tmp_path)):
+        again = kind(budget=0.7)(toy.trained, toy.observed, streams=Streams(5))
+    assert torch.equal(again.partition.quality, whole.partition.quality)
+    assert again.notes == whole.notes
+    assert again.cost.flops == whole.cost.flops
+    for name, tensor in whole.model.state_dict().items():
+        assert torch.equal(tensor, again.model.state_dict()[name]), name
+
+
+def test_a_network_that_knows_the_labels_by_heart_does_not_serve(toy):
+    """The given network is replaced by one of half the budget, or used with a warning where it must be."""
+    by_heart = replace(toy.trained, model=torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 4)))
+    with torch.no_grad():
+        by_heart.model[1].weight.zero_()
+        by_heart.model[1].bias.copy_(torch.tensor([99.0, 0, 0, 0]))
+    one = toy.observed.train.relabel(torch.zeros(600, dtype=torch.int64))
+    observed = Observed(train=one)
+    outcome = Upm()(by_heart, observed, streams=Streams(0))
+    assert "psi network" in outcome.cost.stages
+    forced = Upm(own=False)(by_heart, observed, streams=Streams(0))
+    assert "psi network" not in forced.cost.stages
+    assert "by heart" in forced.notes[0]
