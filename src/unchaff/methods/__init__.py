@@ -10,6 +10,8 @@ from unchaff.methods.gce import Gce
 from unchaff.methods.nothing import Nothing
 from unchaff.methods.published import Published
 from unchaff.methods.retrain import Retrain, RetrainKept
+from unchaff.methods.ssl_plr import SslPlr
+from unchaff.methods.turn import Turn
 from unchaff.methods.unlearn import Unlearn
 from unchaff.prune.sensitivity import Sensitivity
 
@@ -24,5 +26,7 @@ METHODS: Mapping[str, Repair] = MappingProxyType(
         "early-stop": EarlyStop(),
         "finetune-all": FinetuneAll(),
         "gce": Gce(),
+        "ssl-plr": SslPlr(),
+        "turn": Turn(),
     }
 )
