@@ -44,9 +44,7 @@ class Turn:
     network trained on these labels is none. The optimiser begins anew after each cleansing.
     """
 
-    backbone: Literal["auto", "trained", "pretrain"] = (
-        "auto"  # auto: as it came if pretrained, else without labels
-    )
+    backbone: Literal["auto", "trained", "pretrain"] = "auto"  # auto: its own if pretrained, else no labels
     pretraining: Pretraining = field(default_factory=Pretraining)
     probe: Probing = field(default_factory=Probing)
     tau: float = 0.6  # probability of a clean label above which a sample is selected
@@ -58,14 +56,14 @@ class Turn:
     cites: ClassVar[tuple[str, ...]] = ("ahn2023finetuning", "zhang2018generalized", "chen2020simple")
 
     def __post_init__(self) -> None:
-        if self.backbone not in ("auto", "trained", "pretrain"):
-            raise ConfigError(f"backbone must be auto, trained or pretrain, got {self.backbone!r}.")
         if not 0 <= self.tau < 1:
             raise ConfigError(f"tau must be in [0, 1), got {self.tau}. The usual one is 0.6.")
         if self.epochs <= 0 or (self.recleanse_every is not None and self.recleanse_every < 1):
             raise ConfigError(
                 "epochs must be above 0, and recleanse_every at least 1. For cleansing once pass None."
             )
+        if self.apart < 0 or self.fewest < 1:
+            raise ConfigError("apart must be 0 or more, fewest 1 or more. The usual ones are 2 and 10.")
 
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Probe, cleanse and fine-tune."""
@@ -108,14 +106,13 @@ class Turn:
         """Return the layers before the last, and a sentence on where they come from."""
         head = usable_head(trained.model, samples)
         if self.backbone == "trained":
-            return Encoder(
-                copy.deepcopy(trained.model), head, Cost()
-            ), "The backbone is that of the network as it came."
+            note = "The backbone is that of the network as it came."
+            return Encoder(copy.deepcopy(trained.model), head, Cost()), note
         if self.backbone == "auto" and trained.pretrained:
             return Encoder(as_it_began(trained), head, Cost()), "The backbone is the pretrained one."
         note = (
-            "The network was trained on these labels, so its layers before the last were learned anew, "
-            "without labels."
+            "The layers before the last were learned anew, without labels, for a network trained on these "
+            "labels is no clean backbone."
         )
         return pretrained_encoder(trained, samples, self.pretraining, streams=streams), note
 
