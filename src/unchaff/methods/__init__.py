@@ -19,6 +19,8 @@ from unchaff.methods.retrain import Retrain, RetrainKept
 from unchaff.methods.sce import Sce
 from unchaff.methods.small_loss import SmallLoss
 from unchaff.methods.sop import Sop
+from unchaff.methods.ssl_plr import SslPlr
+from unchaff.methods.turn import Turn
 from unchaff.methods.unlearn import Unlearn
 from unchaff.methods.upm import Upm
 from unchaff.prune.sensitivity import Sensitivity
@@ -44,5 +46,7 @@ METHODS: Mapping[str, Repair] = MappingProxyType(
         "small-loss": SmallLoss(),
         "lccn": Lccn(),
         "upm": Upm(),
+        "ssl-plr": SslPlr(),
+        "turn": Turn(),
     }
 )

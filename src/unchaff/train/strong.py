@@ -42,6 +42,13 @@ def strongly(inputs: Tensor, samples: Samples, generator: torch.Generator) -> Te
     return inputs
 
 
+def can_change(samples: Samples) -> bool:
+    """Whether two bold views of such a sample differ at all."""
+    kind = samples.kind
+    known = kind.name in ("image", "audio", "tabular") or kind.pad is not None
+    return known or samples.augmentation is not None
+
+
 def _drawn(inputs: Tensor, share: float, generator: torch.Generator) -> Tensor:
     return torch.rand(inputs.shape, generator=generator, device=inputs.device) < share
 

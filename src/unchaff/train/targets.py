@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -40,8 +40,15 @@ class Generalised:
 
     def __call__(self, outputs: Tensor, batch: Batch) -> Float[Tensor, " b"]:
         """Return the loss of each sample; in nats where q is 0."""
-        own = functional.cross_entropy(outputs.float(), batch.labels, reduction="none")  # -log p
-        return own if self.q == 0 else -torch.expm1(-self.q * own) / self.q
+        return generalised(outputs, batch.labels, self.q)
+
+
+def generalised(
+    outputs: Float[Tensor, "b outputs"], labels: Int[Tensor, " b"], q: float
+) -> Float[Tensor, " b"]:
+    """Return (1 - p^q) / q of the label of each sample, and -log p where q is 0."""
+    own = functional.cross_entropy(outputs.float(), labels, reduction="none")  # -log p
+    return own if q == 0 else -torch.expm1(-q * own) / q
 
 
 @dataclass(frozen=True)
