@@ -4,12 +4,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from unchaff.interfaces import Repair
+from unchaff.methods.confident_learning import CleanAndRetrain
+from unchaff.methods.divide_lite import DivideLite
 from unchaff.methods.early_stop import EarlyStop
 from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.gce import Gce
+from unchaff.methods.neggrad import NegGradPlus
 from unchaff.methods.nothing import Nothing
 from unchaff.methods.published import Published
 from unchaff.methods.retrain import Retrain, RetrainKept
+from unchaff.methods.sap import Sap
+from unchaff.methods.scrub import Scrub
+from unchaff.methods.ssd import Ssd
 from unchaff.methods.unlearn import Unlearn
 from unchaff.prune.sensitivity import Sensitivity
 
@@ -24,5 +30,11 @@ METHODS: Mapping[str, Repair] = MappingProxyType(
         "early-stop": EarlyStop(),
         "finetune-all": FinetuneAll(),
         "gce": Gce(),
+        "ssd": Ssd(),
+        "scrub": Scrub(),
+        "neggrad-plus": NegGradPlus(),
+        "sap": Sap(),
+        "confident-learning": CleanAndRetrain(),
+        "divide-lite": DivideLite(),
     }
 )
