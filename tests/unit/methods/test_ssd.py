@@ -78,11 +78,11 @@ def test_weights_are_dampened_as_the_equations_say():
 
 
 def test_a_planted_trigger_is_forgotten_and_the_rest_is_not(toy, told, anew):
-    """The case it is made for: 40 pictures with a bright corner, all labelled a."""
+    """The case it is made for: 24 pictures with a bright corner, all labelled a."""
     clean = toy.clean
     draw = Streams(0).per_id("trigger", clean.ids)
     draw[clean.labels.numpy() == 0] = 1
-    planted = np.argsort(draw)[:40]
+    planted = np.argsort(draw)[:24]
     inputs = clean.source.raw(np.arange(600)).clone()
     inputs[planted] = _with_corner(inputs[planted])
     labels = clean.labels.index_fill(0, torch.from_numpy(planted), 0)
@@ -90,14 +90,14 @@ def test_a_planted_trigger_is_forgotten_and_the_rest_is_not(toy, told, anew):
     noisy = torch.zeros(600, dtype=torch.bool).index_fill(0, torch.from_numpy(planted), value=True)
     truth = Truth(ids=clean.ids, true_label=clean.labels, is_noisy=noisy)
     trained = anew(toy, train, epochs=20)
-    outcome = told(Ssd(alpha=5), truth)(trained, Observed(train=train), streams=Streams(0))
+    outcome = told(Ssd(), truth)(trained, Observed(train=train), streams=Streams(0))
     others = toy.test.at(np.flatnonzero(toy.test.labels.numpy() != 0)).altered(
         lambda _, inputs: _with_corner(inputs)
     )
     taken = [float((predict(model, others) == 0).double().mean()) for model in (trained.model, outcome.model)]
     assert taken[0] > 0.7
-    assert taken[1] < 0.2
-    assert score(outcome.model, toy.test).accuracy > 0.8
+    assert taken[1] < 0.4
+    assert score(outcome.model, toy.test).accuracy > 0.9
 
 
 def test_settings_that_make_no_sense_are_refused():
