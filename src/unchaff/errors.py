@@ -22,7 +22,7 @@ class ConfigError(UnchaffError):
 
 
 class NeedsError(ConfigError):
-    """A method needs something that these data or this network do not have."""
+    """A method needs something that these data, this network or this installation do not have."""
 
 
 class RunFolderError(UnchaffError):

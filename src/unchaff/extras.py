@@ -3,7 +3,7 @@
 import importlib
 from types import ModuleType
 
-from unchaff.errors import ConfigError
+from unchaff.errors import NeedsError
 
 
 def library(name: str, *, extra: str, without: str) -> ModuleType:
@@ -15,12 +15,12 @@ def library(name: str, *, extra: str, without: str) -> ModuleType:
         without: what to do instead of installing it, such as "leave this detector out".
 
     Raises:
-        ConfigError: it is not installed.
+        NeedsError: it is not installed.
     """
     try:
         return importlib.import_module(name)
     except ImportError as error:
         top = name.partition(".")[0].replace("_", "-")
-        raise ConfigError(
+        raise NeedsError(
             f"{top} is not installed ({error}). pip install 'unchaff[{extra}]', or {without}."
         ) from error

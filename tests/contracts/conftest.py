@@ -1,6 +1,7 @@
 """Finds every attributor, partitioner and pruner of the package, and compares what they leave behind."""
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 from dataclasses import MISSING, dataclass, fields
@@ -24,6 +25,16 @@ STAGES = {
     "partitioner": (unchaff.partition, Partitioner),
     "pruner": (unchaff.prune, Pruner),
 }
+
+LIBRARIES = {"confident-learning": "cleanlab"}  # of extras, by the method that needs them
+
+
+def with_library(name, method):
+    """Return a method as a parameter; it is skipped where its library is missing."""
+    needs = LIBRARIES.get(name)
+    missing = needs is not None and importlib.util.find_spec(needs) is None
+    reason = f"{needs} (extra baselines) is not installed"
+    return pytest.param(method, id=name, marks=[pytest.mark.skip(reason=reason)] if missing else [])
 
 
 def needs_nothing(kind):
@@ -55,7 +66,7 @@ def pytest_generate_tests(metafunc):
         assert kinds, f"no {stage} was found"
         metafunc.parametrize(stage, [kind() for kind in kinds], ids=[kind.__name__ for kind in kinds])
     if "method" in metafunc.fixturenames:
-        metafunc.parametrize("method", METHODS.values(), ids=METHODS.keys())
+        metafunc.parametrize("method", [with_library(*item) for item in METHODS.items()])
 
 
 def footprint(model):

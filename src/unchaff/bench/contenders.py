@@ -5,7 +5,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from unchaff.bench.ablations import ABLATIONS
-from unchaff.bench.oracle import Oracle
+from unchaff.bench.oracle import KnownSplit, Oracle, Unjudged
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Repair
 from unchaff.methods import METHODS
@@ -22,6 +22,8 @@ VARIANTS: Mapping[str, Repair] = MappingProxyType(
 )
 KNOWN: Mapping[str, Repair] = MappingProxyType({**METHODS, **VARIANTS, **ABLATIONS})
 ORACLE = "oracle"
+FORGETS = ("ssd", "scrub", "neggrad-plus", "sap")  # each also as NAME-oracle, given the true split
+WITH_TRUTH = MappingProxyType({f"{name}-{ORACLE}": METHODS[name] for name in FORGETS})
 RANDOM_SUBSET = "random-subset"  # as many as our method keeps, drawn by chance, at equal cost
 
 
@@ -53,27 +55,37 @@ def contender(
     """Return what a name stands for, or None where it makes no sense here.
 
     Args:
-        name: one of `KNOWN`, `oracle` or `random-subset`, with `@BUDGET` or without.
-        truth: for the oracle; where nothing is noisy there is none.
+        name: one of `KNOWN`, `oracle`, `scrub-oracle` and the like, or `random-subset`; with `@BUDGET` or
+            without.
+        truth: for the oracles; where nothing is noisy there are none.
         kept_share: what another contender of the same ground kept; for the random subset.
 
     Raises:
         ConfigError: unknown name, or a budget for what takes none.
     """
     plain, budget = split(name)
-    if plain == ORACLE:
-        if truth is None or not bool(truth.is_noisy.any()):
-            return None
-        return Oracle(truth=truth, training=Retrain(budget=budget or 1.0))
+    if plain == ORACLE or plain in WITH_TRUTH:
+        return _knowing(plain, budget, truth)
     if plain == RANDOM_SUBSET:
         share = kept_share(name.replace(plain, "unlearn"))
         if share is None or share >= 1:
             return None
         return FinetuneAll(budget=budget or Unlearn().budget, share=share)
     if plain not in KNOWN:
-        allowed = ", ".join((*KNOWN, ORACLE, RANDOM_SUBSET))
+        allowed = ", ".join((*KNOWN, ORACLE, *WITH_TRUTH, RANDOM_SUBSET))
         raise ConfigError(f"There is no contender {plain!r}. Allowed: {allowed}.")
     return with_budget(plain, KNOWN[plain], budget)
+
+
+def _knowing(plain: str, budget: float | None, truth: Truth | None) -> Repair | None:
+    """Return a contender that is given the truth, or None where nothing is noisy."""
+    if plain in WITH_TRUTH and budget is not None:
+        raise ConfigError(f"The contender {plain} takes no budget. Leave it out.")
+    if truth is None or not bool(truth.is_noisy.any()):
+        return None
+    if plain == ORACLE:
+        return Oracle(truth=truth, training=Retrain(budget=budget or 1.0))
+    return replace(WITH_TRUTH[plain], attribute=Unjudged(), partition=KnownSplit(truth=truth))  # type: ignore[type-var]
 
 
 def identity(name: str) -> str:
@@ -81,4 +93,6 @@ def identity(name: str) -> str:
     plain, budget = split(name)
     if plain in KNOWN:
         return repr(with_budget(plain, KNOWN[plain], budget))
+    if plain in WITH_TRUTH:
+        return f"{name} {WITH_TRUTH[plain]!r}"
     return f"{name} {Retrain()!r}" if plain == ORACLE else f"{name} {FinetuneAll()!r} {Unlearn()!r}"

@@ -13,9 +13,10 @@ from unchaff.attribute.published import Published
 from unchaff.attribute.readout import Readout
 from unchaff.attribute.trajectory import Trajectory
 from unchaff.bench.ablations import EVIDENCE
-from unchaff.bench.baselines import ConfidentLearning, TracIn
+from unchaff.bench.baselines import TracIn
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Attributor
+from unchaff.methods.out_of_fold import ConfidentLearning
 from unchaff.partition.mixture import Mixture, everything
 from unchaff.partition.transition import Transition
 from unchaff.records import Evidence, Observed, Partition, Trained

@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import torch
+
 from unchaff.methods.retrain import Retrain, retrained
-from unchaff.records import Observed, Outcome, Trained, Truth
+from unchaff.records import Evidence, Observed, Outcome, Partition, Trained, Truth
 from unchaff.streams import Streams
 
 
@@ -24,3 +26,36 @@ class Oracle:
         truth = self.truth.select(observed.train.ids)
         good = observed.train.select(truth.ids[~truth.is_noisy.numpy()])
         return retrained(trained, good, self.training, streams=streams)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownSplit:
+    """Keeps what is truly right, whatever the evidence says; quality is 1 or 0.
+
+    A control for methods that are given a split: what they would do with a perfect one.
+    """
+
+    truth: Truth = field(repr=False)
+
+    def __call__(self, evidence: Evidence) -> Partition:
+        """Split by the truth."""
+        truth = self.truth.select(evidence.ids)
+        right = ~truth.is_noisy
+        return Partition(
+            ids=evidence.ids,
+            quality=right.float(),
+            kept=right,
+            suggested=truth.true_label,
+            abstained=bool(right.all()),
+            reason="The split is the truth.",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unjudged:
+    """No evidence at all, at no cost: for a split that needs none."""
+
+    def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Evidence:
+        """Say nothing about each sample."""
+        samples = observed.train
+        return Evidence(ids=samples.ids, labels=samples.labels.cpu(), total=torch.zeros(len(samples)))

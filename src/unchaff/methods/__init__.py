@@ -5,6 +5,8 @@ from types import MappingProxyType
 
 from unchaff.interfaces import Repair
 from unchaff.methods.co_teaching import CoTeaching
+from unchaff.methods.confident_learning import CleanAndRetrain
+from unchaff.methods.divide_lite import DivideLite
 from unchaff.methods.early_stop import EarlyStop
 from unchaff.methods.elr import Elr
 from unchaff.methods.ema import Ema
@@ -21,6 +23,13 @@ from unchaff.methods.small_loss import SmallLoss
 from unchaff.methods.sop import Sop
 from unchaff.methods.ssl_plr import SslPlr
 from unchaff.methods.turn import Turn
+from unchaff.methods.neggrad import NegGradPlus
+from unchaff.methods.nothing import Nothing
+from unchaff.methods.published import Published
+from unchaff.methods.retrain import Retrain, RetrainKept
+from unchaff.methods.sap import Sap
+from unchaff.methods.scrub import Scrub
+from unchaff.methods.ssd import Ssd
 from unchaff.methods.unlearn import Unlearn
 from unchaff.methods.upm import Upm
 from unchaff.prune.sensitivity import Sensitivity
@@ -48,5 +57,11 @@ METHODS: Mapping[str, Repair] = MappingProxyType(
         "upm": Upm(),
         "ssl-plr": SslPlr(),
         "turn": Turn(),
+        "ssd": Ssd(),
+        "scrub": Scrub(),
+        "neggrad-plus": NegGradPlus(),
+        "sap": Sap(),
+        "confident-learning": CleanAndRetrain(),
+        "divide-lite": DivideLite(),
     }
 )

@@ -128,3 +128,27 @@ class EarlyLearning(Tutor):
         agreement = (self.memory[rows] * said).sum(1)
         plain = functional.cross_entropy(logits, batch.labels, reduction="none")
         return plain + self.strength * (1 - agreement).log()
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """Cross-entropy of the given label, and the divergence from what a teacher says of the sample.
+
+    Source: Hinton et al., arXiv 1503.02531, section 2: both softened by the temperature T, and the
+    divergence KL(teacher || student) times T squared.
+    """
+
+    taught: Float[Tensor, "n classes"]  # logits of the teacher, by row
+    temperature: float = 1.0
+    own: float = 1.0  # weight of the cross-entropy
+    divergence: float = 1.0  # weight of the divergence; below 0: away from the teacher
+
+    def __call__(self, outputs: Tensor, batch: Batch) -> Float[Tensor, " b"]:
+        """Return the loss of each sample, in nats."""
+        logits = outputs.float()
+        rows = torch.from_numpy(batch.rows).to(self.taught.device)
+        said = (logits / self.temperature).log_softmax(1)
+        taught = (self.taught[rows].float() / self.temperature).log_softmax(1)
+        apart = functional.kl_div(said, taught, reduction="none", log_target=True).sum(1)
+        plain = functional.cross_entropy(logits, batch.labels, reduction="none")
+        return self.own * plain + self.divergence * self.temperature**2 * apart

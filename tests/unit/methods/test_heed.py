@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from unchaff.bench.contenders import FORGETS
 from unchaff.bench.controls import chosen
 from unchaff.errors import ConfigError
 from unchaff.methods import METHODS
@@ -26,7 +27,7 @@ def test_every_split_of_a_method_heeds_the_record_and_keeps_its_settings():
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_heeds_a_record_or_says_that_it_does_not(name):
-    if name in {"unlearn", "unlearn-pruned", "retrain-kept"}:
+    if name in {"unlearn", "unlearn-pruned", "retrain-kept", *FORGETS}:
         assert heeding(METHODS[name], RECORD).partition.record is RECORD
     else:
         with pytest.raises(ConfigError, match="makes no use of a record"):

@@ -11,7 +11,7 @@ from unchaff.streams import Streams
 from unchaff.train.loop import fit
 from unchaff.train.optimizers import Sgd
 from unchaff.train.phases import Phase
-from unchaff.train.targets import EarlyLearning, Generalised, Weighted
+from unchaff.train.targets import Distilled, EarlyLearning, Generalised, Weighted
 
 OUTPUTS = torch.tensor([[2.0, 0.0], [0.0, 1.0]])
 LABELS = torch.tensor([0, 0])
@@ -67,3 +67,13 @@ def test_the_generalised_cross_entropy_lies_between_cross_entropy_and_the_absolu
     torch.testing.assert_close(Generalised(0.7)(OUTPUTS, batch([2, 0])), (1 - own**0.7) / 0.7)
     with pytest.raises(ConfigError, match=r"q must be in \[0, 1\], got 2"):
         Generalised(2)
+
+
+def test_distillation_is_the_softened_divergence_from_the_teacher_by_row():
+    taught = torch.tensor([[0.0, 0.0], [1.0, -1.0], [9.0, 9.0]])
+    found = Distilled(taught, temperature=2.0, own=0.5, divergence=3.0)(OUTPUTS, batch([1, 0]))
+    said, teacher = (OUTPUTS / 2).softmax(1), (taught[[1, 0]] / 2).softmax(1)
+    apart = 4 * (teacher * (teacher / said).log()).sum(1)
+    torch.testing.assert_close(found, 0.5 * PLAIN + 3 * apart)
+    same = Distilled(OUTPUTS, temperature=2.0, own=0.0)(OUTPUTS, batch([0, 1]))
+    torch.testing.assert_close(same, torch.zeros(2))
