@@ -13,23 +13,20 @@ from unchaff.methods.ema import Ema
 from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.forward import Forward
 from unchaff.methods.gce import Gce
-from unchaff.methods.nmtune import NmTune
 from unchaff.methods.lccn import Lccn
-from unchaff.methods.nothing import Nothing
-from unchaff.methods.published import Published
-from unchaff.methods.retrain import Retrain, RetrainKept
-from unchaff.methods.sce import Sce
-from unchaff.methods.small_loss import SmallLoss
-from unchaff.methods.sop import Sop
-from unchaff.methods.ssl_plr import SslPlr
-from unchaff.methods.turn import Turn
 from unchaff.methods.neggrad import NegGradPlus
+from unchaff.methods.nmtune import NmTune
 from unchaff.methods.nothing import Nothing
 from unchaff.methods.published import Published
 from unchaff.methods.retrain import Retrain, RetrainKept
 from unchaff.methods.sap import Sap
+from unchaff.methods.sce import Sce
 from unchaff.methods.scrub import Scrub
+from unchaff.methods.small_loss import SmallLoss
+from unchaff.methods.sop import Sop
 from unchaff.methods.ssd import Ssd
+from unchaff.methods.ssl_plr import SslPlr
+from unchaff.methods.turn import Turn
 from unchaff.methods.unlearn import Unlearn
 from unchaff.methods.upm import Upm
 from unchaff.prune.sensitivity import Sensitivity

@@ -1,4 +1,4 @@
-"""What tests of single methods share: plain trainings, rows of numbers, networks that know labels by heart."""
+"""What tests of methods share: plain trainings, rows of numbers, networks that know labels by heart."""
 
 import copy
 from collections.abc import Callable
