@@ -5,15 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 from torch.nn import functional
 
 from unchaff import journal
+from unchaff.data.prepare import Pixels
+from unchaff.data.sources import in_memory
 from unchaff.errors import ConfigError
+from unchaff.evaluate.accuracy import score
 from unchaff.methods.latent import Believing
 from unchaff.methods.lccn import Lccn, Sampler
+from unchaff.methods.retrain import Retrain
 from unchaff.methods.upm import Confusing, First, Upm
-from unchaff.records import Cost, Observed
-from unchaff.samples import Batch
+from unchaff.records import Cost, Observed, Recipe
+from unchaff.samples import Batch, Kind, canonical
 from unchaff.streams import Streams
 from unchaff.train.gibbs import counted
 
@@ -170,3 +175,46 @@ def test_a_network_that_knows_the_labels_by_heart_does_not_serve(toy):
     forced = Upm(own=False)(by_heart, observed, streams=Streams(0))
     assert "psi network" not in forced.cost.stages
     assert "by heart" in forced.notes[0]
+
+
+def pictures(count):
+    """Return samples as those of the toy, and four labels in ten changed to another class."""
+    draw = torch.Generator().manual_seed(count)
+    prototypes = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    true = torch.arange(count) % 4
+    noise = torch.randn(count, 1, 8, 8, generator=draw)
+    raw = ((prototypes[true] * 0.5 + 0.25 + 0.25 * noise).clamp(0, 1) * 255).byte()
+    clean = canonical(
+        range(count),
+        true,
+        class_names=("a", "b", "c", "d"),
+        kind=Kind("image", (1, 8, 8)),
+        source=in_memory(raw, Pixels()),
+    )
+    is_wrong = torch.randperm(count, generator=draw) < 0.4 * count
+    return clean, clean.relabel(torch.where(is_wrong, (true + 1 + torch.arange(count) // 7 % 3) % 4, true))
+
+
+@pytest.fixture(scope="module")
+def planted(toy):
+    """Noise that a plain training is long enough to learn by heart: its data, its end, and a clean test."""
+    clean, noisy = pictures(1200)
+    trained = replace(toy.trained, recipe=Recipe(epochs=24, batch_size=80, lr=0.1))
+    observed = Observed(train=noisy)
+    plain = Retrain()(trained, observed, streams=Streams(1))
+    return replace(trained, model=plain.model), observed, clean, pictures(400)[0]
+
+
+@pytest.mark.parametrize(("method", "ahead"), [(Lccn(), 0.015), (Upm(), 0.02)], ids=["lccn", "upm"])
+def test_planted_noise_is_found_and_does_less_harm(planted, method, ahead):
+    trained, observed, clean, test = planted
+    outcome = method(trained, observed, streams=Streams(1))
+    assert score(outcome.model, test).accuracy > score(trained.model, test).accuracy + ahead
+    split, is_wrong = outcome.partition, observed.train.labels != clean.labels
+    assert roc_auc_score(is_wrong, 1 - split.quality) > 0.9
+    assert (split.suggested == clean.labels).double().mean() > 0.75
+    if outcome.transition is not None:
+        torch.testing.assert_close(outcome.transition.sum(1), torch.ones(4))
+        assert (outcome.transition.argmax(1) == torch.arange(4)).all()
+    if "unconfusing" in split.evidence:
+        assert roc_auc_score(is_wrong, 1 - split.evidence["unconfusing"]) > 0.9
