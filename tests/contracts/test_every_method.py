@@ -17,6 +17,7 @@ from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.unlearn import Unlearn
 from unchaff.records import Observed
 from unchaff.streams import Streams
+from unchaff.train import loop
 from unchaff.train.initial import full_cost
 
 
@@ -157,6 +158,23 @@ def test_a_method_that_trains_anew_looks_at_no_finished_network(method, toy, out
     other = fresh_copy(toy.trained.model, streams=Streams(9)).eval()
     unknown = replace(toy.trained, model=other, record=None)
     assert_same_outcome(outcomes(method), method(unknown, toy.observed, streams=Streams(3)))
+
+
+def test_all_that_train_anew_begin_with_the_same_weights(method, toy, monkeypatch):
+    """Or a comparison would compare draws. Layers may be added to the network, as a projector is."""
+    if not getattr(method, "anew", False):
+        return
+    begun = []
+
+    class Watched(loop.Training):
+        def __init__(self, model, *given, **options):
+            begun.append({name: each.clone() for name, each in model.state_dict().items()})
+            super().__init__(model, *given, **options)
+
+    monkeypatch.setattr(loop, "Training", Watched)
+    method(toy.trained, toy.observed, streams=Streams(3))
+    expected = fresh_copy(toy.trained.model, streams=Streams(3)).state_dict()["0.0.weight"]
+    assert any(torch.equal(expected, each) for start in begun for each in start.values())
 
 
 def test_another_seed_gives_other_weights(toy, outcomes):

@@ -36,6 +36,7 @@ class CoTeaching:
     augment: bool = True
     budget: float = 2.0  # operations of both, as a share of one full training
     cites: ClassVar[tuple[str, ...]] = ("han2018coteaching", "arazo2019unsupervised")
+    anew: ClassVar[bool] = True  # it looks at no finished network
 
     def __post_init__(self) -> None:
         checked_budget(self.budget)

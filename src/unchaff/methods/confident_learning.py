@@ -28,6 +28,7 @@ class CleanAndRetrain:
     detector: ConfidentLearning = field(default_factory=ConfidentLearning)
     augment: bool = True  # in the last training
     cites: ClassVar[tuple[str, ...]] = ("northcutt2021confident",)
+    anew: ClassVar[bool] = True  # it looks at no finished network
 
     def __post_init__(self) -> None:
         checked_budget(self.budget)

@@ -45,6 +45,7 @@ class DivideLite:
     weight: float = 1.0  # of the pseudo-labels
     adjust: bool = True  # losses less the mean of their class: a class learned late is not doubted whole
     cites: ClassVar[tuple[str, ...]] = ("li2020dividemix", "sohn2020fixmatch")
+    anew: ClassVar[bool] = True  # it looks at no finished network
 
     def __post_init__(self) -> None:
         checked_budget(self.budget)

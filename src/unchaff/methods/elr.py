@@ -24,6 +24,7 @@ class Elr:
     augment: bool = True
     budget: float = 1.0  # share of the recipe's epochs
     cites: ClassVar[tuple[str, ...]] = ("liu2020early",)
+    anew: ClassVar[bool] = True  # it looks at no finished network
 
     def __post_init__(self) -> None:
         checked_budget(self.budget)

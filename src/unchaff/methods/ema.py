@@ -25,6 +25,7 @@ class Ema:
     augment: bool = True
     budget: float = 1.0  # share of the recipe's epochs
     cites: ClassVar[tuple[str, ...]] = ("tarvainen2017mean", "izmailov2018averaging")
+    anew: ClassVar[bool] = True  # it looks at no finished network
 
     def __post_init__(self) -> None:
         checked_budget(self.budget)

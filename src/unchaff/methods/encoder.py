@@ -103,7 +103,8 @@ def pretrained_encoder(trained: Trained, samples: Samples, how: Pretraining, *, 
     phase = replace(
         phase_by(recipe, len(samples)), views=("strong", "strong"), loss=Contrast(how.temperature)
     )
-    fitted = fit(with_head(model, head, compared), samples, phase, streams=streams, name="pretrain")
+    start, streams = with_head(model, head, compared), streams.fork("pretrain")
+    fitted = fit(start, samples, phase, streams=streams, name="pretrain")
     return Encoder(with_head(fitted.model, head, own).eval(), head, fitted.cost)
 
 

@@ -49,6 +49,11 @@ class Forward:
         if self.transition is not None:
             _check(self.transition)
 
+    @property
+    def anew(self) -> bool:
+        """Whether it looks at no finished network."""
+        return self.transition is not None or self.warmup > 0
+
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Find the transition and train anew."""
         train = observed.train

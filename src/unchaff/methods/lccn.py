@@ -50,6 +50,7 @@ class Lccn:
     augment: bool = True
     budget: float = 1.5  # share of one full training: the warm-up, one pass and a whole training
     cites: ClassVar[tuple[str, ...]] = ("yao2023latent",)
+    anew: ClassVar[bool] = True  # it looks at no finished network
 
     def __post_init__(self) -> None:
         checked_budget(self.budget)
@@ -67,7 +68,7 @@ class Lccn:
 
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Train anew."""
-        train, streams = observed.train, streams.fork("lccn")
+        train = observed.train
         steps = steps_within(trained, train, budget=self.budget, looks=1)
         first = min(steps - 1, max(1, round(self.warmup * steps)))
         whole = phase_of(trained, train, steps=steps, augment=self.augment)

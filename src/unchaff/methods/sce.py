@@ -22,6 +22,7 @@ class Sce:
     augment: bool = True
     budget: float = 1.0  # share of the recipe's epochs
     cites: ClassVar[tuple[str, ...]] = ("wang2019symmetric",)
+    anew: ClassVar[bool] = True  # it looks at no finished network
 
     def __post_init__(self) -> None:
         checked_budget(self.budget)

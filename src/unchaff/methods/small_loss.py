@@ -33,6 +33,7 @@ class SmallLoss:
     augment: bool = True
     budget: float = 1.5  # operations of everything, as a share of one full training
     cites: ClassVar[tuple[str, ...]] = ("arazo2019unsupervised",)
+    anew: ClassVar[bool] = True  # it looks at no finished network
 
     def __post_init__(self) -> None:
         checked_budget(self.budget)

@@ -66,6 +66,7 @@ class SslPlr:
     final_epochs: float = 1.0  # of the final classifier, in those of the recipe
     weighted: bool = False  # final classifier: each sample with the confidence of the stages as its weight
     cites: ClassVar[tuple[str, ...]] = ("bala2024mitigating", "chen2020simple")
+    anew: ClassVar[bool] = True  # it looks at no finished network
 
     def __post_init__(self) -> None:
         if self.iterations < 1 or not self.stages:
@@ -80,7 +81,7 @@ class SslPlr:
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Pretrain, refine the labels, and train the final classifier."""
         train = observed.train
-        encoder = pretrained_encoder(trained, train, self.pretraining, streams=streams.fork("ssl-plr"))
+        encoder = pretrained_encoder(trained, train, self.pretraining, streams=streams)
         read = features(encoder, train)
         work = _Work(self, trained, train, encoder, read)
         store, cost = Store.of(train), encoder.cost + read.cost

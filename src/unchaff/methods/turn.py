@@ -65,10 +65,15 @@ class Turn:
         if self.apart < 0 or self.fewest < 1:
             raise ConfigError("apart must be 0 or more, fewest 1 or more. The usual ones are 2 and 10.")
 
+    @property
+    def anew(self) -> bool:
+        """Whether it looks at no network that was trained on these labels."""
+        return self.backbone != "trained"
+
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Probe, cleanse and fine-tune."""
         train, recipe = observed.train, trained.recipe_for(len(observed.train))
-        encoder, note = self._backbone(trained, train, streams=streams.fork("backbone"))
+        encoder, note = self._backbone(trained, train, streams=streams)
         read = features(encoder, train)
         start = probed(encoder, read, self.probe, batch_size=recipe.batch_size, streams=streams.fork("probe"))
         model, logits, cost = start.model, start.logits, encoder.cost + read.cost + start.cost

@@ -64,9 +64,14 @@ class Upm:
             if not 0 <= (value := getattr(self, name)) <= 1:
                 raise ConfigError(f"{name} must be in [0, 1], got {value}. Leave it out for the usual one.")
 
+    @property
+    def anew(self) -> bool:
+        """Whether it looks at no finished network."""
+        return bool(self.own)
+
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Train anew."""
-        train, streams = observed.train, streams.fork("upm")
+        train = observed.train
         first = self._first(trained, train, streams=streams)
         phase = phase_of(trained, train, steps=first.left, augment=self.augment)
         wait = self.frozen * phase.steps * min(phase.batch_size, len(train))
