@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from unchaff.interfaces import Repair
+from unchaff.methods.denoise_blocks import DenoiseBlocks
 from unchaff.methods.early_stop import EarlyStop
 from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.gce import Gce
+from unchaff.methods.layer_noise import LayerNoise
 from unchaff.methods.nothing import Nothing
 from unchaff.methods.published import Published
 from unchaff.methods.retrain import Retrain, RetrainKept
@@ -24,5 +26,7 @@ METHODS: Mapping[str, Repair] = MappingProxyType(
         "early-stop": EarlyStop(),
         "finetune-all": FinetuneAll(),
         "gce": Gce(),
+        "layer-noise": LayerNoise(),
+        "denoise-blocks": DenoiseBlocks(),
     }
 )
