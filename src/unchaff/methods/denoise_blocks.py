@@ -41,12 +41,13 @@ class DenoiseBlocks:
     """
 
     strength: float = 0.5  # largest deviation of the noise trained on, in those of a layer's clean outputs
+    weakest: float = 0.0  # and the smallest; one is drawn for each batch, all alike
     share: float = 0.02  # of the parameters of the network, that may be added at most
     reduction: int = (
         4  # units of a layer for each of its block's bottleneck; more where the rest is too little
     )
     placement: Literal["gradient", "random"] = "gradient"  # random: the control
-    smooths: bool = True  # beside the bottleneck, smooth each unit of a convolution over its neighbourhood
+    own: bool = True  # beside the bottleneck, a map of each unit's own outputs, which can damp all of them
     draws: bool = False  # take off a draw of the noise (rho = 1 in the paper's hardware), or its mean
     weight: float = 1.0  # of the likelihood of the noise, beside the cross-entropy
     epochs: int = 10
@@ -62,6 +63,8 @@ class DenoiseBlocks:
                 f"strength and share must be in (0, 10], got {self.strength} and {self.share}. For 2 % more "
                 "parameters, share is 0.02."
             )
+        if not 0 <= self.weakest <= self.strength:
+            raise ConfigError(f"weakest must be in [0, strength], got {self.weakest} and {self.strength}.")
         if self.reduction < 1 or self.epochs < 1:
             raise ConfigError(
                 f"reduction and epochs must be at least 1, got {self.reduction} and {self.epochs}."
@@ -145,7 +148,7 @@ class DenoiseBlocks:
         return sorted(names, key=lambda name: -norms[name]), cost
 
     def _make(self, width: int) -> Make:
-        return Make(width=width, smooths=self.smooths, draws=self.draws)
+        return Make(width=width, own=self.own, draws=self.draws)
 
     def _blocks(self, model: nn.Module, order: list[str], budget: float) -> dict[str, Make]:
         """Return the blocks: as wide as asked for, or by halves as wide as still fits."""
@@ -182,15 +185,17 @@ class Noise(Tutor):
         super().__init__(generator)
         self.spread, self.drawn = spread, generator
         self.names = tuple(spread)
-        self.largest, self._weight = method.strength, method.weight
+        self.smallest, self.largest = method.weakest, method.strength
+        self._weight = method.weight
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Noise":
         """Return itself: the copy of the network that is trained runs on the same hardware."""
         return self
 
     def strength(self) -> Tensor:
-        """Return how strong it is for the next batch, between none and the largest."""
-        return self.largest * torch.rand((), generator=self.drawn, device=self.drawn.device)
+        """Return how strong it is for the next batch."""
+        drawn = torch.rand((), generator=self.drawn, device=self.drawn.device)
+        return self.smallest + (self.largest - self.smallest) * drawn
 
     def __call__(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return the cross-entropy plus the negative log-likelihood of the noise, of each sample, in nats."""
@@ -248,7 +253,7 @@ def _block(model: nn.Module, name: str) -> Denoising:
 
 def _parts(model: nn.Module, name: str) -> list[str]:
     """Return the parts of a block that say its bottleneck and, summed, the mean of the noise."""
-    said = ("code", "mean", "smooth") if _block(model, name).smooth is not None else ("code", "mean")
+    said = ("code", "mean", "own") if _block(model, name).own is not None else ("code", "mean")
     return [f"{name}.block.{part}" for part in said]
 
 

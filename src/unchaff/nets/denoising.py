@@ -20,7 +20,9 @@ class Make:
     """How a block is made."""
 
     width: int  # of the bottleneck, in units
-    smooths: bool = False  # a 3 wide convolution of each unit's own outputs beside it, behind a convolution
+    own: bool = (
+        False  # beside it, a map of each unit's own outputs: 3 wide, or one factor behind a linear layer
+    )
     draws: bool = (
         False  # take off a draw of the noise, as the hardware of the paper does, instead of its mean
     )
@@ -46,9 +48,9 @@ class Denoising(nn.Module):
         )
         self.mean = _map(layer, width, units, 1)
         self.spread = _map(layer, width, units, 1)  # log of the variance
-        self.smooth = _each(layer, units) if make.smooths else None
+        self.own = _each(layer, units) if make.own else None
         self.register_buffer("scale", torch.ones(()))
-        for part in (self.mean, self.spread, self.smooth):
+        for part in (self.mean, self.spread, self.own):
             for weight in () if part is None else part.parameters():
                 nn.init.zeros_(weight)
 
@@ -57,8 +59,8 @@ class Denoising(nn.Module):
         scaled = noisy / self.scale
         code = self.code(scaled)
         noise = self.mean(code)
-        if self.smooth is not None:
-            noise = noise + self.smooth(scaled)
+        if self.own is not None:
+            noise = noise + self.own(scaled)
         if self.draws:
             noise = noise + (0.5 * self.spread(code)).exp() * torch.randn_like(noise)
         return noisy - self.scale * noise
@@ -103,7 +105,7 @@ def with_blocks(model: nn.Module, blocks: Mapping[str, Make]) -> nn.Module:
             )
         block = Denoising(layer, make).to(layer.weight.device)
         parent, _, child = name.rpartition(".")
-        setattr(modules[parent], child, Followed(layer, block.train(layer.training)))
+        setattr(modules[parent], child, Followed(layer, block).train(layer.training))
     return longer
 
 
@@ -112,9 +114,9 @@ def blocks_in(state: Mapping[str, Tensor], *, draws: bool = False) -> dict[str, 
     names = [name.removesuffix(MARK) for name in state if name.endswith(MARK)]
     first = {name: state.get(f"{name}.block.code.0.weight") for name in names}
     return {
-        name: Make(width=len(each), smooths=f"{name}.block.smooth.weight" in state, draws=draws)
+        name: Make(width=len(each), own=f"{name}.block.own.weight" in state, draws=draws)
         for name, each in first.items()
-        if each is not None and each.dim() > 0
+        if each is not None and each.dim() > 0 and each.numel() > 0
     }
 
 
@@ -140,9 +142,20 @@ def _map(layer: nn.Module, inputs: int, outputs: int, side: int) -> nn.Module:
     return kind(inputs, outputs, side, padding=side // 2)
 
 
-def _each(layer: nn.Module, units: int) -> nn.Module | None:
-    """Return a 3 wide convolution of each unit by itself; None behind a linear layer."""
+class Factors(nn.Module):
+    """One factor for each unit, on the last axis."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(units))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs * self.weight
+
+
+def _each(layer: nn.Module, units: int) -> nn.Module:
+    """Return a map of each unit by itself, of the kind of a layer."""
     if isinstance(layer, nn.Linear):
-        return None
+        return Factors(units)
     kind = nn.Conv2d if isinstance(layer, nn.Conv2d) else nn.Conv1d
     return kind(units, units, 3, padding=1, groups=units, bias=False)

@@ -145,7 +145,7 @@ def _norm(_walk: Propagation, module: Any, read: Moments) -> Moments:  # noqa: A
 
 
 def _pool(_walk: Propagation, module: Any, read: Moments) -> Moments:  # noqa: ANN401
-    """Divide the mean of the variances by the places of its window, which may differ from window to window."""
+    """Divide the mean of the variances by the places of its window, which may differ in size."""
     if isinstance(module, nn.AvgPool2d) and (module.padding not in {0, (0, 0)} or module.ceil_mode):
         raise NeedsError(
             "The closed form knows average pools without padding and ceil_mode. Use mode='sampled'."

@@ -110,8 +110,12 @@ def _removed(run: RunFolder, model: nn.Module) -> nn.Module:
 
 def _followed(model: nn.Module, state: Mapping[str, Tensor], blocks: Mapping[str, Make]) -> nn.Module:
     """Return the network with its blocks; memory is taken only if the weights are of their size."""
-    with torch.device("meta"):
-        check_fit(with_blocks(copy.deepcopy(model).to("meta"), blocks), state)
+    try:
+        with torch.device("meta"):
+            sketch = with_blocks(copy.deepcopy(model).to("meta"), blocks)
+    except RuntimeError as error:
+        raise ModelError(f"The weights describe blocks that cannot be built ({error}). {AGAIN}") from error
+    check_fit(sketch, state)
     with Streams(0).forked_global("load"):
         return with_blocks(model, blocks)
 
