@@ -9,6 +9,7 @@ from unchaff.api import load
 from unchaff.errors import RunFolderError
 from unchaff.hub import CONFIG, loading
 from unchaff.runs.read import RunFolder
+from unchaff.runs.rebuilt import has_blocks
 from unchaff.runs.write import HUB
 
 
@@ -23,6 +24,11 @@ def model_folder(run: RunFolder, folder: Path) -> None:
         raise RunFolderError(
             f"{run.path} holds the network {run.model['model']!r}, which is none of the transformers "
             "library. Use --format torch or onnx."
+        )
+    if has_blocks(run):
+        raise RunFolderError(
+            f"{run.path} holds a network with denoising blocks, which the transformers library cannot "
+            "build. Use unchaff.load(run), or repair with another method."
         )
     if folder.exists() and not (folder / CONFIG).is_file():
         raise RunFolderError(f"{folder} holds something else than a model, and is not deleted.")

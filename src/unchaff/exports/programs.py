@@ -15,7 +15,7 @@ from unchaff.nets.build import NETS, from_factory
 from unchaff.prune.remove import removable, remove
 from unchaff.prune.sizes import said, timed
 from unchaff.runs.read import RunFolder
-from unchaff.runs.rebuilt import example, is_smaller, network, pruned
+from unchaff.runs.rebuilt import example, is_drawing, is_smaller, network, pruned
 from unchaff.whole import put
 
 EQUAL = 1e-5
@@ -114,6 +114,11 @@ def _loaded(run: RunFolder, *, smaller: bool, factory: str | None) -> tuple[nn.M
         )
     if run.kind == "packed":
         raise ModelError(f"{run.path} holds a network of several inputs, which have no fixed shape here.")
+    if is_drawing(run):
+        raise ModelError(
+            f"{run.path} holds denoising blocks that draw, and a program has to answer the same each time. "
+            "Repair with DenoiseBlocks(draws=False)."
+        )
     inputs, plain = example(run), None
     if factory is not None:
         plain = from_factory(factory, tuple(run.model["input"]["shape"]), len(run.class_names))

@@ -7,6 +7,7 @@ from unchaff.interfaces import Repair
 from unchaff.methods.co_teaching import CoTeaching
 from unchaff.methods.confident_learning import CleanAndRetrain
 from unchaff.methods.divide_lite import DivideLite
+from unchaff.methods.denoise_blocks import DenoiseBlocks
 from unchaff.methods.early_stop import EarlyStop
 from unchaff.methods.elr import Elr
 from unchaff.methods.ema import Ema
@@ -16,6 +17,7 @@ from unchaff.methods.gce import Gce
 from unchaff.methods.lccn import Lccn
 from unchaff.methods.neggrad import NegGradPlus
 from unchaff.methods.nmtune import NmTune
+from unchaff.methods.layer_noise import LayerNoise
 from unchaff.methods.nothing import Nothing
 from unchaff.methods.published import Published
 from unchaff.methods.retrain import Retrain, RetrainKept
@@ -60,5 +62,7 @@ METHODS: Mapping[str, Repair] = MappingProxyType(
         "sap": Sap(),
         "confident-learning": CleanAndRetrain(),
         "divide-lite": DivideLite(),
+        "layer-noise": LayerNoise(),
+        "denoise-blocks": DenoiseBlocks(),
     }
 )

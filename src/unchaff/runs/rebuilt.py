@@ -1,5 +1,6 @@
 """The repaired network of a run folder, built again; no code named in a file is run, no pickle is read."""
 
+import copy
 from collections.abc import Mapping
 from math import prod
 
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from unchaff.errors import ModelError, RunFolderError
 from unchaff.limits import PIXELS
 from unchaff.nets.build import NETS, from_shape
+from unchaff.nets.denoising import BLOCKS, DRAWING, Make, blocks_in, with_blocks, without_blocks
 from unchaff.nets.hub import rebuilt
 from unchaff.nets.text import VOCABULARY
 from unchaff.prune.remove import REMOVED, remove
@@ -36,9 +38,12 @@ def network(run: RunFolder, *, plain: nn.Module | None = None) -> nn.Module:
     """
     state = load_weights(run.path / "model.safetensors")
     smaller = is_smaller(run)
-    model = _built(run, state, smaller=smaller) if plain is None else plain
+    blocks = blocks_in(state, draws=is_drawing(run)) if has_blocks(run) else {}
+    model = _built(run, without_blocks(state, blocks), smaller=smaller) if plain is None else plain
     if smaller:
         model = _removed(run, model)
+    if blocks:
+        model = _followed(model, state, blocks)
     load_into(model, state)
     return model.eval()
 
@@ -46,6 +51,16 @@ def network(run: RunFolder, *, plain: nn.Module | None = None) -> nn.Module:
 def is_smaller(run: RunFolder) -> bool:
     """Whether the repair took units out of the network."""
     return REMOVED in run.model.get("modifications", [])
+
+
+def has_blocks(run: RunFolder) -> bool:
+    """Whether the repair put blocks behind layers of the network."""
+    return BLOCKS in run.model.get("modifications", []) or is_drawing(run)
+
+
+def is_drawing(run: RunFolder) -> bool:
+    """Whether these blocks answer at random."""
+    return DRAWING in run.model.get("modifications", [])
 
 
 def example(run: RunFolder) -> Tensor:
@@ -91,6 +106,18 @@ def _removed(run: RunFolder, model: nn.Module) -> nn.Module:
         raise ModelError(
             f"{run.path / 'model.json'} names pruned units that the network has not ({error}). {AGAIN}"
         ) from error
+
+
+def _followed(model: nn.Module, state: Mapping[str, Tensor], blocks: Mapping[str, Make]) -> nn.Module:
+    """Return the network with its blocks; memory is taken only if the weights are of their size."""
+    try:
+        with torch.device("meta"):
+            sketch = with_blocks(copy.deepcopy(model).to("meta"), blocks)
+    except RuntimeError as error:
+        raise ModelError(f"The weights describe blocks that cannot be built ({error}). {AGAIN}") from error
+    check_fit(sketch, state)
+    with Streams(0).forked_global("load"):
+        return with_blocks(model, blocks)
 
 
 def _built(run: RunFolder, state: Mapping[str, Tensor], *, smaller: bool) -> nn.Module:

@@ -1,0 +1,270 @@
+"""Small blocks behind some layers of the finished network, which undo the noise of analogue hardware."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from unchaff.errors import ConfigError, ModelError, NeedsError
+from unchaff.nets.analogue import analogue_layers, noisy, of_spread, spread_of
+from unchaff.nets.denoising import BLOCKS, DRAWING, Denoising, Make, with_blocks
+from unchaff.nets.flops import forward
+from unchaff.nets.hooks import in_eval_mode, read_outputs
+from unchaff.nets.taps import Layer
+from unchaff.records import Cost, Observed, Outcome, Trained
+from unchaff.samples import Batch, Samples
+from unchaff.streams import Streams
+from unchaff.train.loop import fit
+from unchaff.train.optimizers import Adam
+from unchaff.train.passes import logits_of
+from unchaff.train.phases import Cosine, Phase
+from unchaff.train.tutor import Tutor
+
+ENOUGH = 2048  # samples to measure clean outputs on, and gradients
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiseBlocks:
+    """Small blocks learn to undo the noise of layers; the network itself stays as it is, bit by bit.
+
+    Where the loss is most sensitive to the noise of a layer, a block follows it first, until the parameters
+    that may be added are used up.
+
+    Source: Azizi et al., arXiv 2409.18553: a block that predicts mean and variance of the noise, a frozen
+    network, places by gradient norm under a budget of parameters. Widths, loss, noise and the number of
+    epochs are ours; the stop at a small validation gain is left out.
+    """
+
+    strength: float = 0.5  # largest deviation of the noise trained on, in those of a layer's clean outputs
+    weakest: float = 0.0  # and the smallest; one is drawn for each batch, all alike
+    share: float = 0.02  # of the parameters of the network, that may be added at most
+    reduction: int = (
+        4  # units of a layer for each of its block's bottleneck; more where the rest is too little
+    )
+    placement: Literal["gradient", "random"] = "gradient"  # random: the control
+    own: bool = True  # beside the bottleneck, a map of each unit's own outputs, which can damp all of them
+    draws: bool = False  # take off a draw of the noise (rho = 1 in the paper's hardware), or its mean
+    weight: float = 1.0  # of the likelihood of the noise, beside the cross-entropy
+    epochs: int = 10
+    lr: float = 3e-3  # peak
+    labels: Literal["given", "own"] = "given"  # own: the classes the clean network names
+    layers: tuple[str, ...] = ()  # that are analogue, by name; none: all linear and convolution layers
+    augment: bool = True
+    cites: ClassVar[tuple[str, ...]] = ("azizi2024efficient",)
+
+    def __post_init__(self) -> None:
+        if not (0 < self.strength <= 10 and 0 < self.share <= 10):
+            raise ConfigError(
+                f"strength and share must be in (0, 10], got {self.strength} and {self.share}. For 2 % more "
+                "parameters, share is 0.02."
+            )
+        if not 0 <= self.weakest <= self.strength:
+            raise ConfigError(f"weakest must be in [0, strength], got {self.weakest} and {self.strength}.")
+        if self.reduction < 1 or self.epochs < 1:
+            raise ConfigError(
+                f"reduction and epochs must be at least 1, got {self.reduction} and {self.epochs}."
+            )
+
+    def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
+        """Insert and train the blocks."""
+        streams, samples = streams.fork("denoise-blocks"), observed.train
+        layers = self._analogue(trained.model, next(samples.batches(2)).inputs)
+        budget = self.share * sum(each.numel() for each in trained.model.parameters())
+        candidates = [each for each in layers if not each.is_output and each.by_sample and not each.is_tied]
+        self._check_room(trained.model, candidates, budget)
+        some = samples.at(streams.subset("measure", samples.ids, ENOUGH))
+        spread, cost = spread_of(trained.model, some, tuple(each.name for each in layers), name="measure")
+        learnt = samples
+        if self.labels == "own":
+            said = logits_of(trained.model, samples, name="own labels")
+            learnt, cost = samples.relabel(said.rows[:, : samples.num_classes].argmax(1)), cost + said.cost
+        noise = Noise(spread, self, generator=streams("noise", samples.device))
+        order, ordering = self._order(
+            trained.model, candidates, learnt.select(some.ids), noise, streams=streams
+        )
+        blocks = self._blocks(trained.model, order, budget)
+        with streams.forked_global("blocks"):
+            longer = with_blocks(trained.model, blocks)
+        for name in blocks:
+            _block(longer, name).scale.fill_(max(spread[name], 1e-6))
+        learner = Hardware(longer, tuple(blocks), noise)
+        phase = self._phase(trained, learnt, tuple(f"model.{name}.block" for name in blocks), noise)
+        fitted = fit(learner, learnt, phase, streams=streams, name="blocks", watcher=noise)
+        return Outcome(
+            model=fitted.model.get_submodule("model").eval(),
+            cost=cost + ordering + fitted.cost,
+            modifications=(DRAWING if self.draws else BLOCKS,),
+            notes=(_said(trained.model, tuple(blocks), longer),),
+        )
+
+    def _analogue(self, model: nn.Module, example: Tensor) -> list[Layer]:
+        """Return the noisy layers.
+
+        Raises:
+            ModelError: a name is not that of such a layer.
+        """
+        found = {each.name: each for each in analogue_layers(model, example)}
+        unknown = [name for name in self.layers if name not in found]
+        if unknown:
+            raise ModelError(f"{unknown[0]!r} is no linear or convolution layer. Layers: {', '.join(found)}.")
+        return [found[name] for name in self.layers or found]
+
+    def _check_room(self, model: nn.Module, candidates: list[Layer], budget: float) -> None:
+        least = min((_size(model, each.name, self._make(1)) for each in candidates), default=None)
+        if least is None:
+            raise NeedsError(
+                "Denoising blocks follow hidden linear or convolution layers, and the network has none. "
+                "Give a network with at least one hidden layer."
+            )
+        if least > budget:
+            raise NeedsError(
+                f"The smallest block takes {least:,} parameters, and {self.share:.1%} of the network are "
+                f"{budget:,.0f}. Give a larger share."
+            )
+
+    def _order(
+        self,
+        model: nn.Module,
+        candidates: list[Layer],
+        samples: Samples,
+        noise: "Noise",
+        *,
+        streams: Streams,
+    ) -> tuple[list[str], Cost]:
+        """Return where a block is worth most, first, and what finding out took."""
+        names = [each.name for each in candidates]
+        if self.placement == "random":
+            return [names[place] for place in streams.per_id("placement", np.array(names)).argsort()], Cost()
+        started = time.perf_counter()
+        norms = sensitivities(model, tuple(names), samples, noise)
+        # Gradients go back to the noise only, not to the weights: about a forward pass more.
+        flops = 2 * len(samples) * forward(model, next(samples.batches(2)).inputs)
+        cost = Cost(time.perf_counter() - started, len(samples), flops).as_stage("placement")
+        return sorted(names, key=lambda name: -norms[name]), cost
+
+    def _make(self, width: int) -> Make:
+        return Make(width=width, own=self.own, draws=self.draws)
+
+    def _blocks(self, model: nn.Module, order: list[str], budget: float) -> dict[str, Make]:
+        """Return the blocks: as wide as asked for, or by halves as wide as still fits."""
+        blocks, left = {}, budget
+        for name in order:
+            width = max(1, len(model.get_parameter(f"{name}.weight")) // self.reduction)
+            while width > 1 and _size(model, name, self._make(width)) > left:
+                width //= 2
+            size = _size(model, name, self._make(width))
+            if size <= left:
+                blocks[name], left = self._make(width), left - size
+        return blocks
+
+    def _phase(self, trained: Trained, samples: Samples, blocks: tuple[str, ...], noise: "Noise") -> Phase:
+        size = min(trained.recipe_for(len(samples)).batch_size, len(samples))
+        steps = self.epochs * max(1, len(samples) // size)
+        return Phase(
+            steps=steps,
+            lr=Cosine(steps=steps, peak=self.lr, warmup=0.1),
+            batch_size=size,
+            optimizer=Adam(weight_decay=0.0),
+            augment=self.augment,
+            trains=blocks,
+            loss=noise,
+        )
+
+
+class Noise(Tutor):
+    """The noise of the hardware, and what blocks learn under it."""
+
+    def __init__(
+        self, spread: Mapping[str, float], method: DenoiseBlocks, *, generator: torch.Generator
+    ) -> None:
+        super().__init__(generator)
+        self.spread, self.drawn = spread, generator
+        self.names = tuple(spread)
+        self.smallest, self.largest = method.weakest, method.strength
+        self._weight = method.weight
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Noise":
+        """Return itself: the copy of the network that is trained runs on the same hardware."""
+        return self
+
+    def strength(self) -> Tensor:
+        """Return how strong it is for the next batch."""
+        drawn = torch.rand((), generator=self.drawn, device=self.drawn.device)
+        return self.smallest + (self.largest - self.smallest) * drawn
+
+    def __call__(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Return the cross-entropy plus the negative log-likelihood of the noise, of each sample, in nats."""
+        logits, unlikely = outputs[:, :-1].float(), outputs[:, -1].float()
+        return functional.cross_entropy(logits, batch.labels, reduction="none") + self._weight * unlikely
+
+
+class Hardware(nn.Module):
+    """A network with blocks on noisy hardware: its logits and, beside them, how unlikely the noise was."""
+
+    def __init__(self, model: nn.Module, names: tuple[str, ...], noise: Noise) -> None:
+        super().__init__()
+        self.model = model
+        self._names, self._noise = names, noise
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        noise, model = self._noise, self.model
+        parts = [name for each in self._names for name in _parts(model, each)]
+        deviation = of_spread(noise.spread, noise.strength())
+        with read_outputs(model, parts) as seen, noisy(model, noise.names, deviation, noise.drawn) as added:
+            logits = model(inputs)
+        unlikely = torch.zeros(len(logits), device=logits.device)
+        for name in self._names:
+            block = _block(model, name)
+            code, *means = [seen[part] for part in _parts(model, name)]
+            spread = block.spread(code).float()
+            wrong = added[name].float() / block.scale - torch.stack([each.float() for each in means]).sum(0)
+            each = 0.5 * (spread + wrong.square() * (-spread).exp())
+            unlikely = unlikely + each.flatten(1).mean(1) / len(self._names)
+        return torch.cat([logits, unlikely[:, None].to(logits.dtype)], dim=1)
+
+
+def sensitivities(
+    model: nn.Module, names: tuple[str, ...], samples: Samples, noise: Noise
+) -> dict[str, float]:
+    """Return the mean norm of the gradient of the loss by each layer's noisy outputs, over batches.
+
+    The noise is at its strongest. Source: Azizi et al., arXiv 2409.18553; the norm is that of a whole batch.
+    """
+    norms = dict.fromkeys(names, 0.0)
+    deviation = of_spread(noise.spread, noise.largest)
+    with in_eval_mode(model), torch.enable_grad():
+        for batch in samples.batches(128):
+            with noisy(model, noise.names, deviation, noise.drawn, learns=True) as added:
+                loss = functional.cross_entropy(model(batch.inputs).float(), batch.labels)
+            slopes = torch.autograd.grad(loss, [added[name] for name in names])
+            for name, slope in zip(names, slopes, strict=True):
+                norms[name] += float(slope.norm()) * len(batch.rows) / len(samples)
+    return norms
+
+
+def _block(model: nn.Module, name: str) -> Denoising:
+    return model.get_submodule(f"{name}.block")  # type: ignore[return-value]  # put there by with_blocks
+
+
+def _parts(model: nn.Module, name: str) -> list[str]:
+    """Return the parts of a block that say its bottleneck and, summed, the mean of the noise."""
+    said = ("code", "mean", "own") if _block(model, name).own is not None else ("code", "mean")
+    return [f"{name}.block.{part}" for part in said]
+
+
+def _size(model: nn.Module, name: str, make: Make) -> int:
+    """Return how many parameters a block behind this layer has."""
+    with torch.device("meta"):
+        block = Denoising(model.get_submodule(name), make)
+    return sum(each.numel() for each in block.parameters())
+
+
+def _said(plain: nn.Module, names: tuple[str, ...], longer: nn.Module) -> str:
+    before, after = (sum(each.numel() for each in model.parameters()) for model in (plain, longer))
+    blocks = "A denoising block follows" if len(names) == 1 else "Denoising blocks follow"
+    return f"{blocks} {', '.join(names)}: {(after - before) / before:.2%} more parameters."
