@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from unchaff.methods.anew import checked_budget, phase_within
 from unchaff.methods.finetune import fresh_copy
-from unchaff.methods.out_of_fold import ConfidentLearning, cleanlab
+from unchaff.methods.out_of_fold import ConfidentLearning
 from unchaff.partition.keep import spare_classes
 from unchaff.records import Observed, Outcome, Trained
 from unchaff.streams import Streams
@@ -35,7 +35,6 @@ class CleanAndRetrain:
 
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Judge, split and train anew."""
-        cleanlab("cleanlab.filter")  # before anything is trained
         length = self.budget / self.detector.folds
         evidence = self.detector(trained, observed, streams=streams.fork("folds"), length=length)
         split = self.detector.split(evidence)
