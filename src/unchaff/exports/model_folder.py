@@ -9,7 +9,7 @@ from unchaff.api import load
 from unchaff.errors import RunFolderError
 from unchaff.hub import CONFIG, loading
 from unchaff.runs.read import RunFolder
-from unchaff.runs.rebuilt import has_blocks
+from unchaff.runs.rebuilt import is_rearranged
 from unchaff.runs.write import HUB
 
 
@@ -25,10 +25,10 @@ def model_folder(run: RunFolder, folder: Path) -> None:
             f"{run.path} holds the network {run.model['model']!r}, which is none of the transformers "
             "library. Use --format torch or onnx."
         )
-    if has_blocks(run):
+    if is_rearranged(run):
         raise RunFolderError(
-            f"{run.path} holds a network with denoising blocks, which the transformers library cannot "
-            "build. Use unchaff.load(run), or repair with another method."
+            f"{run.path} holds a network with parts that its own has not ({run.model['modifications'][0]}), "
+            "which the transformers library cannot build. Use unchaff.load(run), or another method."
         )
     if folder.exists() and not (folder / CONFIG).is_file():
         raise RunFolderError(f"{folder} holds something else than a model, and is not deleted.")

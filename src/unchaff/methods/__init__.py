@@ -6,18 +6,18 @@ from types import MappingProxyType
 from unchaff.interfaces import Repair
 from unchaff.methods.co_teaching import CoTeaching
 from unchaff.methods.confident_learning import CleanAndRetrain
-from unchaff.methods.divide_lite import DivideLite
 from unchaff.methods.denoise_blocks import DenoiseBlocks
+from unchaff.methods.divide_lite import DivideLite
 from unchaff.methods.early_stop import EarlyStop
 from unchaff.methods.elr import Elr
 from unchaff.methods.ema import Ema
 from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.forward import Forward
 from unchaff.methods.gce import Gce
+from unchaff.methods.layer_noise import LayerNoise
 from unchaff.methods.lccn import Lccn
 from unchaff.methods.neggrad import NegGradPlus
 from unchaff.methods.nmtune import NmTune
-from unchaff.methods.layer_noise import LayerNoise
 from unchaff.methods.nothing import Nothing
 from unchaff.methods.published import Published
 from unchaff.methods.retrain import Retrain, RetrainKept

@@ -13,7 +13,7 @@ from unchaff.data.prepare import Plain
 from unchaff.data.sources import in_memory
 from unchaff.errors import ConfigError
 from unchaff.nets.head import Head, head_of
-from unchaff.nets.tuned import tuned_head
+from unchaff.nets.tuned import TUNED, tuned_head
 from unchaff.records import Cost, Observed, Outcome, Trained
 from unchaff.samples import Batch, Kind, Samples
 from unchaff.streams import Streams
@@ -24,7 +24,6 @@ from unchaff.train.passes import features_of
 from unchaff.train.phases import Cosine, Phase
 from unchaff.train.spectrum import consistency, covariance, dominance, entropy, largest_share
 
-TUNED = "head replaced by an adapter and a classifier"  # among the modifications of an outcome
 ROOM = 2 * 1024**3  # bytes of features that are held
 
 
@@ -82,7 +81,12 @@ class NmTune:
             f"Singular values of the features: entropy {entropy(plain):.2f} (SVE), minus the log of the "
             f"largest share {largest_share(plain):.2f} (LSVR)."
         )
-        return Outcome(model=model.eval(), cost=cost + fitted.cost, modifications=(TUNED,), notes=(said,))
+        return Outcome(
+            model=model.eval(),
+            cost=cost + fitted.cost,
+            modifications=(f"{TUNED} {head.name}",),
+            notes=(said,),
+        )
 
     def _features(
         self, trained: Trained, train: Samples, head: Head, *, streams: Streams

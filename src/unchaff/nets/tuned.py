@@ -1,7 +1,15 @@
 """An adapter between frozen features and their classifier."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
+
+from unchaff.errors import ModelError
+
+TUNED = (
+    "adapter and classifier instead of"  # among the modifications of an outcome, with the name of the layer
+)
 
 
 class Adapter(nn.Module):
@@ -26,3 +34,21 @@ def tuned_head(width: int, classes: int, hidden: int) -> nn.Sequential:
     """Return an adapter and a linear classifier; a hidden width of 0 leaves the adapter out."""
     adapter = Adapter(width, hidden) if hidden else nn.Identity()
     return nn.Sequential(adapter, nn.Linear(width, classes))
+
+
+def with_tuned_head(model: nn.Module, name: str, state: Mapping[str, Tensor]) -> nn.Module:
+    """Return the network with its last layer replaced by what these weights are of; it is changed in place.
+
+    Raises:
+        ModelError: the network has no such layer, or the weights are of nothing like it.
+    """
+    inner = state.get(f"{name}.0.inner.0.weight")
+    try:
+        classes, width = state[f"{name}.1.weight"].shape
+        hidden = 0 if inner is None else len(inner)
+        model.set_submodule(name, tuned_head(width, classes, hidden), strict=True)
+    except (AttributeError, KeyError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"The weights are of no adapter and classifier behind {name!r} ({error})."
+        ) from error
+    return model

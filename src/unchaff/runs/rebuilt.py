@@ -13,6 +13,7 @@ from unchaff.nets.build import NETS, from_shape
 from unchaff.nets.denoising import BLOCKS, DRAWING, Make, blocks_in, with_blocks, without_blocks
 from unchaff.nets.hub import rebuilt
 from unchaff.nets.text import VOCABULARY
+from unchaff.nets.tuned import TUNED, with_tuned_head
 from unchaff.prune.remove import REMOVED, remove
 from unchaff.records import PrunedUnit, PrunePlan
 from unchaff.runs.read import AGAIN, RunFolder
@@ -39,7 +40,11 @@ def network(run: RunFolder, *, plain: nn.Module | None = None) -> nn.Module:
     state = load_weights(run.path / "model.safetensors")
     smaller = is_smaller(run)
     blocks = blocks_in(state, draws=is_drawing(run)) if has_blocks(run) else {}
+    tuned = tuned_head_of(run)
     model = _built(run, without_blocks(state, blocks), smaller=smaller) if plain is None else plain
+    if tuned is not None:
+        with Streams(0).forked_global("load"):
+            model = with_tuned_head(model, tuned, state)
     if smaller:
         model = _removed(run, model)
     if blocks:
@@ -61,6 +66,17 @@ def has_blocks(run: RunFolder) -> bool:
 def is_drawing(run: RunFolder) -> bool:
     """Whether these blocks answer at random."""
     return DRAWING in run.model.get("modifications", [])
+
+
+def tuned_head_of(run: RunFolder) -> str | None:
+    """Return the name of the layer in whose place an adapter and a classifier stand; None: there is none."""
+    said = [each for each in run.model.get("modifications", []) if str(each).startswith(f"{TUNED} ")]
+    return said[0].removeprefix(f"{TUNED} ") if said else None
+
+
+def is_rearranged(run: RunFolder) -> bool:
+    """Whether the network has parts that the plain one has not."""
+    return has_blocks(run) or tuned_head_of(run) is not None
 
 
 def example(run: RunFolder) -> Tensor:
@@ -128,7 +144,7 @@ def _built(run: RunFolder, state: Mapping[str, Tensor], *, smaller: bool) -> nn.
     spec, folder = run.model, run.path
     if "hub" in spec:
         with torch.device("meta"):
-            _check(rebuilt(folder / HUB), state, smaller=smaller)
+            _check(run, rebuilt(folder / HUB), state, smaller=smaller)
         return rebuilt(folder / HUB)
     if spec["model"] not in NETS:
         raise RunFolderError(
@@ -138,7 +154,7 @@ def _built(run: RunFolder, state: Mapping[str, Tensor], *, smaller: bool) -> nn.
     shape, classes = tuple(spec["input"]["shape"]), len(spec["class_names"])
     try:
         with torch.device("meta"):
-            _check(from_shape(spec["model"], shape, classes), state, smaller=smaller)
+            _check(run, from_shape(spec["model"], shape, classes), state, smaller=smaller)
     except (TypeError, IndexError, RuntimeError, ZeroDivisionError, OverflowError) as error:
         raise RunFolderError(
             f"{run.path / 'model.json'} describes no network that can be built ({error}). {AGAIN}"
@@ -147,7 +163,10 @@ def _built(run: RunFolder, state: Mapping[str, Tensor], *, smaller: bool) -> nn.
         return from_shape(spec["model"], shape, classes)
 
 
-def _check(model: nn.Module, state: Mapping[str, Tensor], *, smaller: bool) -> None:
+def _check(run: RunFolder, model: nn.Module, state: Mapping[str, Tensor], *, smaller: bool) -> None:
+    tuned = tuned_head_of(run)
+    if tuned is not None:
+        model = with_tuned_head(model, tuned, state)
     if not smaller:
         return check_fit(model, state)
     whole, left = (sum(each.numel() for each in of) for of in (model.parameters(), state.values()))
