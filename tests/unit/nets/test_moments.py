@@ -115,6 +115,7 @@ def test_in_training_a_normalisation_scales_by_the_statistics_of_the_mean_and_ke
 def test_a_residual_block_adds_what_both_ways_bring():
     block, inputs = built(Residual, 8, 16, 2), draw("block", 2, 8, 6, 6)
     with torch.no_grad():
+        block.conv1.weight.mul_(6)  # so that both ways bring noise worth seeing
         said = Propagation(frozenset({"conv1", "shortcut.0"}), 0.3)(block, Moments(inputs))
         first, way = block.conv1(inputs), block.shortcut[0](inputs)
         sums = [torch.zeros_like(said.mean), torch.zeros_like(said.mean)]
