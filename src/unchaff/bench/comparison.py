@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from unchaff.bench.cell import Cell, Material
-from unchaff.bench.contenders import KNOWN, ORACLE, split, with_budget
+from unchaff.bench.contenders import KNOWN, ORACLE, WITH_TRUTH, split, with_budget
 from unchaff.bench.suites import Place, Setting
 from unchaff.errors import ConfigError
 from unchaff.journal import difference
@@ -48,12 +48,12 @@ def entrants(methods: Sequence[str], budget: float | None) -> list[Entrant]:
 
 def _entrant(name: str, budget: float | None) -> Entrant:
     method, given = split(name)
-    if method not in {*KNOWN, ORACLE}:
+    known = {**KNOWN, **WITH_TRUTH}
+    if method not in {*known, ORACLE}:
         raise ConfigError(f"There is no method {method!r}. Allowed: {', '.join((*METHODS, ORACLE))}.")
     if method == ORACLE:  # a whole training, which both tables show as what could be
         return Entrant(name, ORACLE, ORACLE)
-    known = with_budget(method, KNOWN[method], given)
-    own = getattr(known, "budget", None)
+    own = getattr(with_budget(method, known[method], given), "budget", None)
     if own is None:
         same_inputs = f"{method}-augmented"
         return Entrant(name, same_inputs if same_inputs in KNOWN else method, None)

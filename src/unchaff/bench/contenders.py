@@ -9,16 +9,25 @@ from unchaff.bench.oracle import KnownSplit, Oracle, Unjudged
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Repair
 from unchaff.methods import METHODS
+from unchaff.methods.denoise_blocks import DenoiseBlocks
 from unchaff.methods.early_stop import EarlyStop
 from unchaff.methods.finetune_all import FinetuneAll
+from unchaff.methods.layer_noise import LayerNoise
 from unchaff.methods.retrain import Retrain
 from unchaff.methods.unlearn import Unlearn
+from unchaff.methods.upm import Upm
 from unchaff.prune.random import Random
 from unchaff.records import Truth
 
 # Variants that only a comparison needs, beside all of METHODS.
 VARIANTS: Mapping[str, Repair] = MappingProxyType(
-    {"random-pruning": Unlearn(prune=Random()), "early-stop-augmented": EarlyStop(augment=True)}
+    {
+        "random-pruning": Unlearn(prune=Random()),
+        "early-stop-augmented": EarlyStop(augment=True),
+        "upm-own": Upm(own=True, budget=2.0),
+        "denoise-blocks-random": DenoiseBlocks(placement="random"),
+        **{f"layer-noise-{sigma:g}": LayerNoise(sigma=sigma) for sigma in (0.1, 0.25, 0.5, 1.0)},
+    }
 )
 KNOWN: Mapping[str, Repair] = MappingProxyType({**METHODS, **VARIANTS, **ABLATIONS})
 ORACLE = "oracle"

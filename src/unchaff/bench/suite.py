@@ -15,6 +15,7 @@ from unchaff.bench.cell import Cell, Material, gather
 from unchaff.bench.detectors import detector
 from unchaff.bench.networks import finished
 from unchaff.bench.only import matching
+from unchaff.bench.probes import Probing, probed
 from unchaff.bench.rows import Results, Row, made, packed
 from unchaff.bench.suites import Place, Setting
 from unchaff.errors import ConfigError, NeedsError
@@ -170,7 +171,20 @@ class Ground:
             size=self._size(outcome.model),
         )
         start = 0.0 if getattr(method, "anew", False) else 1.0
-        return replace(row, share={**row.share, "with_start": (row.share["flops"] or 0.0) + start})
+        return replace(
+            row,
+            share={**row.share, "with_start": (row.share["flops"] or 0.0) + start},
+            more={**row.more, **self._probed(outcome.model)},
+        )
+
+    def _probed(self, model: nn.Module) -> dict[str, float]:
+        by = Probing(
+            test=self.material.test,
+            prepare=self.material.loaded.prepare,
+            start=self.trained.model,
+            streams=self.streams,
+        )
+        return {name: probed(name, model, by) for name in self.setting.probes}
 
     def _size(self, model: nn.Module) -> dict[str, float]:
         example = next(self.material.observed.train.batches(2)).inputs

@@ -39,13 +39,15 @@ class Setting:
     seeds: tuple[int, ...] = SEEDS
     contenders: tuple[str, ...] = ()  # NAME or NAME@BUDGET
     detectors: tuple[str, ...] = ()
+    probes: tuple[str, ...] = ()  # beyond clean inputs: see probes.py
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # accuracy each must stay in
 
     @property
     def ground(self) -> dict[str, object]:
         """What decides the numbers, seeds and contenders apart."""
-        apart = {"name", "seeds", "contenders", "detectors", "ranges"}
-        return {name: value for name, value in asdict(self).items() if name not in apart}
+        apart = {"name", "seeds", "contenders", "detectors", "ranges", "probes"}
+        told = {name: value for name, value in asdict(self).items() if name not in apart}
+        return {**told, "probes": self.probes} if self.probes else told
 
     @property
     def sentence(self) -> str:
@@ -227,6 +229,29 @@ ABLATED = (
     _cifar("cifar-symmetric-40-early", "symmetric:0.4", epochs=6, contenders=FEW_CHANGED, detectors=PIECES),
 )  # fmt: skip
 
+HARDWARE = tuple(f"hardware:{strength}" for strength in (0.25, 0.5, 1.0, 1.5))
+ATTACKS = ("pgd:2:20", "pgd:2:100", "transfer:pgd:2:20", "gaussian:1:0.1")
+LEVELS = ("layer-noise-0.1", "layer-noise-0.25", "layer-noise-0.5", "layer-noise-1")
+# Every method on the noise it was made for; all start from plain training on the labels as they are.
+SYSTEMS = (
+    _cifar(
+        "cifar-instance-30-10k", "instance:0.3", rows=10_000, contenders=("nothing", "retrain", "ssl-plr"),
+        detectors=(),
+    ),
+    _cifar("cifar-symmetric-40", "symmetric:0.4", contenders=("retrain", "turn", "lccn"), detectors=()),
+    _cifar("cifar-symmetric-60", "symmetric:0.6", contenders=("retrain", "turn"), detectors=()),
+    _cifar("cifar-pair-40", "pair:0.4", contenders=("nothing", "retrain", "lccn"), detectors=()),
+    _cifar("cifar-instance-40", "instance:0.4", contenders=("retrain", "upm", "upm-own"), detectors=()),
+    _cifar(
+        "cifar-worse-label", f"{HUMAN}:worse_label", contenders=("retrain", "upm", "upm-own"), detectors=(),
+    ),
+    _cifar(
+        "cifar-hardware", "none", contenders=("nothing", "denoise-blocks", "denoise-blocks-random"),
+        detectors=(), probes=HARDWARE,
+    ),
+    _cifar("cifar-attacks", "none", contenders=("retrain", *LEVELS), detectors=(), probes=ATTACKS),
+)  # fmt: skip
+
 SUITES: Mapping[str, tuple[Setting, ...]] = MappingProxyType(
-    {"smoke": SMOKE, "cpu": CPU, "gpu": GPU, "ablations": ABLATED}
+    {"smoke": SMOKE, "cpu": CPU, "gpu": GPU, "ablations": ABLATED, "systems": SYSTEMS}
 )

@@ -11,14 +11,14 @@ from unchaff.cli import options
 EXAMPLE = "unchaff bench smoke --list"
 OUT_OF_RANGE = 3  # exit code
 RESULTS = "results.jsonl"
-Suite = Literal["smoke", "cpu", "gpu", "ablations", "memory"]
+Suite = Literal["smoke", "cpu", "gpu", "ablations", "systems", "memory"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(options.Answering):
     """What `bench` takes."""
 
-    suite: Annotated[Suite, Argument(help="smoke or memory (minutes), cpu, gpu or ablations (hours).")]
+    suite: Annotated[Suite, Argument(help="smoke, memory (minutes); cpu, gpu, ablations, systems (hours).")]
     only: Annotated[
         str, Option(help="Only rows SETTING/NAME/SEED in which this regular expression is found.")
     ] = ""

@@ -49,6 +49,7 @@ class LayerNoise:
     augment: bool = True
     budget: float = 1.0  # operations of everything, as a share of one full training
     cites: ClassVar[tuple[str, ...]] = ("arous2023may",)
+    anew: ClassVar[bool] = True  # it looks at no finished network
 
     def __post_init__(self) -> None:
         checked_budget(self.budget)

@@ -7,9 +7,7 @@ from torch import Tensor, nn
 
 from unchaff.errors import ModelError
 
-TUNED = (
-    "adapter and classifier instead of"  # among the modifications of an outcome, with the name of the layer
-)
+TUNED = "adapter and classifier instead of"  # among the modifications of an outcome, and the layer's name
 
 
 class Adapter(nn.Module):
@@ -49,6 +47,7 @@ def with_tuned_head(model: nn.Module, name: str, state: Mapping[str, Tensor]) ->
         model.set_submodule(name, tuned_head(width, classes, hidden), strict=True)
     except (AttributeError, KeyError, ValueError, RuntimeError) as error:
         raise ModelError(
-            f"The weights are of no adapter and classifier behind {name!r} ({error})."
+            f"The weights are of no adapter and classifier in place of {name!r} ({error}). Give the run "
+            "folder as it was written."
         ) from error
     return model

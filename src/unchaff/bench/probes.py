@@ -1,0 +1,77 @@
+"""How right a network is where more than clean inputs is asked of it: noisy, attacked, on noisy hardware."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from unchaff import noise as noises
+from unchaff.data.prepare import Pixels as Prepared
+from unchaff.data.prepare import Prepare
+from unchaff.errors import ConfigError
+from unchaff.evaluate.accuracy import score
+from unchaff.evaluate.attacks import Attack, Pixels, score_under
+from unchaff.evaluate.hardware import score_on_hardware
+from unchaff.samples import Samples
+from unchaff.streams import Streams
+
+ATTACK, HARDWARE = "pgd", "hardware"
+ATTACKED = 1000  # test samples: every one costs as many passes as the attack has steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probing:
+    """What all networks of a ground are probed with."""
+
+    test: Samples  # with right labels
+    prepare: Prepare  # that made its inputs of raw ones
+    start: nn.Module  # the network as it came
+    streams: Streams  # of all that is drawn: the same for all networks of a seed
+
+
+def probed(name: str, model: nn.Module, by: Probing) -> float:
+    """Return the accuracy of a network under a probe.
+
+    Args:
+        name: `pgd:EPSILON:STEPS`, with the bound in 255ths of the pixels' range, and `transfer:` before it
+            for one made against the network as it came; `hardware:STRENGTH`, in deviations of what each layer
+            returns; else noise of the inputs, as `inject` takes it.
+        model: not modified.
+        by: data and what is drawn.
+
+    Raises:
+        ConfigError: the name is none of these.
+    """
+    kind, _, rest = name.removeprefix("transfer:").partition(":")
+    if kind == ATTACK:
+        against = by.start if name.startswith("transfer:") else model
+        attack = _attack(name, rest, by.prepare)
+        some = by.test.at(by.streams.subset("attacked", by.test.ids, min(ATTACKED, len(by.test))))
+        return score_under(attack, model, some, streams=by.streams, source=against).accuracy
+    if kind == HARDWARE:
+        strength = _numbers(name, rest, 1)[0]
+        return score_on_hardware(model, by.test, (strength,), streams=by.streams)[strength].accuracy
+    planted = noises.parse(name)
+    if planted is None:
+        raise ConfigError(f"There is no probe {name!r}. Allowed: pgd:8:20, hardware:0.5, or noise of inputs.")
+    spoiled, _ = planted(by.test, streams=by.streams)
+    return score(model, spoiled).accuracy
+
+
+def _attack(name: str, rest: str, prepare: Prepare) -> Attack:
+    epsilon, steps = _numbers(name, rest, 2)
+    if not isinstance(prepare, Prepared):
+        raise ConfigError(f"The probe {name!r} is for pictures, and these inputs are none. Leave it out.")
+    pixels = Pixels(mean=prepare.mean or (0.0,), std=prepare.std or (1.0,))
+    step = max(epsilon / 4, 2.5 * epsilon / steps)
+    return Attack(epsilon=epsilon / 255, step=step / 255, steps=int(steps), pixels=pixels)
+
+
+def _numbers(name: str, rest: str, count: int) -> list[float]:
+    parts = rest.split(":")
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        numbers = []
+    if len(numbers) != count:
+        raise ConfigError(f"The probe {name!r} takes {count} numbers. Write pgd:8:20 or hardware:0.5.")
+    return numbers
