@@ -24,6 +24,8 @@ from unchaff.train.phases import Cosine, Phase
 from unchaff.train.strong import can_change
 from unchaff.train.targets import Generalised
 
+ROUNDING = 1e-5  # of their size: how far rounding (float32) may set equal numbers apart
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pretraining:
@@ -133,7 +135,8 @@ def features(encoder: Encoder, samples: Samples) -> Features:
     centred = encoder.head.of(encoder.model).bias is not None
     mean = rows.mean(0) if centred else torch.zeros_like(rows[0])
     # One scale for all: a unit that is silent on these samples must not be blown up.
-    deviation = float((rows - mean).square().mean().sqrt()) or 1.0
+    spread = float((rows - mean).square().mean().sqrt())
+    deviation = spread if spread > ROUNDING * float(rows.abs().max()) else 1.0
     return Features(of_rows(samples, (rows - mean) / deviation), mean, deviation, read.cost)
 
 

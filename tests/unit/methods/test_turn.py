@@ -23,9 +23,16 @@ def split_of(samples, kept):
     return Partition(ids=samples.ids, quality=kept.float(), kept=kept)
 
 
-def test_without_a_split_and_with_classes_of_one_size_it_is_plain_training_after_a_probe(rows):
+def test_without_a_split_and_with_classes_of_one_size_it_is_plain_training_after_a_probe(rows, monkeypatch):
     case, streams = rows("none", count=400, epochs=3), Streams(0)
     train, recipe = case.observed.train, case.trained.recipe
+    rates = []
+
+    def noting(model, samples, phase, **options):
+        rates.append([phase.lr(phase.first_step + step) for step in range(phase.steps)])
+        return fit(model, samples, phase, **options)
+
+    monkeypatch.setattr(turn, "fit", noting)
     whole = Turn(backbone="trained", apart=1e9, recleanse_every=None)
     outcome = whole(case.trained, case.observed, streams=streams)
     encoder = Encoder(case.trained.model, head_of(case.trained.model, torch.zeros(2, 40)), Cost())
@@ -37,6 +44,10 @@ def test_without_a_split_and_with_classes_of_one_size_it_is_plain_training_after
     in_epochs = replace(whole, recleanse_every=1)(case.trained, case.observed, streams=streams)
     fine = "fine-tune"
     assert in_epochs.cost.stages[fine].samples_seen == outcome.cost.stages[fine].samples_seen
+    assert len(rates) == 1 + 3
+    assert [rate for epoch in rates[1:] for rate in epoch] == rates[0], (
+        "one schedule, however often it is cleansed"
+    )
 
 
 def test_it_goes_on_where_it_was_interrupted(toy, tmp_path, monkeypatch):
