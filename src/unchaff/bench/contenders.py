@@ -19,10 +19,11 @@ from unchaff.methods.upm import Upm
 from unchaff.prune.random import Random
 from unchaff.records import Truth
 
+RANDOM_PRUNING = "random-pruning"
 # Variants that only a comparison needs, beside all of METHODS.
 VARIANTS: Mapping[str, Repair] = MappingProxyType(
     {
-        "random-pruning": Unlearn(prune=Random()),
+        RANDOM_PRUNING: Unlearn(prune=Random()),
         "early-stop-augmented": EarlyStop(augment=True),
         "upm-own": Upm(own=True, budget=2.0),
         "denoise-blocks-random": DenoiseBlocks(placement="random"),

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from unchaff.bench.contenders import ORACLE, RANDOM_SUBSET, VARIANTS, contender, with_budget
+from unchaff.bench.contenders import ORACLE, RANDOM_PRUNING, RANDOM_SUBSET, contender, with_budget
 from unchaff.interfaces import Repair
 from unchaff.methods import METHODS
 from unchaff.methods.unlearn import Unlearn
@@ -34,4 +34,4 @@ def _others(method: Repair, budget: float) -> list[str]:
     """Return the names of our method with, without and with random pruning, less the one that ran."""
     ours = ("unlearn", "unlearn-pruned")
     rivals = [name for name in ours if with_budget(name, METHODS[name], budget) != method]
-    return [*rivals, *VARIANTS]
+    return [*rivals, RANDOM_PRUNING]

@@ -238,18 +238,18 @@ SYSTEMS = (
         "cifar-instance-30-10k", "instance:0.3", rows=10_000, contenders=("nothing", "retrain", "ssl-plr"),
         detectors=(),
     ),
-    _cifar("cifar-symmetric-40", "symmetric:0.4", contenders=("retrain", "turn", "lccn"), detectors=()),
-    _cifar("cifar-symmetric-60", "symmetric:0.6", contenders=("retrain", "turn"), detectors=()),
+    _cifar("cifar-symmetric-40", "symmetric:0.4", contenders=("nothing", "retrain", "turn", "lccn"), detectors=()),
+    _cifar("cifar-symmetric-60", "symmetric:0.6", contenders=("nothing", "retrain", "turn"), detectors=()),
     _cifar("cifar-pair-40", "pair:0.4", contenders=("nothing", "retrain", "lccn"), detectors=()),
-    _cifar("cifar-instance-40", "instance:0.4", contenders=("retrain", "upm", "upm-own"), detectors=()),
+    _cifar("cifar-instance-40", "instance:0.4", contenders=("nothing", "retrain", "upm", "upm-own"), detectors=()),
     _cifar(
-        "cifar-worse-label", f"{HUMAN}:worse_label", contenders=("retrain", "upm", "upm-own"), detectors=(),
+        "cifar-worse-label", f"{HUMAN}:worse_label", contenders=("nothing", "retrain", "upm", "upm-own"), detectors=(),
     ),
     _cifar(
         "cifar-hardware", "none", contenders=("nothing", "denoise-blocks", "denoise-blocks-random"),
         detectors=(), probes=HARDWARE,
     ),
-    _cifar("cifar-attacks", "none", contenders=("retrain", *LEVELS), detectors=(), probes=ATTACKS),
+    _cifar("cifar-attacks", "none", contenders=("nothing", "retrain", *LEVELS), detectors=(), probes=ATTACKS),
 )  # fmt: skip
 
 SUITES: Mapping[str, tuple[Setting, ...]] = MappingProxyType(

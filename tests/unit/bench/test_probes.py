@@ -26,7 +26,7 @@ def test_much_asked_costs_accuracy_and_is_the_same_for_a_seed(toy, by, name):
     assert probed(name, toy.trained.model, by) == found
 
 
-def test_an_attack_on_another_network_costs_less(toy, clean_toy, by):
+def test_an_attack_on_another_network_costs_less(clean_toy, by):
     model = clean_toy.trained.model
     assert probed("transfer:pgd:20:10", model, by) > probed("pgd:20:10", model, by)
 
