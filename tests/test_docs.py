@@ -78,6 +78,16 @@ def test_every_method_is_documented():
     assert [name for name in METHODS if f"`{name}`" not in page] == []
 
 
+def test_the_readme_lists_every_method_in_the_words_of_its_page():
+    from unchaff import METHODS
+
+    row = re.compile(r"^\| `([a-z-]+)` \| (.*?) \|", re.MULTILINE)
+    page, readme = ((ROOT / name).read_text() for name in ("docs/methods.md", "README.md"))
+    listed = row.findall(readme.split("## Methods\n")[1].split("\n## ")[0])
+    assert [name for name, _ in listed] == list(METHODS)
+    assert dict(listed) == {name: words for name, words in row.findall(page) if name in METHODS}
+
+
 @pytest.mark.parametrize("marker", ["first command", "second command"])
 def test_the_readme_marks_its_commands(marker):
     lines = (ROOT / "README.md").read_text().splitlines()

@@ -232,19 +232,18 @@ ABLATED = (
 HARDWARE = tuple(f"hardware:{strength}" for strength in (0.25, 0.5, 1.0, 1.5))
 ATTACKS = ("pgd:2:20", "pgd:2:100", "transfer:pgd:2:20", "gaussian:1:0.1")
 LEVELS = ("layer-noise-0.1", "layer-noise-0.25", "layer-noise-0.5", "layer-noise-1")
+PLAIN = ("nothing", "retrain")
 # Every method on the noise it was made for; all start from plain training on the labels as they are.
 SYSTEMS = (
     _cifar(
         "cifar-instance-30-10k", "instance:0.3", rows=10_000, contenders=("nothing", "retrain", "ssl-plr"),
         detectors=(),
     ),
-    _cifar("cifar-symmetric-40", "symmetric:0.4", contenders=("nothing", "retrain", "turn", "lccn"), detectors=()),
-    _cifar("cifar-symmetric-60", "symmetric:0.6", contenders=("nothing", "retrain", "turn"), detectors=()),
-    _cifar("cifar-pair-40", "pair:0.4", contenders=("nothing", "retrain", "lccn"), detectors=()),
-    _cifar("cifar-instance-40", "instance:0.4", contenders=("nothing", "retrain", "upm", "upm-own"), detectors=()),
-    _cifar(
-        "cifar-worse-label", f"{HUMAN}:worse_label", contenders=("nothing", "retrain", "upm", "upm-own"), detectors=(),
-    ),
+    _cifar("cifar-symmetric-40", "symmetric:0.4", contenders=(*PLAIN, "turn", "lccn"), detectors=()),
+    _cifar("cifar-symmetric-60", "symmetric:0.6", contenders=(*PLAIN, "turn"), detectors=()),
+    _cifar("cifar-pair-40", "pair:0.4", contenders=(*PLAIN, "lccn"), detectors=()),
+    _cifar("cifar-instance-40", "instance:0.4", contenders=(*PLAIN, "upm", "upm-own"), detectors=()),
+    _cifar("cifar-worse-label", f"{HUMAN}:worse_label", contenders=(*PLAIN, "upm", "upm-own"), detectors=()),
     _cifar(
         "cifar-hardware", "none", contenders=("nothing", "denoise-blocks", "denoise-blocks-random"),
         detectors=(), probes=HARDWARE,
