@@ -91,6 +91,7 @@ def _serve(run: "RunFolder", given: Options) -> int:
             if not given.no_browser:
                 webbrowser.open(serving.url)
             serving.run(review)
+        review.end()
     say(_ended(review))
     return 0
 

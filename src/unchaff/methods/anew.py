@@ -53,9 +53,14 @@ def phase_within(
 
 def phase_for(trained: Trained, samples: Samples, *, flops: float, augment: bool = True) -> Phase:
     """Return a whole training by the recipe that takes so many operations, to the step; one step at least."""
-    recipe = replace(trained.recipe_for(len(samples)), augment=augment)
     each = count(trained.model, next(samples.batches(2)).inputs).training
-    steps = max(1, int(flops / (each * min(recipe.batch_size, len(samples))) + 1e-6))
+    batch = min(trained.recipe_for(len(samples)).batch_size, len(samples))
+    return phase_of(trained, samples, steps=max(1, int(flops / (each * batch) + 1e-6)), augment=augment)
+
+
+def phase_of(trained: Trained, samples: Samples, *, steps: int, augment: bool) -> Phase:
+    """Return a training by the recipe, annealed over so many steps."""
+    recipe = replace(trained.recipe_for(len(samples)), augment=augment)
     schedule = Cosine(steps=steps, peak=recipe.lr, warmup=recipe.warmup)
     return replace(phase_by(recipe, len(samples)), steps=steps, lr=schedule)
 

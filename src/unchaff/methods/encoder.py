@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from unchaff.data.prepare import AsIs
 from unchaff.data.sources import in_memory
-from unchaff.errors import ConfigError, ModelError, NeedsError
+from unchaff.errors import ConfigError, NeedsError
 from unchaff.methods.finetune import fresh_copy
 from unchaff.nets.head import Head, head_of
 from unchaff.records import Cost, Trained
@@ -64,10 +64,7 @@ def usable_head(model: nn.Module, samples: Samples) -> Head:
     Raises:
         NeedsError: it cannot.
     """
-    try:
-        head = head_of(model, next(samples.batches(2)).inputs)
-    except ModelError as error:
-        raise NeedsError(f"{error}") from error
+    head = head_of(model, next(samples.batches(2)).inputs)
     if not head.name or "weight" not in dict(head.of(model).named_parameters(recurse=False)):
         raise NeedsError(
             "This method learns the layers before the last one by themselves, and the network has none, or a "

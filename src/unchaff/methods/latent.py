@@ -1,6 +1,5 @@
 """What methods share that take the true label for hidden: beliefs by sample, the split, the length."""
 
-from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -11,8 +10,7 @@ from unchaff.nets.flops import count
 from unchaff.partition.keep import spare_classes
 from unchaff.records import Partition, Trained
 from unchaff.samples import Batch, Samples
-from unchaff.train.initial import phase_by, steps_of
-from unchaff.train.phases import Cosine, Phase
+from unchaff.train.initial import steps_of
 from unchaff.train.tutor import Tutor
 
 LIKELY = 0.5  # a given label that is more probably right than wrong is kept
@@ -69,10 +67,3 @@ def steps_within(trained: Trained, samples: Samples, *, budget: float, looks: in
     batch = min(recipe.batch_size, len(samples))
     look = each.forward / max(each.training, 1.0) * len(samples) / batch  # in steps
     return max(2, round(budget * steps_of(recipe, len(samples)) - looks * look))
-
-
-def phase_of(trained: Trained, samples: Samples, *, steps: int, augment: bool) -> Phase:
-    """Return a training by the recipe, annealed over so many steps."""
-    recipe = replace(trained.recipe_for(len(samples)), augment=augment)
-    cosine = Cosine(steps=steps, peak=recipe.lr, warmup=recipe.warmup)
-    return replace(phase_by(recipe, len(samples)), steps=steps, lr=cosine)

@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unchaff.errors import ConfigError
-from unchaff.methods.anew import checked_budget
+from unchaff.methods.anew import checked_budget, phase_of
 from unchaff.methods.finetune import fresh_copy
-from unchaff.methods.latent import Believing, phase_of, steps_within
+from unchaff.methods.latent import Believing, steps_within
 from unchaff.records import Cost, Observed, Outcome, Trained
 from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from unchaff.errors import ModelError
+from unchaff.errors import NeedsError
 from unchaff.nets.hooks import in_eval_mode
 from unchaff.nets.taps import find_layers
 
@@ -26,12 +26,12 @@ def head_of(model: nn.Module, example: Tensor) -> Head:
     """Return the last layer.
 
     Raises:
-        ModelError: the logits do not come from a linear layer that reads one row of numbers per sample.
+        NeedsError: the logits do not come from a linear layer that reads one row of numbers per sample.
     """
     last = next((layer for layer in find_layers(model, example) if layer.is_output), None)
     module = None if last is None else model.get_submodule(last.name)
     if last is None or not isinstance(module, nn.Linear) or len(last.input_shape) != 1:
-        raise ModelError(
+        raise NeedsError(
             "The last layer of the network is no torch.nn.Linear that reads one row of numbers per sample, "
             "so it has no features to take apart from their classifier. Give a network that ends in one."
         )

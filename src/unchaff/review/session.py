@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 AT_ONCE = 10_000  # samples of one answer
 MOST = 50_000  # samples of one view: more are higher than a browser can scroll
 FIRST = 3.0  # seconds that looking for the data leaves to the page
+LAST = 20.0  # seconds that the end waits for it
 SHORT = 64  # characters of the name of a batch
 
 
@@ -41,6 +42,8 @@ class Review:
         self._changes: list[int] = []  # rows that were decided about, in order
         self._lock = Lock()
         self._is_shown = Event()  # something of the page
+        self._is_over = False
+        self._beginning: Thread | None = None
         self.catch_up()
 
     @property
@@ -50,13 +53,22 @@ class Review:
 
     def begin(self) -> Thread:
         """Find the data beside the work: the page is there before, and shows ids as long."""
-        thread = Thread(target=self._begin, name="pictures", daemon=True)
-        thread.start()
-        return thread
+        self._beginning = Thread(target=self._begin, name="pictures", daemon=True)
+        self._beginning.start()
+        return self._beginning
+
+    def end(self) -> None:
+        """Wait for what is being loaded: a process that ends in the midst of loading a library may hang."""
+        self._is_over = True
+        self._is_shown.set()
+        if self._beginning is not None and self._beginning.is_alive():
+            self._beginning.join(LAST)
 
     def _begin(self) -> None:
         try:
             self._is_shown.wait(FIRST)
+            if self._is_over:
+                return
             from unchaff.review.pictures import Pictures  # brings torch along, which takes seconds
 
             self._pictures = Pictures(self.run, self.suspects)

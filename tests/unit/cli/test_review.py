@@ -191,7 +191,17 @@ class Serving:
     """`unchaff review` in a process of its own."""
 
     def __init__(self, run, *words):
-        command = [sys.executable, "-m", "unchaff", "review", str(run), "--no-browser", *words]
+        command = [
+            sys.executable,
+            "-X",
+            "faulthandler",
+            "-m",
+            "unchaff",
+            "review",
+            str(run),
+            "--no-browser",
+            *words,
+        ]
         self.process = subprocess.Popen(  # noqa: S603
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ}
         )
@@ -210,7 +220,12 @@ class Serving:
 
     def end(self, how):
         self.process.send_signal(how)
-        self.said += self.process.communicate(timeout=30)[0]
+        try:
+            self.said += self.process.communicate(timeout=30)[0]
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)  # it says where it hangs
+            self.said += self.process.communicate()[0]
+            raise AssertionError(f"It did not end:\n{self.said}") from None
         return self.process.returncode
 
 

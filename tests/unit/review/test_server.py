@@ -277,3 +277,15 @@ def test_the_page_opens_without_torch_which_takes_seconds(folder):
     )
     run = subprocess.run([sys.executable, "-c", words, str(folder)], check=False)  # noqa: S603
     assert run.returncode == 0
+
+
+def test_the_end_waits_for_what_is_being_loaded_and_begins_nothing_more(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr("unchaff.review.pictures.Pictures", lambda *_: made.append(1))
+    run = run_of_pictures(tmp_path, ("cat", "dog"))
+    review = Review(read(run))
+    thread = review.begin()
+    review.end()
+    assert not thread.is_alive()
+    assert made == []
+    review.store.close()

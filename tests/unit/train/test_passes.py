@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from unchaff.errors import ModelError
+from unchaff.errors import NeedsError
 from unchaff.nets.head import head_of
 from unchaff.train.passes import features_of, logits_of
 
@@ -41,5 +41,5 @@ def test_a_mirror_image_is_another_input(toy):
 
 def test_a_network_without_a_last_linear_layer_is_refused():
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    with pytest.raises(ModelError, match=r"no torch\.nn\.Linear that reads one row"):
+    with pytest.raises(NeedsError, match=r"no torch\.nn\.Linear that reads one row"):
         head_of(model, torch.zeros(2, 1, 8, 8))
