@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from unchaff.bench.comparison import Entrant, entrants
+from unchaff.bench.contenders import ORACLE, WITH_TRUTH
 from unchaff.bench.memory import GB, Weighed, known
 from unchaff.bench.rows import Results, Row
 from unchaff.bench.suites import LITERAL, SUITES, Setting
 from unchaff.bench.summary import Line, Spread, summarised
+from unchaff.methods import METHODS
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -169,6 +172,32 @@ def verdict() -> str:
     return markdown(("setting", "row", "seeds", "accuracy", "cost", "AUROC"), rows)
 
 
+def side_by_side(folder: str) -> str:
+    """Return all methods on the same ground: `unchaff compare`, each at its own cost and all at the same."""
+    rows = list(Results(HERE / "compare" / folder / "results.jsonl").rows.values())
+    lines = {line.name: line for line in summarised(rows)}
+    names = [*METHODS, ORACLE, *WITH_TRUTH]
+
+    def row(entrant: Entrant) -> list[str]:
+        line = lines[entrant.own]
+        equal = lines.get(entrant.equal or "")
+        return [
+            f"`{entrant.method}`",
+            str(len(line.seeds)),
+            shown(line.accuracy),
+            shown(line.auroc, 1, 3),
+            shown(line.more.get("label_error")),
+            "-" if line.share is None else f"{line.share.mean:.2f}",
+            "-" if line.with_start is None else f"{line.with_start.mean:.2f}",
+            "-" if line.seconds is None else f"{line.seconds:.1f}",
+            "-" if equal is None else shown(equal.accuracy),
+        ]
+
+    head = ("method", "seeds", "accuracy", "AUROC", "suggested labels wrong", "cost", "with the start",
+            "seconds", "accuracy at the cost of one training")  # fmt: skip
+    return markdown(head, (row(each) for each in entrants(names, 1.0) if each.own in lines))
+
+
 def weighed() -> str:
     """Return what scoring data larger than memory takes."""
     rows = known(HERE / "memory" / "results.jsonl").values()
@@ -193,6 +222,7 @@ def tables() -> dict[tuple[str, str], str]:
         ("docs/ablations.md", "evidence"): evidence(),
         ("docs/verdict.md", "verdict"): verdict(),
         ("docs/scale.md", "memory"): weighed(),
+        ("docs/methods.md", "digits"): side_by_side("digits"),
     }
 
 
