@@ -62,6 +62,14 @@ class Cell:
     device: str = "auto"
     seed: int = 0
 
+    def files(self) -> dict[str, object]:
+        """Return hashes of what is named here apart from the data: weights, truth, a model folder."""
+        named = {"weights": self.weights, "initial": self.initial, "truth": self.truth, "record": self.record}
+        there = {name: file for name, file in named.items() if file is not None and file.is_file()}
+        found: dict[str, object] = {name: sha256(file.read_bytes()) for name, file in there.items()}
+        folder = self.options.hub
+        return found if folder is None else {**found, "folder": opened(folder).hashes()}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
@@ -74,6 +82,11 @@ class Material:
     beside: Mapping[str, bytes] = field(default_factory=dict)  # files of the model folder, as they were read
     recorded: Matched | None = None
     reviewed: Reviewed | None = None
+
+    @property
+    def seen(self) -> Observed:
+        """What a method is given: not the samples it is measured on, on which it might choose an epoch."""
+        return replace(self.observed, holdout=None)
 
     @property
     def measured_on(self) -> str:
@@ -158,11 +171,11 @@ def run(cell: Cell) -> Result:
     if material.recorded is not None:
         method = heeding(method, material.recorded.record)
     spec, trained = _begun(cell, material, streams=streams)
-    outcome = _heard(method, material)(trained, material.observed, streams=streams)
+    outcome = _heard(method, material)(trained, material.seen, streams=streams)
     wanted, controls = chosen(cell.controls, method, outcome, material.truth), {}
     for place, (name, control) in enumerate(wanted.items(), start=1):
         with progress.part(f"control {place} of {len(wanted)}, {name}"):
-            controls[name] = _heard(control, material)(trained, material.observed, streams=streams)
+            controls[name] = _heard(control, material)(trained, material.seen, streams=streams)
     return _measured(cell, spec, material, trained, outcome, controls)
 
 

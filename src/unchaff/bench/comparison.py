@@ -1,6 +1,7 @@
 """Methods side by side on what a user gives: the ground they are compared on, and who runs there."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,7 +27,8 @@ class Entrant:
 
     method: str  # as it was asked for
     own: str  # at its own cost
-    equal: str | None  # at the common budget; None: it takes none
+    equal: str | None  # at the common budget; None: it takes none, or not this one
+    why: str = ""  # it does not
 
 
 def entrants(methods: Sequence[str], budget: float | None) -> list[Entrant]:
@@ -41,7 +43,7 @@ def entrants(methods: Sequence[str], budget: float | None) -> list[Entrant]:
     Raises:
         ConfigError: one is not known, or the budget cannot be.
     """
-    if budget is not None and budget <= 0:
+    if budget is not None and not 0 < budget < math.inf:
         raise ConfigError(f"--budget must be above 0, got {budget}. A whole training is 1.")
     return [_entrant(name, budget) for name in dict.fromkeys(methods)]
 
@@ -52,12 +54,17 @@ def _entrant(name: str, budget: float | None) -> Entrant:
     if method not in {*known, ORACLE}:
         raise ConfigError(f"There is no method {method!r}. Allowed: {', '.join((*METHODS, ORACLE))}.")
     if method == ORACLE:  # a whole training, which both tables show as what could be
-        return Entrant(name, ORACLE, ORACLE)
+        return Entrant(name, ORACLE if given is None else name, ORACLE)
     own = getattr(with_budget(method, known[method], given), "budget", None)
     if own is None:
         same_inputs = f"{method}-augmented"
-        return Entrant(name, same_inputs if same_inputs in KNOWN else method, None)
-    return Entrant(name, f"{method}@{own:g}", None if budget is None else f"{method}@{budget:g}")
+        return Entrant(name, same_inputs if same_inputs in KNOWN else method, None, "Its cost is its own.")
+    own_name = f"{method}@{own:g}"
+    try:
+        with_budget(method, known[method], budget)
+    except ConfigError as error:
+        return Entrant(name, own_name, None, f"{error}")
+    return Entrant(name, own_name, None if budget is None else f"{method}@{budget:g}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +98,14 @@ class Compared(Setting):
         Raises:
             ConfigError: settings, versions or data are others than those of the rows that are there.
         """
-        now = {"settings": self.ground, "versions": versions(), f"data {seed}": hashes(material.loaded.train)}
+        reference = material.observed.reference
+        held = {"train": material.loaded.train, "test": material.test, "reference": reference}
+        now = {
+            "settings": self.ground,
+            "versions": versions(),
+            "files": self.asked.files(),
+            f"data {seed}": {name: hashes(each) for name, each in held.items() if each is not None},
+        }
         self.agree(json.loads(json.dumps(now)))
 
     def agree(self, now: dict[str, object]) -> None:
@@ -125,5 +139,6 @@ def compared(cell: Cell, seeds: Sequence[int], chosen: Sequence[Entrant], folder
         folder=folder,
     )
     if (folder / BEGUN).is_file():
-        ground.agree(json.loads(json.dumps({"settings": ground.ground, "versions": versions()})))
+        now = {"settings": ground.ground, "versions": versions(), "files": cell.files()}
+        ground.agree(json.loads(json.dumps(now)))
     return ground

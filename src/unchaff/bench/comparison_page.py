@@ -14,7 +14,8 @@ from unchaff.report.views import ComparisonView, GroundView, Table
 NOTES = (
     (
         "Every method gets the same samples with the same labels, the same finished network, or the same new "
-        "weights where it trains anew, the same random changes of its inputs, and the same test."
+        "weights where it trains anew, and the same test; the same random changes of its inputs, unless it "
+        "brings its own. The oracle is a whole training wherever it stands."
     ),
     "Last epoch or chosen on noisy validation; mean \u00b1 deviation over seeds, leads paired by seed.",
     (
@@ -69,16 +70,18 @@ def _left_out(chosen: Sequence[Entrant], rows: Sequence[Row], budget: float | No
     unfit = {row.name: row.notes for row in rows if not row.applies}
     cells = []
     for each in chosen:
-        if each.own in unfit:
-            cells.append((each.method, " ".join(unfit[each.own]) or "It makes no sense on these data."))
+        lacking = next((name for name in (each.own, each.equal) if name in unfit), None)
+        if lacking is not None:
+            cells.append((each.method, " ".join(unfit[lacking]) or "It makes no sense on these data."))
         elif budget is not None and each.equal is None:
-            cells.append((each.method, "Its cost is its own: it is in the first table only."))
+            cells.append((each.method, f"{each.why} It is in the first table only."))
     return Table("Left out", ("method", "why"), tuple(cells), words=(1,))
 
 
 def table(rows: Sequence[Row]) -> pa.Table:
     """Return one line per method and seed, with plain columns, for those who go on with the numbers."""
     numbers = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
+    more = list(dict.fromkeys(name for row in rows for name in row.more))
     found = ("auroc", "auprc", "f1", "fnr_at_rate")
     lines = [
         {
@@ -93,7 +96,7 @@ def table(rows: Sequence[Row]) -> pa.Table:
             "seconds": row.seconds,
             "flops": row.flops,
             **{f"share_{name}": row.share.get(name) for name in ("flops", "seconds", "with_start")},
-            **row.more,
+            **{name: row.more.get(name) for name in more},
             "notes": " ".join(row.notes),
         }
         for row in rows

@@ -13,7 +13,7 @@ from torch import Tensor
 
 import unchaff
 from unchaff.bench.cell import Cell
-from unchaff.bench.start import start
+from unchaff.bench.start import fitting, start
 from unchaff.errors import RunFolderError
 from unchaff.nets.build import build, default_net
 from unchaff.records import Cost, Recipe, Trained, TrainingRecord
@@ -44,6 +44,7 @@ def _packed(trained: Trained) -> dict[str, Tensor]:
     about = {
         "recipe": None if trained.recipe is None else asdict(trained.recipe),
         "cost": asdict(trained.cost),
+        "pretrained": trained.pretrained,
     }
     packed = {f"model.{name}": tensor for name, tensor in trained.model.state_dict().items()}
     packed |= {f"initial.{name}": tensor for name, tensor in (trained.initial or {}).items()}
@@ -59,7 +60,7 @@ def _read(file: Path, cell: Cell, samples: Samples, *, streams: Streams) -> tupl
     except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
         raise RunFolderError(f"{file} cannot be read ({error}). Delete it, and it is made again.") from error
     spec = cell.model or default_net(samples)  # not what the file says: it may name code to run
-    model = build(spec, samples, streams=streams)
+    model = fitting(build(spec, samples, streams=streams), samples)
     load_into(model, _under(packed, "model."))
     margins = packed.get("margins")
     initial = {name: tensor.to(samples.device) for name, tensor in _under(packed, "initial.").items()}
@@ -69,6 +70,7 @@ def _read(file: Path, cell: Cell, samples: Samples, *, streams: Streams) -> tupl
         initial=initial or None,
         record=None if margins is None else TrainingRecord(ids=samples.ids, margins=margins),
         cost=_cost(about["cost"]),
+        pretrained=about["pretrained"],
     )
 
 
@@ -86,6 +88,7 @@ def _key(cell: Cell, samples: Samples) -> str:
     told = {
         "data": hashes(samples),
         "model": [cell.model, str(cell.weights), cell.epochs, cell.augment, cell.seed],
+        "files": cell.files(),
         "versions": versions(),
         "machine": [str(samples.device), torch.get_num_threads()],
         "code": _code(),

@@ -157,7 +157,7 @@ class Ground:
         if method is None:
             return self._row(todo, Cost(), None, applies=False)
         try:
-            outcome = method(self.trained, self.material.observed, streams=self.streams)
+            outcome = method(self.trained, self.material.seen, streams=self.streams)
         except NeedsError as error:
             return self._row(todo, Cost(), None, applies=False, notes=(str(error),))
         measured = score(outcome.model, self.material.test)

@@ -57,7 +57,7 @@ def _written(
     page = view(ground, chosen, rows, budget, folder / TABLE)
     put(folder / TABLE, parquet(table(rows)))
     put(folder / PAGE, render(page).encode())
-    to_cite = [each.method.partition("@")[0] for each in chosen]
+    to_cite = [each.method.partition("@")[0].removesuffix(f"-{ORACLE}") for each in chosen]
     to_cite = [name for name in dict.fromkeys(to_cite) if name in METHODS and cited(METHODS[name])]
 
     def tell() -> None:

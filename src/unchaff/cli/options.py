@@ -134,7 +134,7 @@ def seeds(text: str) -> tuple[int, ...]:
         ConfigError: it is none.
     """
     parts = listed(text)
-    if not parts or not all(part.isdigit() for part in parts):
+    if not parts or not all(part.isdecimal() for part in parts):
         raise ConfigError(f"--seeds must be whole numbers with commas, got {text!r}. Try 0,1,2.")
     return tuple(dict.fromkeys(map(int, parts)))
 
@@ -144,7 +144,7 @@ def image_size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     sides = text.lower().split("x")
-    if len(sides) > 2 or not all(side.isdigit() and int(side) for side in sides):
+    if len(sides) > 2 or not all(side.isdecimal() and int(side) for side in sides):
         raise ConfigError(f"--size must be one or two whole numbers above 0, got {text!r}. Try 32 or 32x48.")
     return int(sides[0]), int(sides[-1])
 

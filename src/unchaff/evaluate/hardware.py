@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from unchaff.errors import ModelError
 from unchaff.evaluate.accuracy import Scores, score_predictions
 from unchaff.nets.adapt import logits_of
 from unchaff.nets.analogue import analogue_layers, noisy, of_spread, spread_of
@@ -33,6 +34,8 @@ def score_on_hardware(
     names = tuple(each.name for each in analogue_layers(model, example))
     if layers:
         names = tuple(name for name in names if name.removesuffix(".layer") in layers)
+    if layers and not names:
+        raise ModelError(f"The network has no linear or convolution layer {layers[0]!r}. Correct the name.")
     spread, _ = spread_of(model, samples, names, name="measure")
 
     def at(strength: float) -> Scores:

@@ -1,5 +1,6 @@
 """A fresh network trained by the recipe: what methods share that train with another loss."""
 
+import math
 from dataclasses import replace
 
 from unchaff.errors import ConfigError
@@ -20,7 +21,7 @@ def checked_budget(budget: float) -> None:
     Raises:
         ConfigError: it is not above 0.
     """
-    if budget <= 0:
+    if not 0 < budget < math.inf:
         raise ConfigError(f"budget must be above 0, got {budget}. A whole training is 1.")
 
 

@@ -65,6 +65,11 @@ class DenoiseBlocks:
             )
         if not 0 <= self.weakest <= self.strength:
             raise ConfigError(f"weakest must be in [0, strength], got {self.weakest} and {self.strength}.")
+        if self.placement not in ("gradient", "random") or self.labels not in ("given", "own"):
+            raise ConfigError(
+                f"placement must be gradient or random and labels given or own, got {self.placement!r} and "
+                f"{self.labels!r}."
+            )
         if self.reduction < 1 or self.epochs < 1:
             raise ConfigError(
                 f"reduction and epochs must be at least 1, got {self.reduction} and {self.epochs}."
@@ -73,6 +78,8 @@ class DenoiseBlocks:
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Insert and train the blocks."""
         streams, samples = streams.fork("denoise-blocks"), observed.train
+        if any(isinstance(each, Denoising) for each in trained.model.modules()):
+            raise NeedsError("The network has denoising blocks already. Give the network without them.")
         layers = self._analogue(trained.model, next(samples.batches(2)).inputs)
         budget = self.share * sum(each.numel() for each in trained.model.parameters())
         candidates = [each for each in layers if not each.is_output and each.by_sample and not each.is_tied]
@@ -241,9 +248,10 @@ def sensitivities(
         for batch in samples.batches(128):
             with noisy(model, noise.names, deviation, noise.drawn, learns=True) as added:
                 loss = functional.cross_entropy(model(batch.inputs).float(), batch.labels)
-            slopes = torch.autograd.grad(loss, [added[name] for name in names])
+            slopes = torch.autograd.grad(loss, [added[name] for name in names], allow_unused=True)
             for name, slope in zip(names, slopes, strict=True):
-                norms[name] += float(slope.norm()) * len(batch.rows) / len(samples)
+                if slope is not None:  # of a layer that does not reach the logits there is none
+                    norms[name] += float(slope.norm()) * len(batch.rows) / len(samples)
     return norms
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unchaff.attribute.gaussians import posterior
-from unchaff.errors import ConfigError
+from unchaff.errors import ConfigError, NeedsError
 from unchaff.methods.anew import checked_budget, phase_within
 from unchaff.methods.finetune import fresh_copy
 from unchaff.nets import flops
@@ -20,6 +20,7 @@ from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams
 from unchaff.train.loop import fit
 from unchaff.train.passes import Pass, logits_of
+from unchaff.train.strong import can_change
 from unchaff.train.tutor import Tutor
 
 
@@ -58,6 +59,11 @@ class DivideLite:
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Train anew."""
         samples = observed.train
+        if not can_change(samples):
+            raise NeedsError(
+                "divide-lite needs two views of a sample, and nothing is known that leaves the label of "
+                f"{samples.kind} right. Give an augmentation."
+            )
         epochs = self.epochs(trained, samples)
         share = epochs / trained.recipe_for(len(samples)).epochs
         phase = phase_within(trained, samples, budget=share)

@@ -11,7 +11,7 @@ from unchaff.records import Cost, Observed, Outcome, Partition, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 
-FEWEST = 2  # rejected samples: one alone is no batch for a network with batch normalisation
+FEWEST = 2  # samples of a part: one alone is no batch for a network with batch normalisation
 
 
 @runtime_checkable
@@ -50,11 +50,13 @@ class Divided:
     @property
     def is_whole(self) -> bool:
         """Whether there is nothing to forget."""
-        return self.split.abstained or int((~self.split.kept).sum()) < FEWEST
+        rejected, kept = int((~self.split.kept).sum()), int(self.split.kept.sum())
+        return self.split.abstained or min(rejected, kept) < FEWEST
 
     def untouched(self, trained: Trained) -> Outcome:
         """Return the network as it came, and why."""
-        note = f"There is nothing to forget, so the network is as it was. {self.split.reason}".strip()
+        lacks = "kept" if int(self.split.kept.sum()) < FEWEST else "to forget"
+        note = f"There is nothing {lacks}, so the network is as it was. {self.split.reason}".strip()
         model = copy.deepcopy(trained.model).eval()
         return Outcome(model=model, partition=self.split, cost=self.cost, notes=(note,))
 

@@ -1,5 +1,6 @@
 """Train a fresh network whose predictions pass through a noise transition."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -32,7 +33,7 @@ class Forward:
 
     transition: tuple[tuple[float, ...], ...] | None = None  # row: true class, column: given label
     warmup: float = 0.0  # full trainings spent on a network to estimate it from; 0: the trained one is asked
-    quantile: float | None = None  # of the anchor among all samples; None: 1 - 0.3 / classes (0.97 for ten)
+    quantile: float | None = None  # of the anchor; None: 1 - 0.3 times the share of its label
     augment: bool = True
     budget: float = 1.0  # operations of everything, as a share of one full training
     cites: ClassVar[tuple[str, ...]] = ("patrini2017making",)
@@ -78,8 +79,9 @@ class Forward:
             asked, cost, who = first.model.eval(), first.cost, "of a short training of its own"
         seen = logits_of(asked, train, name="transition")
         classes = train.num_classes
-        quantile = 1 - 0.3 / classes if self.quantile is None else self.quantile
-        found = anchored(seen.rows[:, :classes].cpu().softmax(1), quantile)
+        shares = torch.bincount(train.labels.cpu(), minlength=classes).double() / len(train)
+        quantiles = 1 - 0.3 * shares if self.quantile is None else torch.full((classes,), self.quantile)
+        found = anchored(seen.rows[:, :classes].cpu().softmax(1), quantiles.tolist())
         note = (
             f"The noise transition was estimated from the predictions {who}: by it, "
             f"{float(found.diagonal().mean()):.0%} of the labels of a class are right on average."
@@ -87,16 +89,18 @@ class Forward:
         return found, cost + seen.cost, note
 
 
-def anchored(said: Float[Tensor, "n classes"], quantile: float) -> Float[Tensor, "classes classes"]:
+def anchored(
+    said: Float[Tensor, "n classes"], quantiles: Sequence[float]
+) -> Float[Tensor, "classes classes"]:
     """Return the transition that the anchor of each class shows (equations 12 and 13).
 
     Args:
         said: probability of each given label, for all samples.
-        quantile: of the anchor by the probability of its class, among all samples; 1: the surest.
+        quantiles: of the anchor of each class by its probability, among all samples; 1: the surest.
     """
-    place = min(len(said) - 1, int(np.ceil(quantile * (len(said) - 1))))
-    anchors = said.argsort(dim=0, stable=True)[place]  # of each class, its sample
-    return said[anchors]
+    order, last = said.argsort(dim=0, stable=True), len(said) - 1
+    places = [min(last, int(np.ceil(quantile * last))) for quantile in quantiles]
+    return said[torch.stack([order[place, label] for label, place in enumerate(places)])]
 
 
 def _check(transition: tuple[tuple[float, ...], ...]) -> None:

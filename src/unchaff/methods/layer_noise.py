@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unchaff.errors import ConfigError
+from unchaff.errors import ConfigError, ModelError, NeedsError
 from unchaff.methods.anew import checked_budget
 from unchaff.methods.finetune import fresh_copy
 from unchaff.nets.analogue import noisy
@@ -60,14 +60,34 @@ class LayerNoise:
                 f"draws must be at least 1 and warmup at least 0, got {self.draws} and {self.warmup}."
             )
 
+        if self.mode not in ("sampled", "closed-form") or self.loss not in ("bound", "second-order"):
+            raise ConfigError(
+                "mode must be sampled or closed-form and loss bound or second-order, got "
+                f"{self.mode!r} and {self.loss!r}."
+            )
+
+    def _noisy(self, model: nn.Module, example: Tensor) -> tuple[str, ...]:
+        """Return the layers that are to be noisy.
+
+        Raises:
+            ModelError: a name is not that of a layer that runs.
+            NeedsError: the network has no layer but the last.
+        """
+        found = [layer for layer in find_layers(model, example) if not layer.is_whole]
+        unknown = [name for name in self.layers if name not in {layer.name for layer in found}]
+        if unknown:
+            allowed = ", ".join(layer.name for layer in found)
+            raise ModelError(f"{unknown[0]!r} is no layer that runs. Layers: {allowed}.")
+        names = self.layers or tuple(layer.name for layer in found if not layer.is_output)
+        if not names:
+            raise NeedsError("layer-noise needs a layer before the last one, and the network has none.")
+        return names
+
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Train anew."""
         samples, fresh = observed.train, fresh_copy(trained.model, streams=streams)
         example = next(samples.batches(2)).inputs
-        found = find_layers(trained.model, example)
-        names = self.layers or tuple(
-            layer.name for layer in found if not layer.is_output and not layer.is_whole
-        )
+        names = self._noisy(trained.model, example)
         streams = streams.fork("layer-noise")
         course = Course(self, generator=streams("noise", samples.device))
         carrier = Sampled if self.mode == "sampled" else ClosedForm

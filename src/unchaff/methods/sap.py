@@ -75,9 +75,11 @@ class Sap:
             return parts.outcome(space.projected(trained.model, alpha), cost, f"alpha was {alpha:g}.")
         best, found, alpha = trained.model, -1.0, math.inf
         for each in (math.inf, *self.alphas):
+            started = time.perf_counter()
             model = space.projected(trained.model, each)
+            projecting = Cost(seconds=time.perf_counter() - started, flops=space.flops(trained.model))
             agreed, looking = agreement(trained, model, observed.holdout)
-            cost = cost + looking
+            cost = cost + projecting.as_stage("project") + looking
             if agreed > found:
                 best, found, alpha = model, agreed, each
         note = f"alpha {alpha:g} was the best on noisy validation ({found:.1%})."
@@ -91,6 +93,13 @@ class Space:
     bases: Mapping[str, Float[Tensor, "groups width width"]]
     shares: Mapping[str, Float[Tensor, "groups width"]]
     cost: Cost
+
+    def flops(self, model: nn.Module) -> float:
+        """Return the operations of a projection: every weight by two square matrices of its inputs."""
+        return sum(
+            4.0 * model.get_parameter(f"{name}.weight").numel() * shares.shape[-1]
+            for name, shares in self.shares.items()
+        )
 
     def projected(self, model: nn.Module, alpha: float) -> nn.Module:
         """Return a copy with scaled weights."""

@@ -114,7 +114,8 @@ class Turn:
             note = "The backbone is that of the network as it came."
             return Encoder(copy.deepcopy(trained.model), head, Cost()), note
         if self.backbone == "auto" and trained.pretrained:
-            return Encoder(as_it_began(trained), head, Cost()), "The backbone is the pretrained one."
+            seen = "" if trained.initial else " as it came: its layers may have seen these labels"
+            return Encoder(as_it_began(trained), head, Cost()), f"The backbone is the pretrained one{seen}."
         note = (
             "The layers before the last were learned anew, without labels, for a network trained on these "
             "labels is no clean backbone."

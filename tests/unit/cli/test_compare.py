@@ -4,6 +4,7 @@ import re
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from safetensors.torch import load_file, save_file
 
 from made_runs import write_rows
 from unchaff.bench import contenders
@@ -42,7 +43,7 @@ def test_methods_run_side_by_side_at_their_own_cost_and_at_the_same(compare, tmp
     assert [line.split()[0] for line in second.splitlines()[3:] if line] == [
         "nothing", "unlearn@0.5", "gce@0.5", "oracle",
     ]  # fmt: skip
-    assert re.search(r"^published +Its cost is its own: it is in the first table only", last, re.MULTILINE)
+    assert re.search(r"^published +Its cost is its own. It is in the first table only", last, re.MULTILINE)
     assert "Sources: unchaff cite unlearn gce published" in said
     made = rows(tmp_path)
     assert {seed for _, seed in made} == {0, 1}
@@ -128,9 +129,77 @@ def test_every_method_can_be_compared_and_sees_what_all_others_see(name):
         (["--methods", ","], "--methods names no method"),
         (["--seeds", "a"], "--seeds must be whole numbers with commas, got 'a'"),
         (["--budget", "0"], "--budget must be above 0, got 0.0"),
+        (["--budget", "nan"], "--budget must be above 0, got nan"),
+        (["--seeds", "²"], "--seeds must be whole numbers"),
     ],
 )
 def test_wrong_words_are_one_sentence(compare, tmp_path, capsys, words, message):
     assert compare(*words) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_chosen_on_what_is_measured(compare, tmp_path):
+    """Without a test set the hold-out is what is measured on: a method sets aside validation of its own."""
+    assert compare("--methods", "early-stop", "--seeds", "0", "--own-only") == 0
+    note = rows(tmp_path)["early-stop-augmented", 0]["notes"]
+    best = float(re.search(r"noisy validation \(([\d.]+)%\)", note)[1]) / 100
+    train = 240 - 24
+    assert best * round(0.1 * train) == pytest.approx(round(best * round(0.1 * train)), abs=0.02)
+
+
+def test_other_measures_are_columns_whichever_row_is_first(compare, tmp_path):
+    assert compare("--methods", "unlearn", "--seeds", "0", "--own-only") == 0
+    made = rows(tmp_path)
+    assert made["unlearn@0.25", 0]["label_error"] is not None
+    assert made["nothing", 0]["label_error"] is None
+
+
+@pytest.mark.parametrize("what", ["--test", "--weights"])
+def test_other_tests_or_weights_of_the_same_name_are_refused(compare, tmp_path, capsys, what):
+    if what == "--test":
+        file = tmp_path / "other.npz"
+        write_rows(file, 90, apart=2)
+    else:
+        assert app.main(["repair", str(tmp_path / "data.npz"), "--model", "mlp", "--epochs", "1",
+                         "--controls", "none", "--out", str(tmp_path / "run")]) == 0  # fmt: skip
+        file = tmp_path / "run" / "model.safetensors"
+    assert compare("--methods", "nothing", "--seeds", "0", what, str(file)) == 0
+    if what == "--test":
+        write_rows(file, 90, apart=1)
+    else:
+        weights = load_file(file)
+        save_file({name: each + 0.1 for name, each in weights.items()}, file)
+    assert compare("--methods", "gce", "--seeds", "0", what, str(file)) == 1
+    assert "was begun with something else" in capsys.readouterr().err
+
+
+def test_a_network_that_answers_with_an_object_goes_on_too(tmp_path, monkeypatch, capsys):
+    (tmp_path / "answers.py").write_text(
+        "from torch import nn\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.inner = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))\n"
+        "    def forward(self, x):\n"
+        "        return {'logits': self.inner(x)}\n"
+        "def make(num_classes, input_shape):\n"
+        "    return Net()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    write_rows(tmp_path / "data.npz", 120)
+    words = ["compare", str(tmp_path / "data.npz"), "--model", "answers:make", "--epochs", "2"]
+    words += ["--seeds", "0", "--own-only", "--out", str(tmp_path / "out"), "--methods"]
+    assert app.main([*words, "nothing"]) == 0
+    assert app.main([*words, "nothing,retrain"]) == 0, capsys.readouterr().err
+
+
+def test_a_budget_that_a_method_cannot_take_leaves_it_out_of_the_second_table(compare, capsys):
+    assert compare("--methods", "retrain,small-loss", "--seeds", "0", "--budget", "0.5") == 0
+    assert re.search(r"small-loss +warmup must lie between 0 and the budget", capsys.readouterr().out)
+
+
+def test_an_oracle_may_have_a_budget_of_its_own():
+    assert [(each.own, each.equal) for each in entrants(["oracle@0.25", "oracle"], 0.5)] == [
+        ("oracle@0.25", "oracle"), ("oracle", "oracle"),
+    ]  # fmt: skip

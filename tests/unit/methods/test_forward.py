@@ -36,14 +36,15 @@ def test_predictions_pass_through_the_transition():
 
 def test_the_anchor_of_a_class_is_its_surest_sample_and_its_row_what_is_said_of_it():
     said = torch.tensor([[0.8, 0.2], [0.6, 0.4], [0.3, 0.7], [0.1, 0.9]])
-    assert torch.equal(anchored(said, 1.0), said[[0, 3]])
-    assert torch.equal(anchored(said, 0.6), said[[1, 2]]), "second of four"
+    assert torch.equal(anchored(said, [1.0, 1.0]), said[[0, 3]])
+    assert torch.equal(anchored(said, [0.6, 0.6]), said[[1, 2]]), "second of four"
+    assert torch.equal(anchored(said, [0.6, 1.0]), said[[1, 3]])
 
 
 def test_a_planted_transition_is_read_off_true_probabilities():
     planted = torch.tensor([[0.7, 0.2, 0.1], [0.0, 1.0, 0.0], [0.3, 0.1, 0.6]])
     true = torch.from_numpy(np.random.default_rng(0).dirichlet([0.05] * 3, 500)).float()
-    torch.testing.assert_close(anchored(true @ planted, 1.0), planted, atol=1e-2, rtol=0)
+    torch.testing.assert_close(anchored(true @ planted, [1.0] * 3), planted, atol=1e-2, rtol=0)
 
 
 def test_under_the_identity_it_is_plain_training(toy, plain):
@@ -83,3 +84,19 @@ def test_a_transition_that_does_not_fit_the_data_is_refused(toy):
     never = (*IDENTITY[:3], IDENTITY[0])
     with pytest.raises(ConfigError, match="no sample is ever given the label 'd', but some are"):
         Forward(transition=never)(toy.trained, toy.observed, streams=Streams(3))
+
+
+def test_a_rare_class_has_an_anchor_of_its_own(toy):
+    """Taken from all samples alike, at 1 - 0.3 / classes, it would be a sample of another class."""
+    labels = torch.where(torch.arange(480) < 5, 3, torch.arange(480) % 3)
+    sure = 0.9 * torch.nn.functional.one_hot(labels, 4).float() + 0.025
+    said = sure + 1e-4 * torch.rand(480, 4, generator=torch.Generator().manual_seed(0))
+
+    class Said(torch.nn.Module):
+        def forward(self, inputs):
+            return said.log()[: len(inputs)]  # all at once
+
+    train = toy.clean.at(np.arange(480)).relabel(labels)
+    found, _, _ = Forward()._transition(replace(toy.trained, model=Said()), train, streams=Streams(0))
+    assert found.argmax(1).tolist() == [0, 1, 2, 3]
+    assert anchored(said, [1 - 0.3 / 4] * 4).argmax(1).tolist() != [0, 1, 2, 3]
