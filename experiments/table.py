@@ -198,6 +198,24 @@ def side_by_side(folder: str) -> str:
     return markdown(head, (row(each) for each in entrants(names, 1.0) if each.own in lines))
 
 
+def systems() -> str:
+    """Return the methods of the literature on the noise each was made for."""
+    _, lines = measured("systems")
+
+    def row(setting: Setting, name: str) -> list[str]:
+        line = lines[setting.name, name]
+        others = ", ".join(
+            f"{what.replace('_', ' ')} {shown(each, 1, 3)}" for what, each in line.more.items()
+        )
+        cost = "-" if line.share is None else f"{line.share.mean:.2f}"
+        judged = shown(line.auroc, 1, 3)
+        return [setting.name, f"`{name}`", str(len(line.seeds)), shown(line.accuracy), cost, judged, others]
+
+    there = [(each, name) for each in SUITES["systems"] for name in each.contenders]
+    head = ("setting", "row", "seeds", "accuracy", "cost", "AUROC", "others")
+    return markdown(head, (row(*each) for each in there if (each[0].name, each[1]) in lines))
+
+
 def weighed() -> str:
     """Return what scoring data larger than memory takes."""
     rows = known(HERE / "memory" / "results.jsonl").values()
@@ -223,6 +241,7 @@ def tables() -> dict[tuple[str, str], str]:
         ("docs/verdict.md", "verdict"): verdict(),
         ("docs/scale.md", "memory"): weighed(),
         ("docs/methods.md", "digits"): side_by_side("digits"),
+        ("docs/methods.md", "systems"): systems(),
     }
 
 
