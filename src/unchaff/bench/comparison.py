@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -100,21 +100,21 @@ class Compared(Setting):
         """
         reference = material.observed.reference
         held = {"train": material.loaded.train, "test": material.test, "reference": reference}
-        now = {
-            "settings": self.ground,
-            "versions": versions(),
-            "files": self.asked.files(),
-            f"data {seed}": {name: hashes(each) for name, each in held.items() if each is not None},
-        }
-        self.agree(json.loads(json.dumps(now)))
+        data = {name: hashes(each) for name, each in held.items() if each is not None}
+        self.agree({**self.begun, f"data {seed}": data})
 
-    def agree(self, now: dict[str, object]) -> None:
+    @property
+    def begun(self) -> dict[str, object]:
+        """What decides the numbers of all seeds."""
+        return {"settings": self.ground, "versions": versions(), "files": self.asked.files()}
+
+    def agree(self, content: Mapping[str, object]) -> None:
         """Note some of what decides the numbers, or compare it.
 
         Raises:
             ConfigError: it differs.
         """
-        file = self.folder / BEGUN
+        file, now = self.folder / BEGUN, json.loads(json.dumps(content))
         then = object_in(file, otherwise=ANEW) if file.is_file() else {}
         known = {name: value for name, value in then.items() if name in now}
         differing = difference(known, {name: now[name] for name in known})
@@ -139,6 +139,5 @@ def compared(cell: Cell, seeds: Sequence[int], chosen: Sequence[Entrant], folder
         folder=folder,
     )
     if (folder / BEGUN).is_file():
-        now = {"settings": ground.ground, "versions": versions(), "files": cell.files()}
-        ground.agree(json.loads(json.dumps(now)))
+        ground.agree(ground.begun)
     return ground

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from jaxtyping import Int
-from numpy.typing import NDArray
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from unchaff.records import Partition, Truth
+from unchaff.train.gibbs import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,18 +29,18 @@ def suggest(split: Partition, given: Int[Tensor, " n"], truth: Truth, classes: i
     """
     if split.suggested is None:
         return None
-    suggested, labels = split.suggested.cpu().numpy(), given.cpu().numpy()
-    true = truth.true_label.cpu().numpy()
+    suggested, labels, true = split.suggested.cpu(), given.cpu(), truth.true_label.cpu()
     rows = [_transition(source, labels, classes) for source in (suggested, true)]
     return Suggestions(
-        label_error=float((suggested != true).mean()),
-        given_error=float((labels != true).mean()),
-        transition_error=float(np.abs(rows[0] - rows[1]).sum(1).mean()),
+        label_error=float((suggested != true).double().mean()),
+        given_error=float((labels != true).double().mean()),
+        transition_error=float((rows[0] - rows[1]).abs().sum(1).mean()),
     )
 
 
-def _transition(source: NDArray[np.int64], given: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
+def _transition(
+    source: Int[Tensor, " n"], given: Int[Tensor, " n"], classes: int
+) -> Float[Tensor, "classes classes"]:
     """Return the share of each given label among the samples of each class; rows sum to 1, or are empty."""
-    counts = np.zeros((classes, classes))
-    np.add.at(counts, (source, given), 1)
-    return counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    counts = counted(source, given, classes)
+    return counts / counts.sum(1, keepdim=True).clamp_min(1)

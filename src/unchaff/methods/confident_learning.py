@@ -3,14 +3,12 @@
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from unchaff.methods.anew import checked_budget, phase_within
-from unchaff.methods.finetune import fresh_copy
+from unchaff.methods.anew import checked_budget, fitted_anew, phase_within
 from unchaff.methods.out_of_fold import ConfidentLearning
 from unchaff.partition.keep import spare_classes
 from unchaff.records import Observed, Outcome, Trained
 from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
-from unchaff.train.loop import fit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +42,7 @@ class CleanAndRetrain:
         left = self.budget - evidence.cost.flops / full
         price = full_cost(trained, kept).flops / full  # of a training on fewer samples
         phase = phase_within(trained, kept, budget=left, price=price, augment=self.augment)
-        fresh = fresh_copy(trained.model, streams=streams)
-        fitted = fit(fresh, kept, phase, streams=streams.fork("retrain"), name="retrain")
+        fitted = fitted_anew(trained, kept, phase, streams=streams, name="retrain")
         note = f"Of the labels, {1 - split.kept_share:.1%} are issues to cleanlab and were left out."
         return Outcome(
             model=fitted.model.eval(), partition=split, cost=evidence.cost + fitted.cost, notes=(note,)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unchaff.errors import ConfigError, ModelError, NeedsError
-from unchaff.methods.anew import checked_budget
+from unchaff.methods.anew import checked_budget, phase_of
 from unchaff.methods.finetune import fresh_copy
 from unchaff.nets.analogue import noisy
 from unchaff.nets.flops import count
@@ -17,9 +17,9 @@ from unchaff.nets.taps import find_layers
 from unchaff.records import Cost, Observed, Outcome, Trained
 from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams
-from unchaff.train.initial import full_cost, phase_by
+from unchaff.train.initial import full_cost
 from unchaff.train.loop import fit
-from unchaff.train.phases import Cosine, Phase
+from unchaff.train.phases import Phase
 from unchaff.train.statistics import resettled, settling_cost
 from unchaff.train.tutor import Tutor
 
@@ -59,7 +59,6 @@ class LayerNoise:
             raise ConfigError(
                 f"draws must be at least 1 and warmup at least 0, got {self.draws} and {self.warmup}."
             )
-
         if self.mode not in ("sampled", "closed-form") or self.loss not in ("bound", "second-order"):
             raise ConfigError(
                 "mode must be sampled or closed-form and loss bound or second-order, got "
@@ -109,15 +108,13 @@ class LayerNoise:
 
     def _phase(self, trained: Trained, samples: Samples, learner: nn.Module) -> tuple[Phase, float]:
         """Return a whole training by the recipe in as many steps as the budget pays for, and its epochs."""
-        recipe = replace(trained.recipe_for(len(samples)), augment=self.augment)
-        phase = phase_by(recipe, len(samples))
         settling = settling_cost(trained.model, samples) if self._settles else Cost()
         allowed = self.budget * full_cost(trained, samples).flops - settling.flops
-        size = min(phase.batch_size, len(samples))
+        size = min(trained.recipe_for(len(samples)).batch_size, len(samples))
         step = count(learner, next(samples.batches(2)).inputs).training * size
         steps = max(1, round(allowed / step))
-        lr = Cosine(steps=steps, peak=recipe.lr, warmup=recipe.warmup)
-        return replace(phase, steps=steps, lr=lr), steps / max(1, len(samples) // size)
+        phase = phase_of(trained, samples, steps=steps, augment=self.augment)
+        return phase, steps / max(1, len(samples) // size)
 
 
 class Course(Tutor):

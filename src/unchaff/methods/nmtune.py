@@ -1,7 +1,7 @@
 """Tune a classifier on the features of a frozen network whose own training labels were noisy."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -9,20 +9,19 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unchaff.data.prepare import Plain
-from unchaff.data.sources import in_memory
 from unchaff.errors import ConfigError
+from unchaff.methods.encoder import of_rows
 from unchaff.nets.head import Head, head_of
 from unchaff.nets.tuned import TUNED, tuned_head
 from unchaff.records import Cost, Observed, Outcome, Trained
-from unchaff.samples import Batch, Kind, Samples
+from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams
 from unchaff.train.augment import changed
 from unchaff.train.loop import fit
 from unchaff.train.optimizers import Adam
 from unchaff.train.passes import features_of
 from unchaff.train.phases import Cosine, Phase
-from unchaff.train.spectrum import consistency, covariance, dominance, entropy, largest_share
+from unchaff.train.spectrum import consistency, covariance, dominance, entropy, largest_share, shares
 
 ROOM = 2 * 1024**3  # bytes of features that are held
 
@@ -77,9 +76,10 @@ class NmTune:
         fitted = fit(learner, table, phase, streams=streams.fork("tune"), name="tune")
         model = copy.deepcopy(trained.model)
         model.set_submodule(head.name, fitted.model.get_submodule("head"))
+        part = shares(plain)
         said = (
-            f"Singular values of the features: entropy {entropy(plain):.2f} (SVE), minus the log of the "
-            f"largest share {largest_share(plain):.2f} (LSVR)."
+            f"Singular values of the features: entropy {entropy(part):.2f} (SVE), minus the log of the "
+            f"largest share {largest_share(part):.2f} (LSVR)."
         )
         return Outcome(
             model=model.eval(),
@@ -106,14 +106,7 @@ class NmTune:
             rows.append(found.rows)
             cost = cost + found.cost
         wide = torch.cat(rows, dim=1)
-        table = Samples(
-            ids=train.ids,
-            labels=train.labels,
-            class_names=train.class_names,
-            kind=Kind("tabular", (wide.shape[1],)),
-            source=in_memory(wide, Plain()),
-            augmentation=_Turning(head.width),
-        )
+        table = replace(of_rows(train, wide), augmentation=_Turning(head.width))
         return table, rows[0], cost
 
 

@@ -12,21 +12,20 @@ def shares(features: Float[Tensor, "n d"]) -> Float[Tensor, " k"]:
     return values / values.sum().clamp(min=1e-12)
 
 
-def entropy(features: Float[Tensor, "n d"]) -> float:
-    """Return the entropy of the singular values, in nats; high where many directions carry something.
+def entropy(part: Float[Tensor, " k"]) -> float:
+    """Return the entropy of such shares, in nats; high where many directions carry something.
 
     Source: SVE of Chen et al., arXiv 2309.17002.
     """
-    part = shares(features)
     return float(torch.special.entr(part).sum())
 
 
-def largest_share(features: Float[Tensor, "n d"]) -> float:
-    """Return minus the logarithm of the share of the largest singular value; low where one rules.
+def largest_share(part: Float[Tensor, " k"]) -> float:
+    """Return minus the logarithm of the largest of such shares; low where one direction rules.
 
     Source: LSVR of Chen et al., arXiv 2309.17002.
     """
-    return -float(shares(features)[0].log())
+    return -float(part[0].log())
 
 
 def consistency(tuned: Float[Tensor, "n d"], before: Float[Tensor, "n d"]) -> Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from unchaff import journal
 from unchaff.bench.oracle import KnownSplit, Unjudged
 from unchaff.data.prepare import AsIs
 from unchaff.data.sources import in_memory
@@ -139,3 +140,30 @@ def told():
 @pytest.fixture(scope="session")
 def anew():
     return trained_on
+
+
+@pytest.fixture
+def interrupted(toy, tmp_path, monkeypatch):
+    """Return a function that stops a method at its n-th look at all logits, and sees that it goes on."""
+
+    def check(method, module, *, at):
+        monkeypatch.setattr(journal, "EVERY", 0)
+        expected = method(toy.trained, toy.observed, streams=Streams(0))
+        looks, look = [], module.logits_of
+
+        def stopping(*given, **options):
+            looks.append(1)
+            if len(looks) == at:
+                raise KeyboardInterrupt
+            return look(*given, **options)
+
+        monkeypatch.setattr(module, "logits_of", stopping)
+        with journal.kept_by(journal.Journal(tmp_path)), pytest.raises(KeyboardInterrupt):
+            method(toy.trained, toy.observed, streams=Streams(0))
+        with journal.kept_by(journal.Journal(tmp_path)):
+            again = method(toy.trained, toy.observed, streams=Streams(0))
+        assert again.cost.flops == expected.cost.flops
+        assert torch.equal(again.partition.quality, expected.partition.quality)
+        assert torch.equal(again.model[5].weight, expected.model[5].weight)
+
+    return check

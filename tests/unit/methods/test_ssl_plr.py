@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from unchaff import journal
 from unchaff.errors import ConfigError
 from unchaff.evaluate.accuracy import score
 from unchaff.methods import METHODS, ssl_plr
@@ -88,25 +87,8 @@ def test_every_pass_and_stage_is_paid_for(toy):
     assert cost.stages["read"].samples_seen == 600
 
 
-def test_it_goes_on_where_it_was_interrupted(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr(journal, "EVERY", 0)
-    expected = QUICK(toy.trained, toy.observed, streams=Streams(0))
-    looks, look = [], ssl_plr.logits_of
-
-    def stopping(*given, **options):
-        looks.append(1)
-        if len(looks) == 3:
-            raise KeyboardInterrupt
-        return look(*given, **options)
-
-    monkeypatch.setattr(ssl_plr, "logits_of", stopping)
-    with journal.kept_by(journal.Journal(tmp_path)), pytest.raises(KeyboardInterrupt):
-        QUICK(toy.trained, toy.observed, streams=Streams(0))
-    with journal.kept_by(journal.Journal(tmp_path)):
-        again = QUICK(toy.trained, toy.observed, streams=Streams(0))
-    assert again.cost.flops == expected.cost.flops
-    assert torch.equal(again.partition.quality, expected.partition.quality)
-    assert torch.equal(again.model[5].weight, expected.model[5].weight)
+def test_it_goes_on_where_it_was_interrupted(interrupted):
+    interrupted(QUICK, ssl_plr, at=3)
 
 
 def test_a_classifier_can_weigh_samples_by_confidence(toy):

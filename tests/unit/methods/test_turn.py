@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from unchaff import journal
 from unchaff.errors import ConfigError
 from unchaff.evaluate.accuracy import score
 from unchaff.methods import METHODS, turn
@@ -50,26 +49,9 @@ def test_without_a_split_and_with_classes_of_one_size_it_is_plain_training_after
     )
 
 
-def test_it_goes_on_where_it_was_interrupted(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr(journal, "EVERY", 0)
+def test_it_goes_on_where_it_was_interrupted(interrupted):
     method = Turn(epochs=0.4, pretraining=Pretraining(epochs=0.1))
-    expected = method(toy.trained, toy.observed, streams=Streams(0))
-    looks, look = [], turn.logits_of
-
-    def stopping(*given, **options):
-        looks.append(1)
-        if len(looks) == 2:
-            raise KeyboardInterrupt
-        return look(*given, **options)
-
-    monkeypatch.setattr(turn, "logits_of", stopping)
-    with journal.kept_by(journal.Journal(tmp_path)), pytest.raises(KeyboardInterrupt):
-        method(toy.trained, toy.observed, streams=Streams(0))
-    with journal.kept_by(journal.Journal(tmp_path)):
-        again = method(toy.trained, toy.observed, streams=Streams(0))
-    assert again.cost.flops == expected.cost.flops
-    assert torch.equal(again.partition.quality, expected.partition.quality)
-    assert torch.equal(again.model[5].weight, expected.model[5].weight)
+    interrupted(method, turn, at=2)
 
 
 def test_equal_numbers_of_every_class_are_drawn(toy):
