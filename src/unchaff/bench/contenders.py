@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from unchaff.bench.ablations import ABLATIONS
 from unchaff.bench.oracle import KnownSplit, Oracle, Unjudged
+from unchaff.bench.rivals import FullFineTuning, LinearProbing, PgdTraining
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Repair
 from unchaff.methods import METHODS
@@ -13,6 +14,7 @@ from unchaff.methods.denoise_blocks import DenoiseBlocks
 from unchaff.methods.early_stop import EarlyStop
 from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.layer_noise import LayerNoise
+from unchaff.methods.nmtune import NmTune
 from unchaff.methods.retrain import Retrain
 from unchaff.methods.unlearn import Unlearn
 from unchaff.methods.upm import Upm
@@ -27,6 +29,11 @@ VARIANTS: Mapping[str, Repair] = MappingProxyType(
         "early-stop-augmented": EarlyStop(augment=True),
         "upm-own": Upm(own=True, budget=2.0),
         "denoise-blocks-random": DenoiseBlocks(placement="random"),
+        "pgd-training": PgdTraining(),
+        "linear-probing": LinearProbing(),
+        "full-fine-tuning": FullFineTuning(),
+        "nmtune-linear": NmTune(hidden=0.0, consistency=0.0, covariance=0.0, rank=0.0),
+        "nmtune-plain": NmTune(consistency=0.0, covariance=0.0, rank=0.0),
         **{f"layer-noise-{sigma:g}": LayerNoise(sigma=sigma) for sigma in (0.1, 0.25, 0.5, 1.0)},
     }
 )

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,18 +26,34 @@ from unchaff.whole import put
 DECIDING = ("samples.py", "streams.py", "nets", "train", "noise", "data")  # code that decides the weights
 
 
-def finished(cell: Cell, samples: Samples, folder: Path, *, streams: Streams) -> tuple[str, Trained]:
-    """Return the model spec and the trained network: from the folder, or trained now and put there.
+def finished(
+    cell: Cell,
+    samples: Samples,
+    folder: Path,
+    *,
+    streams: Streams,
+    begin: Callable[[], Trained] | None = None,
+    how: object = None,
+) -> Trained:
+    """Return the trained network: from the folder, or trained now and put there.
 
     The file is found by a hash of the data, the recipe, the seed, the versions and the code that
     trains, so that a change in any of them trains anew.
+
+    Args:
+        cell: says which network, and how it is trained.
+        samples: that it is trained on.
+        folder: of the files.
+        streams: of the seed.
+        begin: trains it; None: on the labels as they are.
+        how: what `begin` does, which decides the file too.
     """
-    file = folder / f"{_key(cell, samples)}.safetensors"
+    file = folder / f"{_key(cell, samples, how)}.safetensors"
     if file.is_file():
         return _read(file, cell, samples, streams=streams)
-    spec, trained = start(cell, samples, streams=streams)
+    trained = start(cell, samples, streams=streams)[1] if begin is None else begin()
     put(file, to_bytes(_packed(trained)))
-    return spec, trained
+    return trained
 
 
 def _packed(trained: Trained) -> dict[str, Tensor]:
@@ -53,7 +69,7 @@ def _packed(trained: Trained) -> dict[str, Tensor]:
     return {**packed, "about": torch.tensor(list(json.dumps(about).encode()), dtype=torch.uint8)}
 
 
-def _read(file: Path, cell: Cell, samples: Samples, *, streams: Streams) -> tuple[str, Trained]:
+def _read(file: Path, cell: Cell, samples: Samples, *, streams: Streams) -> Trained:
     try:
         packed = safetensors.torch.load_file(file)
         about = json.loads(bytes(packed["about"].tolist()))
@@ -64,7 +80,7 @@ def _read(file: Path, cell: Cell, samples: Samples, *, streams: Streams) -> tupl
     load_into(model, _under(packed, "model."))
     margins = packed.get("margins")
     initial = {name: tensor.to(samples.device) for name, tensor in _under(packed, "initial.").items()}
-    return spec, Trained(
+    return Trained(
         model=model.eval(),
         recipe=None if about["recipe"] is None else Recipe(**about["recipe"]),
         initial=initial or None,
@@ -84,7 +100,7 @@ def _cost(numbers: Mapping[str, object]) -> Cost:
     return Cost(**{**numbers, "stages": parts})  # type: ignore[arg-type]
 
 
-def _key(cell: Cell, samples: Samples) -> str:
+def _key(cell: Cell, samples: Samples, how: object) -> str:
     told = {
         "data": hashes(samples),
         "model": [cell.model, str(cell.weights), cell.epochs, cell.augment, cell.seed],
@@ -92,6 +108,7 @@ def _key(cell: Cell, samples: Samples) -> str:
         "versions": versions(),
         "machine": [str(samples.device), torch.get_num_threads()],
         "code": _code(),
+        **({} if how is None else {"how": repr(how)}),
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:20]
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from unchaff import progress
 from unchaff.bench import contenders
+from unchaff.bench.backbones import begun, of_classes
 from unchaff.bench.cell import Cell, Material, gather
 from unchaff.bench.detectors import detector
 from unchaff.bench.networks import finished
@@ -26,6 +27,7 @@ from unchaff.evaluate.detection import Detection, detect
 from unchaff.evaluate.suggestions import suggest
 from unchaff.prune.sizes import Size
 from unchaff.records import Cost, Partition, Trained, Truth
+from unchaff.runs.manifest import hashes
 from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
 
@@ -126,15 +128,29 @@ class Ground:
     @cached_property
     def material(self) -> Material:
         """The data."""
-        material = gather(self.cell, streams=self.streams)
+        material, classes = self._everything, self.setting.classes
+        material = of_classes(material, classes) if classes else material
         self.setting.check(self.seed, material)
         return material
 
     @cached_property
+    def _everything(self) -> Material:
+        """The data, all classes of them."""
+        return gather(self.cell, streams=self.streams)
+
+    @cached_property
     def trained(self) -> Trained:
         """The finished network."""
-        samples = self.material.observed.train
-        return finished(self.cell, samples, self.place.networks, streams=self.streams)[1]
+        cell, samples, how = self.cell, self.material.observed.train, self.setting.backbone
+        folder, streams = self.place.networks, self.streams
+        if how is None:
+            return finished(cell, samples, folder, streams=streams)
+
+        def begin() -> Trained:
+            return begun(how, cell, self._everything.observed.train, samples, streams=streams)
+
+        told = (how, hashes(self._everything.observed.train) if how.classes else {})
+        return finished(cell, samples, folder, streams=streams, begin=begin, how=told)
 
     @cached_property
     def full(self) -> Cost:
@@ -171,6 +187,8 @@ class Ground:
             size=self._size(outcome.model),
         )
         start = 0.0 if getattr(method, "anew", False) else 1.0
+        if self.setting.backbone is not None:  # all that runs there begins with it
+            start = self.trained.cost.flops / self.full.flops
         return replace(
             row,
             share={**row.share, "with_start": (row.share["flops"] or 0.0) + start},

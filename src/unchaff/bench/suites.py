@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from unchaff.bench.ablations import ABLATIONS, EVIDENCE
+from unchaff.bench.backbones import Backbone
 from unchaff.bench.cell import Cell, Material
 from unchaff.data import Options
 from unchaff.data.load import is_made
@@ -40,14 +41,20 @@ class Setting:
     contenders: tuple[str, ...] = ()  # NAME or NAME@BUDGET
     detectors: tuple[str, ...] = ()
     probes: tuple[str, ...] = ()  # beyond clean inputs: see probes.py
+    classes: tuple[int, ...] = ()  # of the data, the others left out; none: all
+    backbone: Backbone | None = None  # the network learned this first; None: the labels, by heart
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # accuracy each must stay in
 
     @property
     def ground(self) -> dict[str, object]:
         """What decides the numbers, seeds and contenders apart."""
-        apart = {"name", "seeds", "contenders", "detectors", "ranges", "probes"}
-        told = {name: value for name, value in asdict(self).items() if name not in apart}
-        return {**told, "probes": self.probes} if self.probes else told
+        apart = {"name", "seeds", "contenders", "detectors", "ranges"}
+        since = ("probes", "classes", "backbone")  # told where given: rows made before they were known stay
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in apart and (value or name not in since)
+        }
 
     @property
     def sentence(self) -> str:
@@ -56,6 +63,9 @@ class Setting:
         how = "with augmentation" if self.augment else "without augmentation"
         noise = self.noise.replace(f"{PACK}/", "")
         network = self.model or "the default network"
+        if self.backbone is not None:
+            what = f", classes {', '.join(map(str, self.classes))}" if self.classes else ""
+            return f"{self.data}{rows}{what}; noise {noise}; {network}. {self.backbone.sentence}"
         return f"{self.data}{rows}; noise {noise}; {network}, {self.epochs} epochs {how}."
 
     def cell(self, seed: int, place: "Place") -> Cell:
@@ -232,6 +242,12 @@ ABLATED = (
 HARDWARE = tuple(f"hardware:{strength}" for strength in (0.25, 0.5, 1.0, 1.5))
 ATTACKS = ("pgd:2:20", "pgd:2:100", "transfer:pgd:2:20", "gaussian:1:0.1")
 LEVELS = ("layer-noise-0.1", "layer-noise-0.25", "layer-noise-0.5", "layer-noise-1")
+RIVALS = ("pgd-training@1", "pgd-training@4")
+SPOILT = ("gaussian:1:0.05", "gaussian:1:0.1")
+UNLABELLED: dict[str, object] = {
+    "backbone": Backbone(), "detectors": (),
+    "contenders": ("nothing", "turn", "linear-probing", "full-fine-tuning"),
+}  # fmt: skip
 PLAIN = ("nothing", "retrain")
 # Every method on the noise it was made for; all start from plain training on the labels as they are.
 SYSTEMS = (
@@ -239,8 +255,7 @@ SYSTEMS = (
         "cifar-instance-30-10k", "instance:0.3", rows=10_000, contenders=("nothing", "retrain", "ssl-plr"),
         detectors=(),
     ),
-    _cifar("cifar-symmetric-40", "symmetric:0.4", contenders=(*PLAIN, "turn", "lccn"), detectors=()),
-    _cifar("cifar-symmetric-60", "symmetric:0.6", contenders=(*PLAIN, "turn"), detectors=()),
+    _cifar("cifar-symmetric-40", "symmetric:0.4", contenders=(*PLAIN, "lccn"), detectors=()),
     _cifar("cifar-pair-40", "pair:0.4", contenders=(*PLAIN, "lccn"), detectors=()),
     _cifar("cifar-instance-40", "instance:0.4", contenders=(*PLAIN, "upm", "upm-own"), detectors=()),
     _cifar("cifar-worse-label", f"{HUMAN}:worse_label", contenders=(*PLAIN, "upm", "upm-own"), detectors=()),
@@ -248,7 +263,17 @@ SYSTEMS = (
         "cifar-hardware", "none", contenders=("nothing", "denoise-blocks", "denoise-blocks-random"),
         detectors=(), probes=HARDWARE,
     ),
-    _cifar("cifar-attacks", "none", contenders=("nothing", "retrain", *LEVELS), detectors=(), probes=ATTACKS),
+    _cifar(
+        "cifar-attacks", "none", contenders=("nothing", "retrain", *LEVELS, *RIVALS), detectors=(),
+        probes=ATTACKS,
+    ),
+    _cifar("cifar-unlabelled-symmetric-40", "symmetric:0.4", **UNLABELLED),
+    _cifar("cifar-unlabelled-symmetric-60", "symmetric:0.6", **UNLABELLED),
+    _cifar(
+        "cifar-five-others", "none", classes=(5, 6, 7, 8, 9), detectors=(),
+        backbone=Backbone(classes=(0, 1, 2, 3, 4), noise="symmetric:0.3"),
+        contenders=("nothing", "nmtune", "nmtune-linear", "nmtune-plain"), probes=SPOILT,
+    ),
 )  # fmt: skip
 
 SUITES: Mapping[str, tuple[Setting, ...]] = MappingProxyType(

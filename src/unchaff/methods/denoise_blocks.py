@@ -42,7 +42,7 @@ class DenoiseBlocks:
 
     strength: float = 0.5  # largest deviation of the noise trained on, in those of a layer's clean outputs
     weakest: float = 0.0  # and the smallest; one is drawn for each batch, all alike
-    share: float = 0.02  # of the parameters of the network, that may be added at most
+    share: float = 0.03  # of the parameters of the network, that may be added at most
     reduction: int = (
         4  # units of a layer for each of its block's bottleneck; more where the rest is too little
     )
@@ -122,7 +122,10 @@ class DenoiseBlocks:
         return [found[name] for name in self.layers or found]
 
     def _check_room(self, model: nn.Module, candidates: list[Layer], budget: float) -> None:
-        least = min((_size(model, each.name, self._make(1)) for each in candidates), default=None)
+        least = min(
+            (_size(model, each.name, Make(width=0 if self.own else 1, own=self.own)) for each in candidates),
+            default=None,
+        )
         if least is None:
             raise NeedsError(
                 "Denoising blocks follow hidden linear or convolution layers, and the network has none. "
@@ -154,20 +157,25 @@ class DenoiseBlocks:
         cost = Cost(time.perf_counter() - started, len(samples), flops).as_stage("placement")
         return sorted(names, key=lambda name: -norms[name]), cost
 
-    def _make(self, width: int) -> Make:
-        return Make(width=width, own=self.own, draws=self.draws)
-
     def _blocks(self, model: nn.Module, order: list[str], budget: float) -> dict[str, Make]:
-        """Return the blocks: as wide as asked for, or by halves as wide as still fits."""
-        blocks, left = {}, budget
+        """Return the blocks: first maps of single units, then bottlenecks, by halves as wide as fits."""
+        blocks: dict[str, Make] = {}
+        if self.own:
+            for name in order:
+                self._add(blocks, name, 0, model, budget)
         for name in order:
             width = max(1, len(model.get_parameter(f"{name}.weight")) // self.reduction)
-            while width > 1 and _size(model, name, self._make(width)) > left:
+            while width and not self._add(blocks, name, width, model, budget):
                 width //= 2
-            size = _size(model, name, self._make(width))
-            if size <= left:
-                blocks[name], left = self._make(width), left - size
         return blocks
+
+    def _add(self, blocks: dict[str, Make], name: str, width: int, model: nn.Module, budget: float) -> bool:
+        """Put a block of this width there, if all of them then take no more than the budget."""
+        tried = {**blocks, name: Make(width=width, own=self.own, draws=self.draws)}
+        fits = sum(_size(model, each, make) for each, make in tried.items()) <= budget
+        if fits:
+            blocks[name] = tried[name]
+        return fits
 
     def _phase(self, trained: Trained, samples: Samples, blocks: tuple[str, ...], noise: "Noise") -> Phase:
         size = min(trained.recipe_for(len(samples)).batch_size, len(samples))
@@ -220,16 +228,17 @@ class Hardware(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         noise, model = self._noise, self.model
-        parts = [name for each in self._names for name in _parts(model, each)]
+        parts = [f"{name}.block.{part}" for name in self._names for part in _parts(_block(model, name))]
         deviation = of_spread(noise.spread, noise.strength())
         with read_outputs(model, parts) as seen, noisy(model, noise.names, deviation, noise.drawn) as added:
             logits = model(inputs)
         unlikely = torch.zeros(len(logits), device=logits.device)
         for name in self._names:
             block = _block(model, name)
-            code, *means = [seen[part] for part in _parts(model, name)]
-            spread = block.spread(code).float()
-            wrong = added[name].float() / block.scale - torch.stack([each.float() for each in means]).sum(0)
+            said = {part: seen[f"{name}.block.{part}"].float() for part in _parts(block)}
+            mean = torch.stack([each for part, each in said.items() if part != "code"]).sum(0)
+            spread = block.spread(said.get("code", mean)).float()
+            wrong = added[name].float() / block.scale - mean
             each = 0.5 * (spread + wrong.square() * (-spread).exp())
             unlikely = unlikely + each.flatten(1).mean(1) / len(self._names)
         return torch.cat([logits, unlikely[:, None].to(logits.dtype)], dim=1)
@@ -240,7 +249,8 @@ def sensitivities(
 ) -> dict[str, float]:
     """Return the mean norm of the gradient of the loss by each layer's noisy outputs, over batches.
 
-    The noise is at its strongest. Source: Azizi et al., arXiv 2409.18553; the norm is that of a whole batch.
+    Outputs are in units of the layer's clean deviation, as the noise is, and the noise is at its strongest.
+    Source: Azizi et al., arXiv 2409.18553; the units are ours, and the norm is that of a whole batch.
     """
     norms = dict.fromkeys(names, 0.0)
     deviation = of_spread(noise.spread, noise.largest)
@@ -251,7 +261,7 @@ def sensitivities(
             slopes = torch.autograd.grad(loss, [added[name] for name in names], allow_unused=True)
             for name, slope in zip(names, slopes, strict=True):
                 if slope is not None:  # of a layer that does not reach the logits there is none
-                    norms[name] += float(slope.norm()) * len(batch.rows) / len(samples)
+                    norms[name] += noise.spread[name] * float(slope.norm()) * len(batch.rows) / len(samples)
     return norms
 
 
@@ -259,10 +269,9 @@ def _block(model: nn.Module, name: str) -> Denoising:
     return model.get_submodule(f"{name}.block")  # type: ignore[return-value]  # put there by with_blocks
 
 
-def _parts(model: nn.Module, name: str) -> list[str]:
+def _parts(block: Denoising) -> list[str]:
     """Return the parts of a block that say its bottleneck and, summed, the mean of the noise."""
-    said = ("code", "mean", "own") if _block(model, name).own is not None else ("code", "mean")
-    return [f"{name}.block.{part}" for part in said]
+    return [part for part in ("code", "mean", "own") if getattr(block, part) is not None]
 
 
 def _size(model: nn.Module, name: str, make: Make) -> int:

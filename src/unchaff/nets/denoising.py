@@ -19,7 +19,7 @@ MARK = ".block.scale"  # ends the name of one weight of each block
 class Make:
     """How a block is made."""
 
-    width: int  # of the bottleneck, in units
+    width: int  # of the bottleneck, in units; 0: none
     own: bool = (
         False  # beside it, a map of each unit's own outputs: 3 wide, or one factor behind a linear layer
     )
@@ -32,23 +32,29 @@ class Denoising(nn.Module):
     """Estimate the noise on the outputs of a layer, and take it off; at first the identity.
 
     A bottleneck of convolutions 1, 3 and 1 wide (of linear layers behind a linear one) says the mean and
-    the log-variance of the noise, in units of the layer's clean deviation.
+    the log-variance of the noise, in units of the layer's clean deviation. A block without one has a map of
+    each unit's own outputs, and one number for the variance.
 
     Source: Azizi et al., arXiv 2409.18553 (mean and variance, bottleneck); all else is ours.
     """
 
     scale: Tensor  # () deviation of the layer's clean outputs
+    code: nn.Module | None
 
     def __init__(self, layer: nn.Module, make: Make) -> None:
         super().__init__()
         units, width = len(layer.weight), make.width  # type: ignore[arg-type]  # a tensor
         self.draws = make.draws
-        self.code = nn.Sequential(
-            _map(layer, units, width, 1), nn.ReLU(), _map(layer, width, width, 3), nn.ReLU()
-        )
-        self.mean = _map(layer, width, units, 1)
-        self.spread = _map(layer, width, units, 1)  # log of the variance
-        self.own = _each(layer, units) if make.own else None
+        self.code = self.mean = self.own = None
+        self.spread: nn.Module = Level()  # log of the variance
+        if width:
+            self.code = nn.Sequential(
+                _map(layer, units, width, 1), nn.ReLU(), _map(layer, width, width, 3), nn.ReLU()
+            )
+            self.mean = _map(layer, width, units, 1)
+            self.spread = _map(layer, width, units, 1)
+        if make.own:
+            self.own = _each(layer, units)
         self.register_buffer("scale", torch.ones(()))
         for part in (self.mean, self.spread, self.own):
             for weight in () if part is None else part.parameters():
@@ -57,10 +63,11 @@ class Denoising(nn.Module):
     def forward(self, noisy: Tensor) -> Tensor:
         """Return the outputs of the layer without the noise."""
         scaled = noisy / self.scale
-        code = self.code(scaled)
-        noise = self.mean(code)
-        if self.own is not None:
-            noise = noise + self.own(scaled)
+        code = scaled if self.code is None else self.code(scaled)
+        noise = torch.zeros_like(noisy)
+        for part, given in ((self.mean, code), (self.own, scaled)):
+            if part is not None:
+                noise = noise + part(given)
         if self.draws:
             noise = noise + (0.5 * self.spread(code)).exp() * torch.randn_like(noise)
         return noisy - self.scale * noise
@@ -111,13 +118,13 @@ def with_blocks(model: nn.Module, blocks: Mapping[str, Make]) -> nn.Module:
 
 def blocks_in(state: Mapping[str, Tensor], *, draws: bool = False) -> dict[str, Make]:
     """Return how the block behind each layer is made, read from the weights of a network with blocks."""
-    names = [name.removesuffix(MARK) for name in state if name.endswith(MARK)]
-    first = {name: state.get(f"{name}.block.code.0.weight") for name in names}
-    return {
-        name: Make(width=len(each), own=f"{name}.block.own.weight" in state, draws=draws)
-        for name, each in first.items()
-        if each is not None and each.dim() > 0 and each.numel() > 0
-    }
+    found = {}
+    for name in (name.removesuffix(MARK) for name in state if name.endswith(MARK)):
+        first, own = state.get(f"{name}.block.code.0.weight"), f"{name}.block.own.weight" in state
+        width = 0 if first is None or first.dim() == 0 or first.numel() == 0 else len(first)
+        if width or own:
+            found[name] = Make(width=width, own=own, draws=draws)
+    return found
 
 
 def without_blocks(state: Mapping[str, Tensor], names: Collection[str]) -> dict[str, Tensor]:
@@ -142,15 +149,27 @@ def _map(layer: nn.Module, inputs: int, outputs: int, side: int) -> nn.Module:
     return kind(inputs, outputs, side, padding=side // 2)
 
 
+class Level(nn.Module):
+    """One number, whatever comes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.level = nn.Parameter(torch.zeros(()))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.level + torch.zeros_like(inputs)
+
+
 class Factors(nn.Module):
-    """One factor for each unit, on the last axis."""
+    """One factor for each unit, and a number added to it, on the last axis."""
 
     def __init__(self, units: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(units))
+        self.bias = nn.Parameter(torch.zeros(units))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return inputs * self.weight
+        return inputs * self.weight + self.bias
 
 
 def _each(layer: nn.Module, units: int) -> nn.Module:
@@ -158,4 +177,4 @@ def _each(layer: nn.Module, units: int) -> nn.Module:
     if isinstance(layer, nn.Linear):
         return Factors(units)
     kind = nn.Conv2d if isinstance(layer, nn.Conv2d) else nn.Conv1d
-    return kind(units, units, 3, padding=1, groups=units, bias=False)
+    return kind(units, units, 3, padding=1, groups=units)

@@ -58,14 +58,15 @@ def test_what_it_takes_is_charged_by_stage(outcome):
 
 
 def test_gradients_are_those_of_the_noisy_outputs(toy):
-    """Without noise, the gradient by what a layer returns; found another way, by a hook."""
+    """Without noise, in units of the layer's deviation; found another way, by a hook."""
     model, seen = toy.trained.model, {}
-    noise = Noise(dict.fromkeys(NAMES, 0.0), DenoiseBlocks(), generator=Streams(0)("noise"))
+    noise = Noise(dict.fromkeys(NAMES, 0.5), DenoiseBlocks(), generator=Streams(0)("noise"))
+    noise.largest = 0.0
     few = toy.clean.select(toy.clean.ids[:100])
     found = sensitivities(model, NAMES, few, noise)
     handles = [
         model.get_submodule(name).register_full_backward_hook(
-            lambda _module, _read, made, name=name: seen.update({name: float(made[0].norm())})
+            lambda _module, _read, made, name=name: seen.update({name: 0.5 * float(made[0].norm())})
         )
         for name in NAMES
     ]
