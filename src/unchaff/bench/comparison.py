@@ -10,6 +10,7 @@ from unchaff.bench.cell import Cell, Material
 from unchaff.bench.contenders import KNOWN, ORACLE, WITH_TRUTH, split, with_budget
 from unchaff.bench.suites import Place, Setting
 from unchaff.errors import ConfigError
+from unchaff.evaluate.metrics import ON_HOLDOUT
 from unchaff.journal import difference
 from unchaff.methods import METHODS
 from unchaff.runs.manifest import hashes, plain, versions
@@ -18,6 +19,7 @@ from unchaff.whole import object_in, put
 NAME = "comparison"
 BEGUN = "comparison.json"
 START = "nothing"  # the network as it came, without which no number says anything
+MEASURED = "measured on"
 ANEW = "Give another --out."
 
 
@@ -86,7 +88,14 @@ class Compared(Setting):
         asked = self.asked
         network = asked.model or "the default network"
         start = f"{asked.epochs} epochs" if asked.weights is None else f"weights {asked.weights.name}"
-        return f"{asked.data}; noise {asked.noise}; {network}, {start}."
+        known = object_in(self._begun, otherwise=ANEW) if self._begun.is_file() else {}
+        held_out = known.get(MEASURED) == ON_HOLDOUT
+        where = "held-out samples with their noisy labels" if held_out else "the test samples"
+        return f"{asked.data}; noise {asked.noise}; {network}, {start}. Accuracy is that on {where}."
+
+    @property
+    def _begun(self) -> Path:
+        return self.folder / BEGUN
 
     def cell(self, seed: int, place: Place) -> Cell:
         """Return what `unchaff repair` would run."""
@@ -101,7 +110,7 @@ class Compared(Setting):
         reference = material.observed.reference
         held = {"train": material.loaded.train, "test": material.test, "reference": reference}
         data = {name: hashes(each) for name, each in held.items() if each is not None}
-        self.agree({**self.begun, f"data {seed}": data})
+        self.agree({**self.begun, f"data {seed}": data, MEASURED: material.measured_on})
 
     @property
     def begun(self) -> dict[str, object]:
@@ -114,7 +123,7 @@ class Compared(Setting):
         Raises:
             ConfigError: it differs.
         """
-        file, now = self.folder / BEGUN, json.loads(json.dumps(content))
+        file, now = self._begun, json.loads(json.dumps(content))
         then = object_in(file, otherwise=ANEW) if file.is_file() else {}
         known = {name: value for name, value in then.items() if name in now}
         differing = difference(known, {name: now[name] for name in known})

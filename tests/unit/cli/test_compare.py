@@ -57,6 +57,15 @@ def test_methods_run_side_by_side_at_their_own_cost_and_at_the_same(compare, tmp
     assert "Left out" in page
 
 
+def test_the_page_says_which_samples_the_accuracies_are_of(compare, data, tmp_path):
+    assert compare("--methods", "nothing", "--seeds", "0") == 0
+    page = tmp_path / "out" / "index.html"
+    assert "on held-out samples with their noisy labels" in page.read_text()
+    elsewhere = ("--test", str(data), "--out", str(tmp_path / "tested"))
+    assert compare("--methods", "nothing", "--seeds", "0", *elsewhere) == 0
+    assert "on the test samples" in (tmp_path / "tested" / "index.html").read_text()
+
+
 def test_what_was_measured_is_not_run_again_and_more_can_be_added(compare, tmp_path, capsys):
     assert compare("--methods", "gce", "--seeds", "0", "--own-only") == 0
     before = rows(tmp_path)
