@@ -72,14 +72,13 @@ class Sap:
         cost = losses.cost + space.cost
         if self.alpha is not None or observed.holdout is None:
             alpha = WITHOUT_HOLDOUT if self.alpha is None else self.alpha
-            return parts.outcome(space.projected(trained.model, alpha), cost, f"alpha was {alpha:g}.")
+            model, projecting = space.projected(trained.model, alpha)
+            return parts.outcome(model, cost + projecting, f"alpha was {alpha:g}.")
         best, found, alpha = trained.model, -1.0, math.inf
         for each in (math.inf, *self.alphas):
-            started = time.perf_counter()
-            model = space.projected(trained.model, each)
-            projecting = Cost(seconds=time.perf_counter() - started, flops=space.flops(trained.model))
+            model, projecting = space.projected(trained.model, each)
             agreed, looking = agreement(trained, model, observed.holdout)
-            cost = cost + projecting.as_stage("project") + looking
+            cost = cost + projecting + looking
             if agreed > found:
                 best, found, alpha = model, agreed, each
         note = f"alpha {alpha:g} was the best on noisy validation ({found:.1%})."
@@ -94,21 +93,22 @@ class Space:
     shares: Mapping[str, Float[Tensor, "groups width"]]
     cost: Cost
 
-    def flops(self, model: nn.Module) -> float:
+    def _flops(self, model: nn.Module) -> float:
         """Return the operations of a projection: every weight by two square matrices of its inputs."""
         return sum(
             4.0 * model.get_parameter(f"{name}.weight").numel() * shares.shape[-1]
             for name, shares in self.shares.items()
         )
 
-    def projected(self, model: nn.Module, alpha: float) -> nn.Module:
-        """Return a copy with scaled weights."""
-        model = copy.deepcopy(model)
+    def projected(self, model: nn.Module, alpha: float) -> tuple[nn.Module, Cost]:
+        """Return a copy with scaled weights, and what that took."""
+        model, started = copy.deepcopy(model), time.perf_counter()
         with torch.no_grad():
             for name, basis in self.bases.items():
                 weight = model.get_parameter(f"{name}.weight")
                 weight.copy_(scaled_to(weight, basis, scales(self.shares[name], alpha)))
-        return model
+        cost = Cost(seconds=time.perf_counter() - started, flops=self._flops(model))
+        return model, cost.as_stage("project")
 
 
 def scales(shares: Float[Tensor, "*n"], alpha: float) -> Float[Tensor, "*n"]:

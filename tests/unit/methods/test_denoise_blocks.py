@@ -131,6 +131,27 @@ def test_blocks_can_learn_from_what_the_network_says_itself(toy):
     assert one.cost.stages["own labels"].samples_seen == 600
 
 
+class Aside(nn.Module):
+    """A layer that runs and says nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.unheard, self.last = nn.Linear(64, 32), nn.Linear(32, 32), nn.Linear(32, 4)
+
+    def forward(self, inputs):
+        hidden = self.first(inputs.flatten(1)).relu()
+        self.unheard(hidden)
+        return self.last(hidden)
+
+
+def test_a_layer_that_is_not_heard_comes_last(toy):
+    trained = replace(toy.trained, model=Aside())
+    outcome = DenoiseBlocks(epochs=1, share=0.08)(trained, toy.observed, streams=Streams(0))
+    assert list(blocks_in(outcome.model.state_dict())) == ["first", "unheard"]
+    little = DenoiseBlocks(epochs=1, share=0.03)(trained, toy.observed, streams=Streams(0))
+    assert list(blocks_in(little.model.state_dict())) == ["first"]
+
+
 def test_blocks_that_draw_say_so(toy):
     method = DenoiseBlocks(draws=True, epochs=1)
     assert method(toy.trained, toy.observed, streams=Streams(0)).modifications == (DRAWING,)
@@ -154,6 +175,9 @@ def test_what_it_cannot_work_with_is_told_at_the_start(toy):
         DenoiseBlocks(layers=("0",))(toy.trained, toy.observed, streams=Streams(0))
     with pytest.raises(NeedsError, match="Give a larger share"):
         DenoiseBlocks(share=0.001)(toy.trained, toy.observed, streams=Streams(0))
+    has_blocks = replace(toy.trained, model=with_blocks(toy.trained.model, {"3": Make(width=2)}))
+    with pytest.raises(NeedsError, match="has denoising blocks already"):
+        DenoiseBlocks()(has_blocks, toy.observed, streams=Streams(0))
     flat = nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
     with pytest.raises(NeedsError, match="at least one hidden layer"):
         DenoiseBlocks()(replace(toy.trained, model=flat), toy.observed, streams=Streams(0))

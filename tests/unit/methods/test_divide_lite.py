@@ -6,14 +6,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from unchaff.errors import ConfigError
+from unchaff.errors import ConfigError, NeedsError
 from unchaff.evaluate.accuracy import score
 from unchaff.evaluate.detection import detect
 from unchaff.methods import METHODS
 from unchaff.methods.divide_lite import DivideLite, Divider, pseudo
 from unchaff.methods.finetune import fresh_copy
-from unchaff.records import Recipe, Trained
-from unchaff.samples import Batch
+from unchaff.records import Observed, Recipe, Trained
+from unchaff.samples import Batch, Kind
 from unchaff.streams import Streams
 from unchaff.train.initial import phase_by
 from unchaff.train.loop import fit
@@ -88,3 +88,9 @@ def test_on_labels_that_are_often_wrong_it_beats_plain_training(learned):
 def test_settings_that_make_no_sense_are_refused():
     with pytest.raises(ConfigError, match=r"confidence in \(0, 1\]"):
         DivideLite(confidence=1.5)
+
+
+def test_what_nothing_is_known_about_cannot_be_changed(toy):
+    packed = replace(toy.observed.train, kind=Kind("packed", (1, 8, 8)))
+    with pytest.raises(NeedsError, match="needs two views of a sample"):
+        DivideLite()(toy.trained, Observed(train=packed), streams=Streams(0))

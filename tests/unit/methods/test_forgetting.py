@@ -1,5 +1,7 @@
 """What methods share that are given a split, and what each must win where the split is the truth."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -8,6 +10,7 @@ from unchaff.bench.oracle import KnownSplit, Unjudged
 from unchaff.errors import ConfigError
 from unchaff.evaluate.accuracy import score
 from unchaff.methods import METHODS
+from unchaff.records import Partition
 from unchaff.streams import Streams
 
 
@@ -51,3 +54,17 @@ def test_each_is_also_a_contender_that_is_given_the_truth(name, toy):
     assert contender(name) is None, "where nothing is noisy"
     with pytest.raises(ConfigError, match=f"{name} takes no budget"):
         contender(f"{name}@0.5", truth=toy.truth)
+
+
+@pytest.mark.parametrize("name", FORGETS)
+def test_where_nothing_is_trusted_the_network_stays_and_a_note_says_why(name, toy):
+    class Nothing:
+        def __call__(self, evidence):
+            none = torch.zeros(len(evidence.ids), dtype=torch.bool)
+            return Partition(ids=evidence.ids, quality=none.float(), kept=none, reason="All look wrong.")
+
+    method = replace(METHODS[name], attribute=Unjudged(), partition=Nothing())
+    outcome = method(toy.trained, toy.observed, streams=Streams(0))
+    assert outcome.notes == ("There is nothing kept, so the network is as it was. All look wrong.",)
+    for key, tensor in toy.trained.model.state_dict().items():
+        assert torch.equal(tensor, outcome.model.state_dict()[key]), key

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from unchaff.data.prepare import Pixels
 from unchaff.data.sources import in_memory
-from unchaff.errors import ConfigError, NeedsError
+from unchaff.errors import ConfigError, ModelError, NeedsError
 from unchaff.evaluate.accuracy import score
 from unchaff.evaluate.attacks import Attack, score_under
 from unchaff.methods.finetune import fresh_copy
@@ -101,9 +101,21 @@ def test_what_the_closed_form_cannot_carry_is_refused_before_training(toy):
     LayerNoise(budget=0.1)(trained, toy.observed, streams=Streams(0))
 
 
+def test_layers_that_do_not_run_are_refused_by_name(toy):
+    with pytest.raises(ModelError, match=r"'nothing' is no layer that runs\. Layers: 0\.0"):
+        LayerNoise(layers=("nothing",))(toy.trained, toy.observed, streams=Streams(0))
+    flat = replace(toy.trained, model=nn.Sequential(nn.Flatten(), nn.Linear(64, 4)))
+    with pytest.raises(NeedsError, match="needs a layer before the last one"):
+        LayerNoise()(flat, toy.observed, streams=Streams(0))
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
-    [({"sigma": -1.0}, "sigma must be"), ({"draws": 0}, "draws must"), ({"budget": 0}, "budget")],
+    [
+        ({"sigma": -1.0}, "sigma must be"),
+        ({"draws": 0}, "draws must"),
+        ({"budget": 0}, "budget"),
+    ],
 )
 def test_settings_that_mean_nothing_are_refused(given, said):
     with pytest.raises(ConfigError, match=said):

@@ -55,7 +55,7 @@ def test_the_network_answers_trusted_samples_as_before_where_their_space_is_kept
     inputs = drawn(40, 2) @ drawn(2, 64)
     samples = replace(toy.observed.train, source=_Rows(inputs)).at(np.arange(40))
     model = nn.Sequential(nn.Linear(64, 5, bias=False))
-    projected = trusted_space(model, samples).projected(model, 1e4)
+    projected, _ = trusted_space(model, samples).projected(model, 1e4)
     torch.testing.assert_close(projected(inputs), model(inputs), rtol=1e-2, atol=1e-2)
     assert int(torch.linalg.matrix_rank(projected[0].weight.detach(), rtol=1e-2)) == 2
     other = drawn(50, 64)[40:]
@@ -96,6 +96,9 @@ def test_how_gentle_to_be_is_chosen_on_the_noisy_holdout_and_fixed_without_one(l
     assert fixed.notes == ("alpha was 100000.",)
     looks = chosen.cost.samples_seen - fixed.cost.samples_seen
     assert looks == 12 * len(learned.observed.holdout), "each is paid for"
+    once, often = (each.cost.stages["project"].flops for each in (fixed, chosen))
+    assert often == pytest.approx(12 * once)
+    assert once > 0
 
 
 def test_settings_that_make_no_sense_are_refused():

@@ -127,6 +127,8 @@ def test_where_a_backbone_came_it_is_used_and_said(toy):
     assert "pretrain" in anew.cost.stages
     came = once(replace(toy.trained, pretrained=True), toy.observed, streams=Streams(0))
     assert came.notes[0] == "The backbone is the pretrained one."
+    unknown = once(replace(toy.trained, pretrained=True, initial=None), toy.observed, streams=Streams(0))
+    assert "its layers may have seen these labels" in unknown.notes[0]
     as_it_is = replace(once, backbone="trained")(toy.trained, toy.observed, streams=Streams(0))
     assert "as it came" in as_it_is.notes[0]
     assert "pretrain" not in {*came.cost.stages, *as_it_is.cost.stages}
