@@ -17,6 +17,7 @@ from unchaff.noise.inputs import GaussianInputs, GaussianPublished
 from unchaff.noise.instance import InstanceDependent
 from unchaff.noise.labels import Asymmetric, Pair, Symmetric, Transition
 from unchaff.noise.mixed import Mixed
+from unchaff.noise.recogniser import Recogniser
 from unchaff.records import Truth
 from unchaff.samples import Samples
 
@@ -29,6 +30,7 @@ NOISES: Mapping[str, Callable[..., Noise]] = MappingProxyType(
         "instance": InstanceDependent,
         "gaussian": GaussianInputs,
         "gaussian-published": GaussianPublished,
+        "recogniser": Recogniser,
     }
 )
 FILES = ("transition:FILE", "human:FILE:COLUMN")
