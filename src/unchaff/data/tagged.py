@@ -42,8 +42,8 @@ def check_tags(texts: NDArray[np.object_], tags: NDArray[np.object_], ids: Ids) 
         words = len(str(text or "").split())
         if words != len(each):
             raise DataError(
-                f"The text {one.item()!r} has {words} words between blanks and {len(each)} tags. Give one tag "
-                "for each word, or leave the column out."
+                f"The text {one.item()!r} has {words} words between blanks and {len(each)} tags. Give one "
+                "tag for each word, or leave the column out."
             )
 
 

@@ -47,7 +47,9 @@ class PictureDecoder(nn.Module):
             nn.ConvTranspose2d(CHANNELS, shape[0], 4, stride=2, padding=1),
         )
 
-    def forward(self, feature: Float[Tensor, "b d"], inputs: Shaped[Tensor, "b c h w"]) -> Float[Tensor, " b"]:
+    def forward(
+        self, feature: Float[Tensor, "b d"], inputs: Shaped[Tensor, "b c h w"]
+    ) -> Float[Tensor, " b"]:
         """Return the mean absolute difference from each picture."""
         made = self.up(self.read(feature).unflatten(1, self.coarse))
         height, width = inputs.shape[-2:]

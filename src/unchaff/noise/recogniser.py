@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from unchaff.data.sources import prepare_of
 from unchaff.data.tagged import OUTSIDE
@@ -44,10 +43,10 @@ class Recogniser:
 
     Three in five are misheard as a word of the training texts that sounds alike, a frequent one more
     often; where none does, a letter is lost. One in five is left out where it is short and frequent, and
-    misheard otherwise; one in five is followed by a short and frequent word. A misheard word keeps its tag, and an added
-    one is outside of all. Each text depends on the seed and its id alone.
+    misheard otherwise; one in five is followed by a short and frequent word. A misheard word keeps its tag,
+    and an added one is outside of all. Each text depends on the seed and its id alone.
 
-    Source: ours. The shares are about those of speech recognisers; nothing was measured on one.
+    Source: ours; no recogniser was asked, and the shares are a guess.
     """
 
     rate: float  # share of the words, in [0, 1]
@@ -78,8 +77,9 @@ class Recogniser:
             written, carried = ear.hear(spoken, given, np.random.default_rng(int(seed)), names)
             texts[row] = " ".join(written)
             numbers[row, : len(carried)] = carried[: words.length]
-        is_hit = np.array([list(split(str(old))) != split(str(new)) for old, new in zip(clean.texts, texts, strict=True)])
-        _, truth = spoiled(clean, np.flatnonzero(is_hit))
+        pairs = zip(clean.texts, texts, strict=True)
+        hit = [row for row, (old, new) in enumerate(pairs) if split(str(old)) != split(str(new))]
+        _, truth = spoiled(clean, np.array(hit, dtype=np.int64))
         inputs = torch.from_numpy(words.encode(list(texts)))
         noisy = clean.altered(_Written(inputs))
         told = None if tags is None else Tags(names, torch.from_numpy(numbers).to(clean.device))
@@ -104,7 +104,7 @@ class _Ear:
         frequent = [word for word in words.words[:AMONG] if len(word) <= SHORT and word.isalpha()]
         self._short = frequent or list(words.words[:1])
         self._alike: dict[str, list[str]] = defaultdict(list)  # the most frequent first
-        for word in words.words:
+        for word in filter(str.isalpha, words.words):
             self._alike[sound(word)].append(word)
 
     def hear(
@@ -115,8 +115,8 @@ class _Ear:
         written: list[str] = []
         carried: list[int] = []
         for word, tag in zip(spoken, tags, strict=True):
-            is_hit, how, which = draw.random(3) < (self._rate, 1.0, 1.0), *draw.random(2)
-            if not is_hit[0]:
+            hit, how, which = draw.random(3)
+            if hit >= self._rate:
                 written, carried = [*written, word], [*carried, tag]
             elif how < LEFT and word in self._short:
                 continue
@@ -130,7 +130,7 @@ class _Ear:
         return written, carried
 
     def _misheard(self, word: str, which: float) -> str:
-        alike = [other for other in self._alike.get(sound(word), ()) if other != word]
+        alike = [other for other in self._alike.get(sound(word), ()) if other != word and word.isalpha()]
         if alike:
             return alike[int(which**2 * len(alike))]  # the first are the most frequent
         lost = int(which * len(word))

@@ -28,6 +28,7 @@ LEFT, ADDED = 0.2, 0.2  # share of the errors that leave a word out, or add one
 SEEMS, OTHER = 0.5, 0.25  # share of the mistaken words that are alike, or any; the others are unknown
 CLIPS = 64  # of white noise to draw from
 QUIET, LOUDER = 20.0, 80.0  # dB above the noise at rate 0, and how many less at rate 1
+TILT = 3.0  # from the lowest band to the highest at most, in natural logarithms of the power
 SMEARED = 8  # frames that a sound goes on
 OUTSIDE = 0  # number of the tag of a word that slipped in
 
@@ -144,9 +145,9 @@ class Drowned:
         heard = torch.where(_half(inputs, generator), _smeared(power, draw((len(inputs), 1, 1, 1))), power)
         which = (draw((len(inputs),)) * len(self.noise)).long()
         noise = (self.noise[which] * self.std + self.mean).exp()
-        tilt = (2 * draw((len(inputs), 1, 1, 1)) - 1) * 3  # natural logarithms from the lowest band to the highest
-        tilt = torch.where(_half(inputs, generator), tilt, 0.0)
-        noise = noise * (tilt * torch.linspace(0.5, -0.5, inputs.shape[-2], device=inputs.device)[:, None]).exp()
+        tilt = (2 * draw((len(inputs), 1, 1, 1)) - 1) * TILT * _half(inputs, generator)
+        bands = torch.linspace(0.5, -0.5, inputs.shape[-2], device=inputs.device)[:, None]
+        noise = noise * (tilt * bands).exp()
         rate = self.most * draw((len(inputs), 1, 1, 1))
         ratio = 10 ** (-(QUIET - LOUDER * rate) / 10)
         level = ratio * power.mean((-2, -1), keepdim=True) / noise.mean((-2, -1), keepdim=True)

@@ -21,12 +21,12 @@ class Shown:
     tags: tuple[Tensor | None, ...]
 
     def part(self, batch: Batch, part: slice) -> tuple[Tensor, Batch]:
-        """Return what the network reads of some of the samples, and these; the tags are those of all views."""
-        inputs = torch.cat([each[part] for each in self.inputs]) if len(self.inputs) > 1 else None
+        """Return what the network reads of some samples, and these, with the tags of all views."""
+        views = [each[part] for each in self.inputs]
         tags = [each[part] for each in self.tags if each is not None]
         some = Batch(batch.ids[part], batch.rows[part], batch.inputs[part], batch.labels[part])
-        read = self.inputs[0][part] if inputs is None else inputs
-        return read, replace(some, tags=torch.cat(tags) if tags else None)
+        inputs = torch.cat(views) if len(views) > 1 else views[0]
+        return inputs, replace(some, tags=torch.cat(tags) if tags else None)
 
 
 def views_of(
@@ -57,7 +57,7 @@ def _seen(view: View, batch: Batch, samples: Samples, generator: torch.Generator
 
 
 def tag_loss(said: Tensor, batch: Batch, heeds: tuple[float, ...]) -> Float[Tensor, " b"]:
-    """Return the cross-entropy of the tags of each sample, in nats, mean over its words and summed over views.
+    """Return the cross-entropy of the tags of each sample, in nats: mean over words, weighed sum over views.
 
     Args:
         said: what the network says of the words of each view (views * b, length, tags).
