@@ -9,6 +9,7 @@ from unchaff.bench.oracle import KnownSplit, Oracle, Unjudged
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Repair
 from unchaff.methods import METHODS
+from unchaff.methods.clean_to_noisy import CleanToNoisy
 from unchaff.methods.denoise_blocks import DenoiseBlocks
 from unchaff.methods.early_stop import EarlyStop
 from unchaff.methods.finetune_all import FinetuneAll
@@ -27,6 +28,8 @@ VARIANTS: Mapping[str, Repair] = MappingProxyType(
         "early-stop-augmented": EarlyStop(augment=True),
         "upm-own": Upm(own=True, budget=2.0),
         "denoise-blocks-random": DenoiseBlocks(placement="random"),
+        "clean-to-noisy-no-decoder": CleanToNoisy(restore=0.0),
+        "clean-to-noisy-views-only": CleanToNoisy(restore=0.0, align=0.0),
         **{f"layer-noise-{sigma:g}": LayerNoise(sigma=sigma) for sigma in (0.1, 0.25, 0.5, 1.0)},
     }
 )

@@ -233,6 +233,8 @@ HARDWARE = tuple(f"hardware:{strength}" for strength in (0.25, 0.5, 1.0, 1.5))
 ATTACKS = ("pgd:2:20", "pgd:2:100", "transfer:pgd:2:20", "gaussian:1:0.1")
 LEVELS = ("layer-noise-0.1", "layer-noise-0.25", "layer-noise-0.5", "layer-noise-1")
 PLAIN = ("nothing", "retrain")
+PAIRED = ("retrain", "retrain@2.2", "clean-to-noisy", "clean-to-noisy-no-decoder", "clean-to-noisy-views-only")
+MISHEARD = "recogniser:0.3"
 # Every method on the noise it was made for; all start from plain training on the labels as they are.
 SYSTEMS = (
     _cifar(
@@ -249,6 +251,9 @@ SYSTEMS = (
         detectors=(), probes=HARDWARE,
     ),
     _cifar("cifar-attacks", "none", contenders=("nothing", "retrain", *LEVELS), detectors=(), probes=ATTACKS),
+    Setting(name="snips", data="slu/snips", contenders=PAIRED, probes=(MISHEARD,)),
+    Setting(name="atis", data="slu/atis", contenders=PAIRED, probes=(MISHEARD,)),
+    Setting(name="speech-0dB", data="speech_commands", contenders=PAIRED, probes=("gaussian:1:0",)),
 )  # fmt: skip
 
 SUITES: Mapping[str, tuple[Setting, ...]] = MappingProxyType(

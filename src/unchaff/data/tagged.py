@@ -76,3 +76,19 @@ def settle(
         found = [UNTAGGED if tag is None else places[tag] for tag in given[: words.length]]
         row[: len(found)] = found
     return Tags(names, torch.from_numpy(numbers))
+
+
+def spelled(texts: NDArray[np.object_], tags: Tags) -> list[list[str]]:
+    """Return a tag for each word between blanks of texts that were written word by word.
+
+    A further piece of a word goes on with the tag before it.
+    """
+    rows = []
+    for text, numbers in zip(texts, tags.numbers.tolist(), strict=True):
+        row: list[str] = []
+        for place in range(len(str(text).split())):
+            number = numbers[place] if place < len(numbers) else UNTAGGED
+            name = row[-1].partition("-")[2] if row else ""
+            row.append(tags.names[number] if number != UNTAGGED else f"I-{name}" if name else OUTSIDE)
+        rows.append(row)
+    return rows
