@@ -77,7 +77,7 @@ class Batch:
     rows: Rows  # their positions in the Samples they come from
     inputs: Tensor
     labels: Int[Tensor, " b"]
-    tags: Int[Tensor, "b length"] | None = None  # of their words, where these carry any
+    tags: Int[Tensor, "views length"] | None = None  # of the words of each, or of each of its views
 
 
 @runtime_checkable

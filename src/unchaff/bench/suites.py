@@ -233,7 +233,13 @@ HARDWARE = tuple(f"hardware:{strength}" for strength in (0.25, 0.5, 1.0, 1.5))
 ATTACKS = ("pgd:2:20", "pgd:2:100", "transfer:pgd:2:20", "gaussian:1:0.1")
 LEVELS = ("layer-noise-0.1", "layer-noise-0.25", "layer-noise-0.5", "layer-noise-1")
 PLAIN = ("nothing", "retrain")
-PAIRED = ("retrain", "retrain@2.2", "clean-to-noisy", "clean-to-noisy-no-decoder", "clean-to-noisy-views-only")
+PAIRED = (
+    "retrain",
+    "retrain@2.2",
+    "clean-to-noisy",
+    "clean-to-noisy-no-decoder",
+    "clean-to-noisy-views-only",
+)
 MISHEARD = "recogniser:0.3"
 # Every method on the noise it was made for; all start from plain training on the labels as they are.
 SYSTEMS = (

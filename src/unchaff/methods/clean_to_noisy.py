@@ -48,9 +48,9 @@ class CleanToNoisy:
 
     noisy: float = 1.0  # weight of the task on worse inputs
     align: float = 1.0  # weight of the distance of the features
-    restore: float = 0.5  # weight of what the decoder gets wrong
+    restore: float = 0.1  # weight of what the decoder gets wrong
     distance: Literal["paired", "mmd", "coral", "adversarial"] = "paired"
-    most: float = 0.3  # each input is made worse at a rate drawn from 0 to this
+    most: float = 0.6  # each input is made worse at a rate drawn from 0 to this
     augment: bool = True
     budget: float = 2.2  # operations of everything, as a share of one full training
     cites: ClassVar[tuple[str, ...]] = ("wu2021bridging",)
@@ -64,7 +64,7 @@ class CleanToNoisy:
                 f"{self.noisy}, {self.align} and {self.restore}. 0 leaves a part out."
             )
         if not 0 <= self.most <= 1:
-            raise ConfigError(f"most must be in [0, 1], got {self.most}. The usual one is 0.3.")
+            raise ConfigError(f"most must be in [0, 1], got {self.most}. The usual one is 0.6.")
         if self.distance not in (*DISTANCES, ADVERSARIAL):
             allowed = ", ".join((*DISTANCES, ADVERSARIAL))
             raise ConfigError(f"distance must be one of {allowed}, got {self.distance!r}.")

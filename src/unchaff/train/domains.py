@@ -11,8 +11,14 @@ BANDWIDTHS = (0.5, 1.0, 2.0)  # in medians of the distances
 
 
 def paired(left: Float[Tensor, "b d"], right: Float[Tensor, "b d"]) -> Float[Tensor, " b"]:
-    """Return the squared distance of each row to that of the other set, both brought to length 1: 0 to 4."""
-    return (functional.normalize(left, dim=1) - functional.normalize(right, dim=1)).square().sum(1)
+    """Return the squared distance of each row to that of the other set, from 0 to 4.
+
+    The mean of all rows is taken off, and each is brought to length 1. Were the mean left in, features could
+    come near each other by growing it, and all classes would come near each other too.
+    """
+    mean = torch.cat([left, right]).mean(0)
+    apart = functional.normalize(left - mean, dim=1) - functional.normalize(right - mean, dim=1)
+    return apart.square().sum(1)
 
 
 def mmd(left: Float[Tensor, "b d"], right: Float[Tensor, "c d"]) -> Float[Tensor, ""]:

@@ -27,7 +27,7 @@ FREQUENT = 200  # words that slip in
 LEFT, ADDED = 0.2, 0.2  # share of the errors that leave a word out, or add one
 SEEMS, OTHER = 0.5, 0.25  # share of the mistaken words that are alike, or any; the others are unknown
 CLIPS = 64  # of white noise to draw from
-QUIET, LOUDER = 20.0, 80.0  # dB above the noise at rate 0, and how many less at rate 1
+QUIET, LOUDER = 20.0, 50.0  # dB above the noise at rate 0, and how many less at rate 1
 TILT = 3.0  # from the lowest band to the highest at most, in natural logarithms of the power
 SMEARED = 8  # frames that a sound goes on
 OUTSIDE = 0  # number of the tag of a word that slipped in
@@ -37,7 +37,7 @@ def spoiler_of(samples: Samples, most: float, streams: Streams) -> Spoils | None
     """Return what makes such samples worse, each at a rate drawn from [0, most]; None: nothing is known.
 
     Words: that share of them left out, mistaken or joined by another. Sound, where the inputs are the log
-    mel bands of ours: noise of 20 - 80 times the rate dB, white or tilted, half of the clips smeared in time
+    mel bands of ours: noise of 20 - 50 times the rate dB, white or tilted, half of the clips smeared in time
     or with a span left out. Pictures, and other sound: Gaussian noise of that share of their range, blur and
     a square at their mean, half of them each.
     """

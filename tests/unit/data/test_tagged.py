@@ -74,7 +74,9 @@ def test_what_is_injected_has_a_tag_for_each_word_again(tmp_path):
 
 
 def test_a_further_piece_of_a_word_goes_on_with_its_tag(tmp_path):
-    train = load(table(tmp_path / "t.parquet", slots=[ROWS["slots"][0], ["B-city", "O"], *ROWS["slots"][2:]])).train
+    train = load(
+        table(tmp_path / "t.parquet", slots=[ROWS["slots"][0], ["B-city", "O"], *ROWS["slots"][2:]])
+    ).train
     texts = train.texts.copy()
     texts[1] = "don ' t fly"
     assert train.tags.numbers[1].tolist()[1:3] == [UNTAGGED] * 2

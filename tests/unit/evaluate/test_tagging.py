@@ -44,7 +44,11 @@ class Fixed(nn.Module):
 
     def forward(self, words: Tensor) -> Said | Tensor:
         logits = self.layer(words[:, :1].float())
-        return Said(logits, nn.functional.one_hot((words - 2).clamp(min=0), 5).float()) if self.has_tags else logits
+        return (
+            Said(logits, nn.functional.one_hot((words - 2).clamp(min=0), 5).float())
+            if self.has_tags
+            else logits
+        )
 
 
 def samples(said, given):

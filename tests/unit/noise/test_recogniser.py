@@ -64,7 +64,9 @@ def test_labels_stay_and_the_truth_names_the_texts_that_changed():
 def test_about_that_share_of_the_words_is_wrong():
     clean = samples()
     noisy, _ = Recogniser(0.3)(clean, streams=Streams(0))
-    kept = sum(len(set(split(one)) & set(split(two))) for one, two in zip(clean.texts, noisy.texts, strict=True))
+    kept = sum(
+        len(set(split(one)) & set(split(two))) for one, two in zip(clean.texts, noisy.texts, strict=True)
+    )
     words = sum(len(split(one)) for one in clean.texts)
     assert kept / words == pytest.approx(1 - 0.3 * 0.8, abs=0.03)  # where a word is added, the first is right
 

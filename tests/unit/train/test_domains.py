@@ -11,9 +11,13 @@ def features():
     return torch.randn(400, 8, generator=torch.Generator().manual_seed(0))
 
 
-def test_paired_is_the_squared_distance_of_directions():
-    left, right = torch.tensor([[3.0, 0.0], [1.0, 0.0]]), torch.tensor([[5.0, 0.0], [0.0, 2.0]])
-    torch.testing.assert_close(paired(left, right), torch.tensor([0.0, 2.0]))
+def test_paired_is_the_squared_distance_of_directions_from_the_mean():
+    left, right = torch.tensor([[3.0, 0.0], [-1.0, 0.0]]), torch.tensor([[0.0, 2.0], [-2.0, -2.0]])
+    torch.testing.assert_close(paired(left, right), torch.tensor([2.0, 2 - 2 / 8**0.5]))  # the mean is 0
+    torch.testing.assert_close(paired(left, left), torch.zeros(2))
+    torch.testing.assert_close(paired(left, right), paired(left + 7, right + 7))
+    pair = torch.tensor([[1.0, 0.0]])
+    torch.testing.assert_close(paired(pair, -pair), torch.tensor([4.0]))
 
 
 def test_mmd_of_two_halves_is_about_nothing_and_grows_with_a_shift(features):

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from unchaff.data.prepare import LogMel
+from unchaff.streams import Streams
 from unchaff.train.augment import UNKNOWN
 from unchaff.train.spoil import ALIKE, Blemished, Drowned, Misread, _moved, look_alikes, spoiler_of
-from unchaff.streams import Streams
 
 WORDS = tuple(f"{stem}{end}" for stem in ("play", "book", "rain", "song") for end in ("", "s", "ed", "ing"))
 
@@ -66,7 +66,9 @@ def test_noise_on_bands_is_as_loud_as_on_the_sound_itself():
     change = Drowned(0.0, bands(noise), 0.0, 1.0)  # 20 dB at rate 0
     loud = torch.cat([change(bands(sound), None, generator())[0]])
     expected = bands(sound + 0.1 * noise * sound.square().mean().sqrt())
-    quiet = bands(sound).exp().mean((1, 3))[0] < bands(noise).exp().mean() / 1000  # where noise alone is heard
+    quiet = (
+        bands(sound).exp().mean((1, 3))[0] < bands(noise).exp().mean() / 1000
+    )  # where noise alone is heard
     added = loud.exp().mean((0, 1, 3))[quiet].log().mean()
     assert float(added) == pytest.approx(float(expected.exp().mean((0, 1, 3))[quiet].log().mean()), abs=1.0)
 
@@ -82,8 +84,9 @@ def test_pictures_get_worse_in_parts_of_their_range():
 
 
 def test_nothing_is_known_of_tables(toy):
-    from unchaff.data.dataset import from_arrays
     import numpy as np
+
+    from unchaff.data.dataset import from_arrays
 
     assert spoiler_of(from_arrays(np.random.rand(20, 3), np.arange(20) % 2), 0.3, Streams(0)) is None
     assert isinstance(spoiler_of(toy.observed.train, 0.3, Streams(0)), Blemished)
