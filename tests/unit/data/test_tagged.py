@@ -8,7 +8,7 @@ from unchaff import noise
 from unchaff.data.load import load, load_like
 from unchaff.data.tagged import spelled
 from unchaff.data.write import inject
-from unchaff.errors import DataError
+from unchaff.errors import DataError, ModelError
 from unchaff.nets.build import build, default_net
 from unchaff.samples import UNTAGGED
 from unchaff.streams import Streams
@@ -42,8 +42,8 @@ def test_a_batch_and_a_selection_carry_the_tags_of_their_texts(tmp_path):
 
 
 def test_every_word_is_read_where_words_carry_tags(tmp_path):
-    long = ["fly " * 40, "fly"] + ROWS["text"][2:]
-    tagged = [["O"] * 40, ["O"]] + ROWS["slots"][2:]
+    long = ["fly " * 40, "fly", *ROWS["text"][2:]]
+    tagged = [["O"] * 40, ["O"], *ROWS["slots"][2:]]
     assert load(table(tmp_path / "t.parquet", text=long, slots=tagged)).train.kind.shape == (40,)
 
 
@@ -86,5 +86,5 @@ def test_a_further_piece_of_a_word_goes_on_with_its_tag(tmp_path):
 def test_more_tags_than_the_built_in_network_can_say_are_refused(tmp_path):
     many = [[f"B-{row}{place}" for place in range(40)] for row in range(4)]
     train = load(table(tmp_path / "t.parquet", text=["w " * 40] * 4, slots=many)).train
-    with pytest.raises(Exception, match="tells 128 tags apart, and the data have 161"):
+    with pytest.raises(ModelError, match="tells 128 tags apart, and the data have 161"):
         build("text-tagger", train, streams=Streams(0))

@@ -38,7 +38,7 @@ class Said(NamedTuple):
 class Fixed(nn.Module):
     """Says of each word the tag that its number, less two, stands for."""
 
-    def __init__(self, has_tags: bool = True) -> None:
+    def __init__(self, *, has_tags: bool = True) -> None:
         super().__init__()
         self.layer, self.has_tags = nn.Linear(1, 2), has_tags
 

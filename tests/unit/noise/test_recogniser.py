@@ -72,7 +72,7 @@ def test_about_that_share_of_the_words_is_wrong():
 
 
 def test_tags_go_where_their_words_go():
-    """Each sentence has its words in order, so that a word that is right must carry the number of its place."""
+    """A word that is right must carry the number of its place."""
     noisy, _ = Recogniser(0.5)(samples(), streams=Streams(0))
     for row, text in enumerate(noisy.texts):
         spoken, tags = SENTENCES[row % 3].split(), noisy.tags.numbers[row].tolist()

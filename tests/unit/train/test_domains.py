@@ -13,7 +13,7 @@ def features():
 
 def test_paired_is_the_squared_distance_of_directions_from_the_mean():
     left, right = torch.tensor([[3.0, 0.0], [-1.0, 0.0]]), torch.tensor([[0.0, 2.0], [-2.0, -2.0]])
-    torch.testing.assert_close(paired(left, right), torch.tensor([2.0, 2 - 2 / 8**0.5]))  # the mean is 0
+    torch.testing.assert_close(paired(left, right), torch.tensor([2.0, 2 - 2 / 2**0.5]))  # the mean is 0
     torch.testing.assert_close(paired(left, left), torch.zeros(2))
     torch.testing.assert_close(paired(left, right), paired(left + 7, right + 7))
     pair = torch.tensor([[1.0, 0.0]])

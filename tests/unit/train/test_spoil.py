@@ -1,8 +1,10 @@
 """Inputs made worse at random."""
 
+import numpy as np
 import pytest
 import torch
 
+from unchaff.data.dataset import from_arrays
 from unchaff.data.prepare import LogMel
 from unchaff.streams import Streams
 from unchaff.train.augment import UNKNOWN
@@ -54,7 +56,7 @@ def test_a_rate_between_nothing_and_most_is_drawn_for_each_text(most):
 def test_something_is_left_of_every_text():
     words = torch.full((400, 3), 2)
     words[:, 1:] = 0
-    worse, tags = Misread(1.0, look_alikes(WORDS))(words, torch.zeros_like(words), generator())
+    worse, _ = Misread(1.0, look_alikes(WORDS))(words, torch.zeros_like(words), generator())
     assert (worse != 0).any(1).all()
     assert (worse[:, 0] == UNKNOWN).any()
 
@@ -84,9 +86,5 @@ def test_pictures_get_worse_in_parts_of_their_range():
 
 
 def test_nothing_is_known_of_tables(toy):
-    import numpy as np
-
-    from unchaff.data.dataset import from_arrays
-
-    assert spoiler_of(from_arrays(np.random.rand(20, 3), np.arange(20) % 2), 0.3, Streams(0)) is None
+    assert spoiler_of(from_arrays(torch.rand(20, 3).numpy(), np.arange(20) % 2), 0.3, Streams(0)) is None
     assert isinstance(spoiler_of(toy.observed.train, 0.3, Streams(0)), Blemished)
