@@ -47,7 +47,7 @@ class CleanToNoisy:
     """
 
     noisy: float = 1.0  # weight of the task on worse inputs
-    align: float = 1.0  # weight of the distance of the features
+    align: float = 0.1  # weight of the distance of the features
     restore: float = 0.1  # weight of what the decoder gets wrong
     distance: Literal["paired", "mmd", "coral", "adversarial"] = "paired"
     most: float = 0.6  # each input is made worse at a rate drawn from 0 to this
