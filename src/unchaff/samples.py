@@ -50,6 +50,25 @@ class Kind:
         return f"{self.name} {size}" + (f" from {self.rate} Hz sound" if self.rate else "")
 
 
+UNTAGGED = -1  # of a place that holds no word, or a further piece of one
+
+
+@dataclass(frozen=True)
+class Tags:
+    """One tag for each word of each text, such as the slots of a request."""
+
+    names: tuple[str, ...]
+    numbers: Int[Tensor, "n length"]  # by the places of the prepared inputs; UNTAGGED where there is none
+
+    def at(self, rows: Rows) -> "Tags":
+        """Return those of the samples at these positions."""
+        return replace(self, numbers=self.numbers[torch.from_numpy(rows).to(self.numbers.device)])
+
+    def to(self, device: torch.device | str) -> "Tags":
+        """Return the same tags on this device."""
+        return replace(self, numbers=self.numbers.to(device))
+
+
 @dataclass(frozen=True)
 class Batch:
     """Some samples, ready for a network."""
@@ -58,6 +77,7 @@ class Batch:
     rows: Rows  # their positions in the Samples they come from
     inputs: Tensor
     labels: Int[Tensor, " b"]
+    tags: Int[Tensor, "views length"] | None = None  # of the words of each, or of each of its views
 
 
 @runtime_checkable
@@ -104,6 +124,7 @@ class Samples:
     texts: NDArray[np.object_] | None = None  # of texts, to show them
     columns: tuple[str, ...] = ()  # names of the columns of a table, to show them; empty where not known
     augmentation: Augmentation | None = None  # how training changes a batch; None: as its kind allows
+    tags: Tags | None = None  # of the words of texts, where there are any
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -140,7 +161,8 @@ class Samples:
 
         for chunk, inputs in zip(chunks(), self.source.read(chunks()), strict=True):
             labels = self.labels[torch.from_numpy(chunk).to(self.device)]
-            yield Batch(ids=self.ids[chunk], rows=chunk, inputs=inputs, labels=labels)
+            tags = None if self.tags is None else self.tags.at(chunk).numbers
+            yield Batch(ids=self.ids[chunk], rows=chunk, inputs=inputs, labels=labels, tags=tags)
 
     def rows_of(self, ids: Ids) -> Rows:
         """Return the positions of these ids, in canonical order.
@@ -168,6 +190,7 @@ class Samples:
             source=self.source.select(rows),
             groups=None if self.groups is None else self.groups[rows],
             texts=None if self.texts is None else self.texts[rows],
+            tags=None if self.tags is None else self.tags.at(rows),
         )
 
     def relabel(self, labels: Shaped[Tensor, " n"]) -> "Samples":
@@ -180,7 +203,8 @@ class Samples:
 
     def to(self, device: torch.device | str) -> "Samples":
         """Return the same samples with batches arriving on this device."""
-        return replace(self, labels=self.labels.to(device), source=self.source.to(device))
+        tags = None if self.tags is None else self.tags.to(device)
+        return replace(self, labels=self.labels.to(device), source=self.source.to(device), tags=tags)
 
 
 def canonical(

@@ -10,6 +10,7 @@ from unchaff.bench.rivals import FullFineTuning, LinearProbing, PgdTraining
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Repair
 from unchaff.methods import METHODS
+from unchaff.methods.clean_to_noisy import CleanToNoisy
 from unchaff.methods.denoise_blocks import DenoiseBlocks
 from unchaff.methods.early_stop import EarlyStop
 from unchaff.methods.finetune_all import FinetuneAll
@@ -34,6 +35,8 @@ VARIANTS: Mapping[str, Repair] = MappingProxyType(
         "full-fine-tuning": FullFineTuning(),
         "nmtune-linear": NmTune(hidden=0.0, consistency=0.0, covariance=0.0, rank=0.0),
         "nmtune-plain": NmTune(consistency=0.0, covariance=0.0, rank=0.0),
+        "clean-to-noisy-no-decoder": CleanToNoisy(restore=0.0),
+        "clean-to-noisy-views-only": CleanToNoisy(restore=0.0, align=0.0),
         **{f"layer-noise-{sigma:g}": LayerNoise(sigma=sigma) for sigma in (0.1, 0.25, 0.5, 1.0)},
     }
 )

@@ -1,5 +1,6 @@
 """How right a network is where more than clean inputs is asked of it: noisy, attacked, on noisy hardware."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -11,10 +12,12 @@ from unchaff.errors import ConfigError
 from unchaff.evaluate.accuracy import score
 from unchaff.evaluate.attacks import Attack, Pixels, score_under
 from unchaff.evaluate.hardware import score_on_hardware
+from unchaff.evaluate.tagging import score_tags
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 
 ATTACK, HARDWARE = "pgd", "hardware"
+TAG_F1 = "tag F1"
 ATTACKED = 1000  # test samples: every one costs as many passes as the attack has steps
 
 
@@ -50,11 +53,25 @@ def probed(name: str, model: nn.Module, by: Probing) -> float:
     if kind == HARDWARE:
         strength = _numbers(name, rest, 1)[0]
         return score_on_hardware(model, by.test, (strength,), streams=by.streams)[strength].accuracy
+    return score(model, _spoiled(name, by)).accuracy
+
+
+def tagged(names: Sequence[str], model: nn.Module, by: Probing) -> dict[str, float]:
+    """Return the F1 of the tags of words, clean and under each noise of inputs; nothing where there are none.
+
+    Arguments as for `probed`.
+    """
+    if by.test.tags is None:
+        return {}
+    tests = {TAG_F1: by.test, **{f"{name} {TAG_F1}": _spoiled(name, by) for name in names}}
+    return {name: score_tags(model, test).f1 for name, test in tests.items()}
+
+
+def _spoiled(name: str, by: Probing) -> Samples:
     planted = noises.parse(name)
     if planted is None:
         raise ConfigError(f"There is no probe {name!r}. Allowed: pgd:8:20, hardware:0.5, or noise of inputs.")
-    spoiled, _ = planted(by.test, streams=by.streams)
-    return score(model, spoiled).accuracy
+    return planted(by.test, streams=by.streams)[0]
 
 
 def _attack(name: str, rest: str, prepare: Prepare) -> Attack:

@@ -16,7 +16,7 @@ from unchaff.bench.cell import Cell, Material, gather
 from unchaff.bench.detectors import detector
 from unchaff.bench.networks import finished
 from unchaff.bench.only import matching
-from unchaff.bench.probes import Probing, probed
+from unchaff.bench.probes import Probing, probed, tagged
 from unchaff.bench.rows import Results, Row, made, packed
 from unchaff.bench.suites import Place, Setting
 from unchaff.errors import ConfigError, NeedsError
@@ -202,7 +202,8 @@ class Ground:
             start=self.trained.model,
             streams=self.streams,
         )
-        return {name: probed(name, model, by) for name in self.setting.probes}
+        found = {name: probed(name, model, by) for name in self.setting.probes}
+        return {**found, **tagged(self.setting.probes, model, by)}
 
     def _size(self, model: nn.Module) -> dict[str, float]:
         example = next(self.material.observed.train.batches(2)).inputs

@@ -249,6 +249,15 @@ UNLABELLED: dict[str, object] = {
     "contenders": ("nothing", "turn", "linear-probing", "full-fine-tuning"),
 }  # fmt: skip
 PLAIN = ("nothing", "retrain")
+PAIRED = (
+    "nothing",
+    "retrain",
+    "retrain@2.2",
+    "clean-to-noisy",
+    "clean-to-noisy-no-decoder",
+    "clean-to-noisy-views-only",
+)
+MISHEARD = "recogniser:0.3"
 # Every method on the noise it was made for; all start from plain training on the labels as they are.
 SYSTEMS = (
     _cifar(
@@ -274,6 +283,9 @@ SYSTEMS = (
         backbone=Backbone(classes=(0, 1, 2, 3, 4), noise="symmetric:0.3"),
         contenders=("nothing", "nmtune", "nmtune-linear", "nmtune-plain"), probes=SPOILT,
     ),
+    Setting(name="snips", data="slu/snips", contenders=PAIRED, probes=(MISHEARD,)),
+    Setting(name="atis", data="slu/atis", contenders=PAIRED, probes=(MISHEARD,)),
+    Setting(name="speech-0dB", data="speech_commands", contenders=PAIRED, probes=("gaussian:1:0",)),
 )  # fmt: skip
 
 SUITES: Mapping[str, tuple[Setting, ...]] = MappingProxyType(

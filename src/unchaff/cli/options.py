@@ -77,8 +77,8 @@ class Network(Reading):
     model: Annotated[
         str | None,
         Option(
-            help="mlp, small-cnn, resnet18, audio-cnn, text-cnn, a Hugging Face model folder (extra hub) or "
-            "pkg.module:factory; else by the data."
+            help="mlp, small-cnn, resnet18, audio-cnn, text-cnn, text-tagger, a Hugging Face model folder "
+            "(extra hub) or pkg.module:factory; else by the data."
         ),
     ] = None
     weights: Annotated[

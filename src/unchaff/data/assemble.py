@@ -5,14 +5,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from unchaff.data import arrays, audio, images, packed, tokens, words
+from unchaff.data import arrays, audio, images, packed, tagged, tokens, words
 from unchaff.data.hub_classes import with_classes_of
 from unchaff.data.listing import UNLABELLED, Decoded, Listing
 from unchaff.data.options import Loaded, Options, Skipped
 from unchaff.data.prepare import Prepare
+from unchaff.data.words import Words
 from unchaff.errors import DataError
 from unchaff.hub import PLURAL, Folder, opened
-from unchaff.samples import Samples, canonical
+from unchaff.samples import Samples, Tags, canonical
 
 SHOWN = 5  # ids named in a message
 
@@ -68,7 +69,13 @@ def assemble(listing: Listing, options: Options, *, like: Loaded | None = None) 
     )
     changes = options.augment or decoded.augmentation
     # Texts and columns are sorted by id already.
-    samples = replace(samples, augmentation=changes, texts=usable.texts, columns=usable.columns)
+    samples = replace(
+        samples,
+        augmentation=changes,
+        texts=usable.texts,
+        columns=usable.columns,
+        tags=_tags(usable, decoded.prepare, like),
+    )
     notes = (*said, *decoded.notes)
     return Assembled(samples=samples, prepare=decoded.prepare, skipped=tuple(skipped), notes=notes)
 
@@ -81,6 +88,9 @@ def _decoded(listing: Listing, options: Options, like: Loaded | None, folder: Fo
     if listing.texts is not None and folder is not None:
         return tokens.settle(listing.texts, options, folder, kind=kind, prepare=prepare)
     if listing.texts is not None:
+        if listing.tags is not None:
+            tagged.check_tags(listing.texts, listing.tags, listing.ids)
+            options = replace(options, length=options.length or tagged.longest(list(listing.texts)))
         return words.settle(listing.texts, options, kind=kind, prepare=prepare)
     if listing.layout is not None and isinstance(listing.inputs, np.ndarray):
         return packed.settle(listing.inputs, listing.layout, kind=kind)
@@ -90,6 +100,16 @@ def _decoded(listing: Listing, options: Options, like: Loaded | None, folder: Fo
         )
     read = images.decode_all if listing.medium == "image" else audio.decode_all
     return read(listing.inputs, options, kind=kind, prepare=prepare, folder=folder)
+
+
+def _tags(listing: Listing, prepare: Prepare, like: Loaded | None) -> Tags | None:
+    """Return the tags of texts that are read word by word, where the training data have some too."""
+    known = None if like is None else like.train.tags
+    if listing.texts is None or listing.tags is None or not isinstance(prepare, Words):
+        return None
+    if like is not None and known is None:
+        return None
+    return tagged.settle(listing.texts, listing.tags, prepare, names=() if known is None else known.names)
 
 
 def _for_medium(folder: Folder, medium: str) -> Folder:

@@ -13,6 +13,7 @@ from unchaff.features import feature_of
 
 LABEL_NAMES = ("label", "labels", "target", "y", "class")
 TEXT_NAMES = ("text", "sentence")
+TAG_NAMES = ("tags", "slots")  # one per word of a text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +27,12 @@ class Columns:
     is_path: bool = field(default=False, kw_only=True)  # it names files that lie beside the table
     id: str | None
     group: str | None
+    tags: str | None = None  # one list of tags a text, by its name
 
     @property
     def used(self) -> list[str]:
         """All of them, each once."""
-        named = (*self.inputs, self.label, self.id, self.group)
+        named = (*self.inputs, self.label, self.id, self.group, self.tags)
         return list(dict.fromkeys(name for name in named if name is not None))
 
 
@@ -83,7 +85,28 @@ def detect(schema: pa.Schema, options: Options, names: beside.Names = beside.non
         raise DataError(
             f"Column {chosen} is of type {schema.field(chosen).type}. Give images, audio, text or numbers."
         )
-    return Columns(inputs=inputs, label=label, is_media=is_media, is_text=is_text, id=id_column, group=group)
+    return Columns(
+        inputs=inputs,
+        label=label,
+        is_media=is_media,
+        is_text=is_text,
+        id=id_column,
+        group=group,
+        tags=_tags(schema) if is_text else None,
+    )
+
+
+def _tags(schema: pa.Schema) -> str | None:
+    """Return the column of lists of names that is called so; None: there is none."""
+    called = [name for name in schema.names if name.lower() in TAG_NAMES and _is_list(schema, name)]
+    return called[0] if len(called) == 1 else None
+
+
+def _is_list(schema: pa.Schema, name: str) -> bool:
+    kind = schema.field(name).type
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+        return False
+    return bool(pa.types.is_string(kind.value_type) or pa.types.is_large_string(kind.value_type))
 
 
 def _path(schema: pa.Schema, columns: Sequence[str], names: beside.Names) -> str | None:

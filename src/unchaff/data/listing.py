@@ -70,6 +70,7 @@ class Listing:
     groups: Ids | None = None
     columns: tuple[str, ...] = ()  # names of those of a table of numbers
     layout: Layout | None = None  # of packed inputs
+    tags: NDArray[np.object_] | None = None  # a list of names for each text
     found: str = ""  # where it was found, as part of a sentence: "a Parquet file, column img"
 
     @property
@@ -83,7 +84,10 @@ class Listing:
         inputs = self.inputs
         chosen = inputs[rows] if isinstance(inputs, np.ndarray) else Subset(inputs, rows)
         groups = None if self.groups is None else self.groups[rows]
-        return replace(self, ids=self.ids[rows], labels=self.labels[rows], inputs=chosen, groups=groups)
+        tags = None if self.tags is None else self.tags[rows]
+        return replace(
+            self, ids=self.ids[rows], labels=self.labels[rows], inputs=chosen, groups=groups, tags=tags
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

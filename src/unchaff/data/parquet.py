@@ -123,6 +123,8 @@ def list_table(
         medium = "tabular"
     shown = ", ".join(columns.inputs[:6]) + (", ..." if len(columns.inputs) > 6 else "")
     groups = None if columns.group is None else plain_ids(table.column(columns.group), columns.group)
+    tags = None if columns.tags is None else tags_of(table.column(columns.tags))
+    tagged = "" if columns.tags is None else f"; tags: {columns.tags}"
     return Listing(
         medium=medium,
         ids=ids,
@@ -131,7 +133,8 @@ def list_table(
         inputs=inputs,
         groups=groups,
         columns=columns.inputs if medium == "tabular" else (),
-        found=f"{where} (inputs: {shown}; label: {columns.label}; {id_note})",
+        tags=tags,
+        found=f"{where} (inputs: {shown}; label: {columns.label}{tagged}; {id_note})",
     )
 
 
@@ -178,6 +181,14 @@ def plain_ids(column: pa.ChunkedArray, name: str) -> Ids:
     if longest > limits.ID_CHARACTERS.value:
         raise DataError(f"Column {name} holds {longest:,} characters in one cell, {limits.ID_CHARACTERS}.")
     return np.array(values)
+
+
+def tags_of(column: pa.ChunkedArray) -> NDArray[np.object_]:
+    """Return a list of names for each row; none where the cell is empty."""
+    lists = np.empty(len(column), dtype=object)
+    for row, cell in enumerate(column.to_pylist()):
+        lists[row] = cell or []
+    return lists
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ from unchaff.data.columns import Columns, detect
 from unchaff.data.encode import files_of
 from unchaff.data.options import Options
 from unchaff.data.parquet import ids_of, split_files
+from unchaff.data.tagged import spelled
 from unchaff.errors import DataError
 from unchaff.features import features_of
 from unchaff.samples import Ids, Samples
@@ -64,7 +65,7 @@ def noisy_table(
     noisy = noisy.at(places)
     kept = _with(kept, columns.label, pa.array(noisy.labels.cpu().numpy()))
     if has_new_inputs:
-        kept = _with_inputs(kept, columns, noisy)
+        kept = _with_tags(_with_inputs(kept, columns, noisy), columns, noisy)
     kept = _with_ids(kept, columns, noisy.ids)
     for name, values in extra.items():
         kept = _added(kept, name, values[places])
@@ -124,6 +125,13 @@ def _with_inputs(table: pa.Table, columns: Columns, noisy: Samples) -> pa.Table:
     for name, values in zip(columns.inputs, _inputs(noisy), strict=True):
         table = _with(table, name, values)
     return table
+
+
+def _with_tags(table: pa.Table, columns: Columns, noisy: Samples) -> pa.Table:
+    if columns.tags is None or noisy.tags is None or noisy.texts is None:
+        return table
+    kind = table.schema.field(columns.tags).type
+    return _with(table, columns.tags, pa.array(spelled(noisy.texts, noisy.tags), type=kind))
 
 
 def _with_ids(table: pa.Table, columns: Columns, ids: Ids) -> pa.Table:

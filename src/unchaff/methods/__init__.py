@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from unchaff.interfaces import Repair
+from unchaff.methods.clean_to_noisy import CleanToNoisy
 from unchaff.methods.co_teaching import CoTeaching
 from unchaff.methods.confident_learning import CleanAndRetrain
 from unchaff.methods.denoise_blocks import DenoiseBlocks
@@ -64,5 +65,6 @@ METHODS: Mapping[str, Repair] = MappingProxyType(
         "divide-lite": DivideLite(),
         "layer-noise": LayerNoise(),
         "denoise-blocks": DenoiseBlocks(),
+        "clean-to-noisy": CleanToNoisy(),
     }
 )

@@ -1,7 +1,8 @@
 """A user's network, made to take a batch of ours and to answer with logits; its own code stays as it is."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from unchaff.errors import ModelError
-from unchaff.nets.hooks import in_eval_mode
+from unchaff.nets.hooks import in_eval_mode, removed_after
 from unchaff.packing import Layout
 from unchaff.samples import Samples
 
-LOGITS = "logits"
+LOGITS, TAGS = "logits", "tags"  # of what a network returns
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,29 @@ class Answered:
     def __call__(self, module: nn.Module, args: tuple[Any, ...], output: object) -> Tensor:
         """Return the logits."""
         return logits_of(output)
+
+
+@contextmanager
+def tags_said(model: nn.Module, *, asked: bool = True) -> Iterator[list[Tensor]]:
+    """Collect what an adapted network says of tags at each forward pass, (b, length, tags) each.
+
+    Where it is a part of another network too; nothing where it answers without tags.
+    """
+    said: list[Tensor] = []
+
+    def note(_module: nn.Module, _args: tuple[Any, ...], output: object) -> None:
+        found = getattr(output, TAGS, None)
+        if isinstance(found, Tensor):
+            said.append(found)
+
+    takers = [
+        module
+        for module in model.modules()
+        if asked and any(isinstance(hook, Answered) for hook in module._forward_hooks.values())
+    ]
+    # Before the hook that leaves only the logits.
+    with removed_after([taker.register_forward_hook(note, prepend=True) for taker in takers]):
+        yield said
 
 
 def logits_of(output: object) -> Tensor:

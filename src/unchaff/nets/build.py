@@ -15,6 +15,7 @@ from unchaff.nets.hub import from_folder
 from unchaff.nets.mlp import mlp
 from unchaff.nets.resnet import resnet18
 from unchaff.nets.standardize import Standardize
+from unchaff.nets.tagger import TAGS, TextTagger, text_tagger
 from unchaff.nets.text import text_cnn
 from unchaff.samples import Samples
 from unchaff.streams import Streams
@@ -26,6 +27,7 @@ NETS: Mapping[str, Callable[[tuple[int, ...], int], nn.Module]] = MappingProxyTy
         "resnet18": resnet18,
         "audio-cnn": audio_cnn,
         "text-cnn": text_cnn,
+        "text-tagger": text_tagger,
     }
 )
 KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -35,12 +37,15 @@ KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "resnet18": ("image",),
         "audio-cnn": ("audio",),
         "text-cnn": ("text",),
+        "text-tagger": ("text",),
     }
 )
 
 
 def default_net(samples: Samples) -> str:
     """Return the name of the built-in network that suits this kind of sample."""
+    if samples.tags is not None:
+        return "text-tagger"
     if samples.kind.name in ("audio", "text"):
         return f"{samples.kind.name}-cnn"
     is_picture = samples.kind.name == "image" and min(samples.kind.shape[-2:]) >= 16
@@ -98,6 +103,11 @@ def build(spec: str, samples: Samples, *, streams: Streams, measures: bool = Tru
                 f"Use --model {default_net(samples)}."
             )
         model = from_shape(spec, samples.kind.shape, samples.num_classes)
+    if isinstance(model, TextTagger) and samples.tags is not None and len(samples.tags.names) > TAGS:
+        raise ModelError(
+            f"{spec} tells {TAGS} tags apart, and the data have {len(samples.tags.names)}. Give a network of "
+            "your own, or leave their column out."
+        )
     for module in model.modules():
         if measures and isinstance(module, Standardize):
             module.measure(samples)

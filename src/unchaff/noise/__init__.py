@@ -17,6 +17,7 @@ from unchaff.noise.inputs import GaussianInputs, GaussianPublished
 from unchaff.noise.instance import InstanceDependent
 from unchaff.noise.labels import Asymmetric, Pair, Symmetric, Transition
 from unchaff.noise.mixed import Mixed
+from unchaff.noise.recogniser import Recogniser
 from unchaff.records import Truth
 from unchaff.samples import Samples
 
@@ -31,6 +32,7 @@ NOISES: Mapping[str, Callable[..., Noise]] = MappingProxyType(
         "gaussian-published": GaussianPublished,
     }
 )
+OF_WORDS: Mapping[str, Callable[..., Noise]] = MappingProxyType({"recogniser": Recogniser})  # a share of them
 FILES = ("transition:FILE", "human:FILE:COLUMN")
 
 
@@ -49,7 +51,7 @@ def parse(spec: str) -> Noise | None:
     Raises:
         NoiseError: unknown kind, or a rate that is none.
     """
-    kinds = "|".join((*NOISES, *(file.partition(":")[0] for file in FILES), "none"))
+    kinds = "|".join((*NOISES, *OF_WORDS, *(file.partition(":")[0] for file in FILES), "none"))
     planted = [_one(part) for part in re.split(rf"\+(?=(?:{kinds})\b)", spec)]
     parts = tuple(part for part in planted if part is not None)
     return Mixed(parts) if len(parts) > 1 else parts[0] if parts else None
@@ -66,8 +68,9 @@ def _one(spec: str) -> Noise | None:
         if not file:
             raise NoiseError(f"Human labels are given as human:FILE:COLUMN, got {spec!r}.")
         return Human(Path(file), column)
-    if kind not in NOISES:
-        allowed = ", ".join([*(f"{name}:RATE" for name in NOISES), *FILES, "none"])
+    known = {**NOISES, **OF_WORDS}
+    if kind not in known:
+        allowed = ", ".join([*(f"{name}:RATE" for name in known), *FILES, "none"])
         raise NoiseError(f"There is no noise {kind!r}. Allowed: {allowed}.")
     try:
         numbers = [float(part) for part in rest.split(":")]
@@ -76,7 +79,7 @@ def _one(spec: str) -> Noise | None:
     most = 2 if kind.startswith(("gaussian", "instance")) else 1
     if len(numbers) > most:
         raise NoiseError(f"{spec!r} has {len(numbers)} numbers, {kind} takes {most}. Write {kind}:0.2.")
-    return NOISES[kind](*numbers)
+    return known[kind](*numbers)
 
 
 def realised(truth: Truth, noisy: Samples) -> Realised:

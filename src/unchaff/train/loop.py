@@ -11,17 +11,18 @@ from torch import Tensor, nn
 from unchaff import journal, progress
 from unchaff.errors import ModelError, TrainingError
 from unchaff.journal import State
+from unchaff.nets.adapt import tags_said
 from unchaff.nets.flops import count
 from unchaff.nets.looking import give_back, halved, say_halved
 from unchaff.records import Cost
 from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams
-from unchaff.train.augment import changed, named, smaller
+from unchaff.train.augment import named, smaller
 from unchaff.train.average import Average
 from unchaff.train.phases import Phase
 from unchaff.train.recorder import Watcher
 from unchaff.train.still import freeze_others, hold_masks, hold_still, rest
-from unchaff.train.strong import strongly
+from unchaff.train.views import tag_loss, views_of
 
 
 @dataclass(frozen=True)
@@ -140,14 +141,15 @@ class Training:
                 self._watcher.end_epoch(self.learner)
 
     def _take(self, batch: Batch) -> None:
-        phase, shown = self._phase, self._shown(batch)
+        phase = self._phase
+        mirrored = self._first[torch.from_numpy(batch.rows)] ^ bool(self._epoch % 2)
+        seen = views_of(batch, self._samples, phase, self._augmenting, mirrored=mirrored)
         for group in self._optimizer.param_groups:
             group["lr"] = phase.lr(phase.first_step + self.step) * self._slower
         self._optimizer.zero_grad(set_to_none=True)
         for start in range(0, len(batch.rows), self.piece):
-            part = slice(start, start + self.piece)
-            inputs = torch.cat([view[part] for view in shown]) if len(shown) > 1 else shown[0][part]
-            self._learn_from(inputs, _part_of(batch, part), len(batch.rows))
+            inputs, part = seen.part(batch, slice(start, start + self.piece))
+            self._learn_from(inputs, part, len(batch.rows))
         self._optimizer.step()
         hold_masks(self.learner, phase.masks)
 
@@ -156,32 +158,19 @@ class Training:
         phase = self._phase
         if inputs.dim() == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=inputs.is_cuda):
+        with (
+            torch.autocast(inputs.device.type, torch.bfloat16, enabled=inputs.is_cuda),
+            tags_said(self.learner, asked=batch.tags is not None) as said,
+        ):
             outputs = self.learner(inputs)
         each = phase.task.loss(outputs, batch.labels) if phase.loss is None else phase.loss(outputs, batch)
+        if batch.tags is not None and said:  # whatever the labels teach, tags are learned beside
+            each = each + tag_loss(said[0], batch, phase.heeds)
         loss = each.mean() * (len(batch.rows) / size)
         loss.backward()
         if self._watcher is not None:
             self._watcher.see(batch.rows, outputs[: len(batch.rows)], batch.labels)
         self._losses += loss.detach()
-
-    def _shown(self, batch: Batch) -> list[Tensor]:
-        """Return what the network sees of a batch: once, or in as many views as the phase asks for."""
-        views = self._phase.views
-        if views:
-            change = {"weak": changed, "strong": strongly}
-            return [change[view](batch.inputs, self._samples, self._augmenting) for view in views]
-        return [self._changed(batch) if self._phase.augment else batch.inputs]
-
-    def _changed(self, batch: Batch) -> Tensor:
-        mirrored = self._first[torch.from_numpy(batch.rows)] ^ bool(self._epoch % 2)
-        return changed(
-            batch.inputs,
-            self._samples,
-            self._augmenting,
-            side=self._phase.side,
-            mirrored=mirrored.to(self._samples.device),
-        )
 
     def example(self) -> Tensor:
         """Return inputs of the size that is trained on."""
@@ -266,10 +255,6 @@ class Training:
         self._losses = state.tensors["losses"].to(self._losses).clone()
         self.step, self._epoch, self._slower = int(about["step"]), int(about["epoch"]), about["slower"]
         self.piece = min(self.piece, int(about["piece"]))
-
-
-def _part_of(batch: Batch, part: slice) -> Batch:
-    return Batch(batch.ids[part], batch.rows[part], batch.inputs[part], batch.labels[part])
 
 
 def _under(state: State, prefix: str) -> dict[str, Tensor]:

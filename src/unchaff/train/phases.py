@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import cos, pi
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from unchaff.samples import Batch
@@ -29,7 +30,19 @@ class Cosine:
 
 
 Loss = Callable[[Tensor, Batch], Tensor]  # outputs (b, classes) and their batch -> loss of each sample (b)
-View = Literal["weak", "strong"]  # a random change as `augment` makes it, or a bolder one
+Tagged = tuple[Tensor, Tensor | None]  # inputs, and the tags of their words
+
+
+@runtime_checkable
+class Spoils(Protocol):
+    """Makes inputs worse whose labels stay right; tags go where their words go."""
+
+    def __call__(self, inputs: Tensor, tags: Tensor | None, generator: torch.Generator) -> Tagged:
+        """Return worse inputs and their tags; neither argument is modified."""
+        ...
+
+
+View = Literal["plain", "weak", "strong"] | Spoils  # as it is, changed as `augment` does, bolder, or worse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +56,7 @@ class Phase:
     optimizer: Optimizes = field(default_factory=Sgd)
     augment: bool = True
     views: tuple[View, ...] = ()  # of each sample, in one batch; the loss gets all their outputs
+    heeds: tuple[float, ...] = ()  # how much the tags of each view count; none: they share 1 evenly
     side: int | None = None  # side of the pictures; None: full size
     average: float | None = None  # decay of the running mean of the weights, None: none is kept
     masks: Mapping[str, Tensor] = field(default_factory=dict)  # by parameter: held at zero where False
