@@ -14,6 +14,7 @@ from unchaff.methods.ema import Ema
 from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.forward import Forward
 from unchaff.methods.gce import Gce
+from unchaff.methods.input_filter import InputFilter
 from unchaff.methods.layer_noise import LayerNoise
 from unchaff.methods.lccn import Lccn
 from unchaff.methods.neggrad import NegGradPlus
@@ -64,5 +65,6 @@ METHODS: Mapping[str, Repair] = MappingProxyType(
         "divide-lite": DivideLite(),
         "layer-noise": LayerNoise(),
         "denoise-blocks": DenoiseBlocks(),
+        "input-filter": InputFilter(),
     }
 )
