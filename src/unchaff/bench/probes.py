@@ -11,10 +11,13 @@ from unchaff.errors import ConfigError
 from unchaff.evaluate.accuracy import score
 from unchaff.evaluate.attacks import Attack, Pixels, score_under
 from unchaff.evaluate.hardware import score_on_hardware
+from unchaff.evaluate.spans import auroc_in_inputs
+from unchaff.nets.filtering import Filtered
+from unchaff.noise.foreign import ForeignSpans
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 
-ATTACK, HARDWARE = "pgd", "hardware"
+ATTACK, HARDWARE, SPANS = "pgd", "hardware", "spans"
 ATTACKED = 1000  # test samples: every one costs as many passes as the attack has steps
 
 
@@ -28,13 +31,19 @@ class Probing:
     streams: Streams  # of all that is drawn: the same for all networks of a seed
 
 
+def applies(name: str, model: nn.Module) -> bool:
+    """Whether a probe says anything of this network: spans are found by a filter only."""
+    return not name.startswith(f"{SPANS}:") or isinstance(model, Filtered)
+
+
 def probed(name: str, model: nn.Module, by: Probing) -> float:
     """Return the accuracy of a network under a probe.
 
     Args:
         name: `pgd:EPSILON:STEPS`, with the bound in 255ths of the pixels' range, and `transfer:` before it
             for one made against the network as it came; `hardware:STRENGTH`, in deviations of what each layer
-            returns; else noise of the inputs, as `inject` takes it.
+            returns; `spans:` before noise of foreign spans for the AUROC of those, where there is a filter;
+            else noise of the inputs, as `inject` takes it.
         model: not modified.
         by: data and what is drawn.
 
@@ -50,8 +59,10 @@ def probed(name: str, model: nn.Module, by: Probing) -> float:
     if kind == HARDWARE:
         strength = _numbers(name, rest, 1)[0]
         return score_on_hardware(model, by.test, (strength,), streams=by.streams)[strength].accuracy
-    planted = noises.parse(name)
-    if planted is None:
+    planted = noises.parse(rest if kind == SPANS else name)
+    if kind == SPANS and isinstance(planted, ForeignSpans) and isinstance(model, Filtered):
+        return auroc_in_inputs(model, by.test, planted, streams=by.streams)
+    if planted is None or kind == SPANS:
         raise ConfigError(f"There is no probe {name!r}. Allowed: pgd:8:20, hardware:0.5, or noise of inputs.")
     spoiled, _ = planted(by.test, streams=by.streams)
     return score(model, spoiled).accuracy

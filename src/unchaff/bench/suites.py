@@ -13,6 +13,7 @@ from unchaff.errors import DataError
 
 SEEDS = (5, 6, 7)  # of the tables; choices are made on seeds 0 to 4
 MANY = tuple(range(5, 13))  # where a row takes seconds
+SUMMARIES = "summarization/"  # begins the data of settings about documents
 PACK = "PACK"  # in a noise spec: the folder of the data pack
 
 
@@ -43,6 +44,11 @@ class Setting:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # accuracy each must stay in
 
     @property
+    def summarises(self) -> bool:
+        """Whether its data are documents, see summaries.py."""
+        return self.data.startswith(SUMMARIES)
+
+    @property
     def ground(self) -> dict[str, object]:
         """What decides the numbers, seeds and contenders apart."""
         apart = {"name", "seeds", "contenders", "detectors", "ranges", "probes"}
@@ -52,6 +58,10 @@ class Setting:
     @property
     def sentence(self) -> str:
         """What it is, for the page."""
+        if self.summarises:
+            return (
+                f"{self.data}; a quarter of the sentences foreign; centroid summaries on sentence embeddings."
+            )
         rows = "" if self.rows is None else f", first {self.rows} rows"
         how = "with augmentation" if self.augment else "without augmentation"
         noise = self.noise.replace(f"{PACK}/", "")
@@ -233,6 +243,10 @@ HARDWARE = tuple(f"hardware:{strength}" for strength in (0.25, 0.5, 1.0, 1.5))
 ATTACKS = ("pgd:2:20", "pgd:2:100", "transfer:pgd:2:20", "gaussian:1:0.1")
 LEVELS = ("layer-noise-0.1", "layer-noise-0.25", "layer-noise-0.5", "layer-noise-1")
 PLAIN = ("nothing", "retrain")
+FILTERING = ("nothing", "input-filter")
+SPANS = tuple(
+    name for share in (0.06, 0.15, 0.25) for name in (f"foreign:1:{share}", f"spans:foreign:1:{share}")
+)
 # Every method on the noise it was made for; all start from plain training on the labels as they are.
 SYSTEMS = (
     _cifar(
@@ -247,6 +261,14 @@ SYSTEMS = (
     _cifar(
         "cifar-hardware", "none", contenders=("nothing", "denoise-blocks", "denoise-blocks-random"),
         detectors=(), probes=HARDWARE,
+    ),
+    _cifar("cifar-patches", "none", contenders=FILTERING, detectors=(), probes=SPANS),
+    Setting(
+        name="speech-frames", data="speech_commands", model="audio-cnn", contenders=FILTERING, probes=SPANS,
+    ),
+    *(
+        Setting(name=f"{pack}-foreign-sentences", data=f"{SUMMARIES}{pack}", contenders=FILTERING)
+        for pack in ("scitldr", "bbc")
     ),
     _cifar("cifar-attacks", "none", contenders=("nothing", "retrain", *LEVELS), detectors=(), probes=ATTACKS),
 )  # fmt: skip

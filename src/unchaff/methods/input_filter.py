@@ -30,15 +30,15 @@ class InputFilter:
     """Fit Gaussians to what an early layer reads, and put a filter of inputs in front of the network.
 
     A span is a block of places of the input: of pixels, of frames, or of words. Its score is the mean of the
-    relative Mahalanobis distances of its places (their logarithms, with their sign), in deviations of clean
-    blocks of its size. The most foreign block of an input is taken out where its score is beyond the
-    threshold, and the rest is looked at again. Pixels and frames are filled from around them, words are
+    relative Mahalanobis distances of its places, none beyond the width of the embedding, less half of the
+    median of the input, in deviations of clean blocks of its size. The most foreign block of an input is taken out where its score
+    is beyond the threshold, and the rest is looked at again. Pixels and frames are filled from around them, words are
     closed up; never more than half of a picture or clip goes, and never all of a text.
 
     Source: Krishna et al., arXiv 2212.09928 (spans found by the network's own embedding and deleted; no
     training, nothing known of the noise); Ren et al., arXiv 2209.15558 (the distance). The layer, the blocks
-    of several sizes, the fill and the background for pictures and sound are ours; the layer is an early one, since
-    the pooled features of the last see hardly anything of a small patch.
+    of several sizes, the bounds of the score, the fill and the background for pictures and sound are ours;
+    the layer is an early one, since the pooled features of the last see little of a small patch.
     """
 
     quantile: float = 0.99  # of the highest score of each clean input: that is the threshold
@@ -107,13 +107,13 @@ class InputFilter:
         kind = samples.kind
         if kind.name not in KINDS or kind.layout is not None:
             raise NeedsError(
-                f"input-filter takes spans out of pictures, sound or texts in one tensor, and the data are {kind}. "
-                "Leave it out."
+                f"input-filter takes spans out of pictures, sound or texts in one tensor, and the data "
+                f"are {kind}. Leave it out."
             )
         if isinstance(model, Filtered) or model._forward_hooks or model._forward_pre_hooks:
             raise NeedsError(
-                "input-filter needs a network that takes one tensor and returns logits, and has no filter yet. "
-                "Give a plain torch network."
+                "input-filter needs a network that takes one tensor and returns logits, and has no filter "
+                "yet. Give a plain torch network."
             )
         places = 2 if kind.name == "text" else 3
         layers = find_layers(model, next(samples.batches(2)).inputs)
@@ -126,8 +126,8 @@ class InputFilter:
         ]
         if not fit:
             raise NeedsError(
-                "input-filter reads a hidden layer that keeps the places of its input apart, and the network has "
-                "none. Give a convolutional network."
+                "input-filter reads a hidden layer that keeps the places of its input apart, and the network "
+                "has none. Give a convolutional network."
             )
         if self.tap and self.tap not in fit:
             raise ConfigError(f"{self.tap!r} keeps no places apart. Layers that do: {', '.join(fit)}.")
@@ -197,6 +197,6 @@ class InputFilter:
     def _said(self, filtering: SpanFilter, clean: Samples) -> str:
         sides = ", ".join(str(side) for side in filtering.sides.tolist())
         return (
-            f"The network is as it was, behind a filter that reads {filtering.tap} and judges blocks of {sides} "
-            f"cells; its threshold comes from {len(clean)} clean inputs."
+            f"The network is as it was, behind a filter that reads {filtering.tap} and judges blocks of "
+            f"{sides} cells; its threshold comes from {len(clean)} clean inputs."
         )

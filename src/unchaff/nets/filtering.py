@@ -14,6 +14,7 @@ from unchaff.nets.spans import blocks, cells, closed_up, covered, filled
 
 FILTERED = "input filter reading"  # among the modifications of an outcome: then kind of input and layer
 AT_ONCE = 64  # inputs
+OWN = 0.5  # of the median score of an input, taken off its scores: a busy picture is busy all over
 KINDS = ("image", "audio", "text")
 
 
@@ -53,12 +54,10 @@ class SpanFilter(nn.Module):
     def found(self, scores: Float[Tensor, "b rows columns"]) -> list[Tensor]:
         """Return how foreign each block is, in deviations of clean blocks of its size."""
         found = blocks(scores, tuple(self.sides.tolist()))
-        return [
-            (each - self.middle[place]) / self.spread[place] for place, each in enumerate(found)
-        ]
+        return [(each - self.middle[place]) / self.spread[place] for place, each in enumerate(found)]
 
     @torch.no_grad()
-    def mask(self, network: nn.Module, inputs: Tensor) -> Bool[Tensor, "b *shape"]:
+    def mask(self, network: nn.Module, inputs: Tensor) -> Bool[Tensor, " b *shape"]:
         """Return which places of the inputs would be taken out in the first round; at most half of each."""
         scores, read = self._scored(network, inputs)
         return self._worst(inputs, scores, read)
@@ -79,8 +78,11 @@ class SpanFilter(nn.Module):
         return cleaned
 
     def _scored(self, network: nn.Module, inputs: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        with torch.no_grad(), in_eval_mode(network), read_inputs(network, [self.tap]) as seen, ended_before(
-            network, self.tap
+        with (
+            torch.no_grad(),
+            in_eval_mode(network),
+            read_inputs(network, [self.tap]) as seen,
+            ended_before(network, self.tap),
         ):
             network(inputs)
         read = seen[self.tap]
@@ -90,8 +92,10 @@ class SpanFilter(nn.Module):
         if self.background_mean.numel():
             away = Gaussian(self.background_mean, self.background_white)
         far = relative(found.movedim(1, -1).flatten(0, 2), usual, away)
-        tamed = (far.sign() * far.abs().log1p()).view(len(inputs), *found.shape[2:])
-        return tamed, (read.shape[-2] if read.dim() > 3 else 1, read.shape[-1])
+        width = float(len(self.mean))  # the mean distance of usual cells
+        scores = far.clamp(-width, width).view(len(inputs), *found.shape[2:])
+        own = scores.flatten(1).median(1).values
+        return scores - OWN * own[:, None, None], (read.shape[-2] if read.dim() > 3 else 1, read.shape[-1])
 
     def _worst(self, inputs: Tensor, scores: Tensor, read: tuple[int, int]) -> Tensor:
         """Return the most foreign block of each input, where it is beyond the threshold."""
@@ -157,8 +161,8 @@ def with_filter(model: nn.Module, said: str, state: Mapping[str, Tensor]) -> Fil
     sizes = {name: tuple(state[f"filter.{name}"].shape) for name in names if f"filter.{name}" in state}
     if len(sizes) < len(names) or kind not in KINDS or tap not in dict(model.named_modules()):
         raise ModelError(
-            f"The weights hold no filter of inputs that reads the layer {tap!r} of this network. Give the run "
-            "folder as it was written."
+            f"The weights hold no filter of inputs that reads the layer {tap!r} of this network. Give the "
+            "run folder as it was written."
         )
     return Filtered(model, SpanFilter(kind, tap, sizes))
 

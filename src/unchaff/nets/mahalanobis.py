@@ -56,9 +56,7 @@ def gaussian_of(rows: Float[Tensor, "n m"], shrinkage: float = SHRINKAGE) -> Gau
     return moments.gaussian(shrinkage)
 
 
-def relative(
-    rows: Float[Tensor, "n m"], usual: Gaussian, background: Gaussian | None
-) -> Float[Tensor, " n"]:
+def relative(rows: Float[Tensor, "n m"], usual: Gaussian, background: Gaussian | None) -> Float[Tensor, " n"]:
     """Return the distance from the usual less that from the background; larger is more foreign.
 
     Without a background it is the plain distance.

@@ -91,9 +91,7 @@ def closed_up(words: Tensor, mask: Bool[Tensor, "b length"], pad: int) -> Tensor
     return torch.where(mask.gather(1, order), pad, kept)
 
 
-def strange(
-    kind: str, inputs: Tensor, generator: torch.Generator
-) -> Iterator[Tensor]:
+def strange(kind: str, inputs: Tensor, generator: torch.Generator) -> Iterator[Tensor]:
     """Yield inputs that no longer show what they did: the background, made of the inputs themselves.
 
     Pictures and sound: all values shuffled; tiles shuffled; contrast and colour drawn at random. Texts: words
@@ -118,9 +116,7 @@ def strange(
     mixed = tiles.gather(2, order(tiles.shape[2])[:, None].expand_as(tiles))
     yield functional.fold(mixed, cut.shape[-2:], (high, wide), stride=(high, wide))
     low, top = inputs.amin(), inputs.amax()
-    factor, shift = (
-        torch.randn(count, channels, 1, 1, generator=generator, device=device) for _ in range(2)
-    )
+    factor, shift = (torch.randn(count, channels, 1, 1, generator=generator, device=device) for _ in range(2))
     middle, half = (low + top) / 2, (top - low) / 2
     yield (middle + factor * (inputs - middle) + half * shift / 2).clamp(low, top)
 
