@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from unchaff.bench.ablations import ABLATIONS, EVIDENCE
 from unchaff.bench.cell import Cell, Material
+from unchaff.bench.summaries import CORPORA, deciding
 from unchaff.data import Options
 from unchaff.data.load import is_made
 from unchaff.errors import DataError
@@ -53,15 +54,15 @@ class Setting:
         """What decides the numbers, seeds and contenders apart."""
         apart = {"name", "seeds", "contenders", "detectors", "ranges", "probes"}
         told = {name: value for name, value in asdict(self).items() if name not in apart}
+        if self.summarises:
+            return {**told, "summaries": deciding(self.data)}
         return {**told, "probes": self.probes} if self.probes else told
 
     @property
     def sentence(self) -> str:
         """What it is, for the page."""
         if self.summarises:
-            return (
-                f"{self.data}; a quarter of the sentences foreign; centroid summaries on sentence embeddings."
-            )
+            return f"{self.data}; foreign sentences, links and code; one summary each, nearest to the mean."
         rows = "" if self.rows is None else f", first {self.rows} rows"
         how = "with augmentation" if self.augment else "without augmentation"
         noise = self.noise.replace(f"{PACK}/", "")
@@ -268,7 +269,7 @@ SYSTEMS = (
     ),
     *(
         Setting(name=f"{pack}-foreign-sentences", data=f"{SUMMARIES}{pack}", contenders=FILTERING)
-        for pack in ("scitldr", "bbc")
+        for pack in CORPORA
     ),
     _cifar("cifar-attacks", "none", contenders=("nothing", "retrain", *LEVELS), detectors=(), probes=ATTACKS),
 )  # fmt: skip

@@ -41,10 +41,10 @@ class InputFilter:
     the layer is an early one, since the pooled features of the last see little of a small patch.
     """
 
-    quantile: float = 0.99  # of the highest score of each clean input: that is the threshold
+    quantile: float = 0.98  # of the highest score of each clean input: that is the threshold
     over: Literal["inputs", "spans"] = "inputs"  # spans: of all scores of clean inputs, as in the paper
     background: Literal["strange", "none"] = "strange"  # none: the plain distance
-    rounds: int = 3  # blocks that are taken out of one input at most
+    rounds: int = 2  # blocks that are taken out of one input at most
     margin: int = 0  # places of the layer that go with a block on every side
     tap: str = ""  # layer whose inputs are read, by name; the first that reads hidden places, by default
     limit: int = 4096  # inputs that the Gaussians are fitted to
@@ -53,7 +53,7 @@ class InputFilter:
 
     def __post_init__(self) -> None:
         if not 0 < self.quantile < 1:
-            raise ConfigError(f"quantile must be in (0, 1), got {self.quantile}. The usual one is 0.99.")
+            raise ConfigError(f"quantile must be in (0, 1), got {self.quantile}. The default is 0.98.")
         if self.over not in ("inputs", "spans") or self.background not in ("strange", "none"):
             raise ConfigError(
                 "over must be inputs or spans and background strange or none, got "
