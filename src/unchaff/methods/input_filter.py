@@ -30,10 +30,11 @@ class InputFilter:
     """Fit Gaussians to what an early layer reads, and put a filter of inputs in front of the network.
 
     A span is a block of places of the input: of pixels, of frames, or of words. Its score is the mean of the
-    relative Mahalanobis distances of its places, none beyond the width of the embedding, less half of the
-    median of the input, in deviations of clean blocks of its size. The most foreign block of an input is taken out where its score
-    is beyond the threshold, and the rest is looked at again. Pixels and frames are filled from around them, words are
-    closed up; never more than half of a picture or clip goes, and never all of a text.
+    relative Mahalanobis distances of its places, none beyond the width of the embedding, less what is
+    usual at that place and half of the median of the input, in deviations of clean
+    blocks of its size. The most foreign block of an input is taken out where
+    its score is beyond the threshold, and the rest is looked at again. Pixels and frames are filled from
+    around them, words are closed up; never more than half of a picture or clip goes, and never all of a text.
 
     Source: Krishna et al., arXiv 2212.09928 (spans found by the network's own embedding and deleted; no
     training, nothing known of the noise); Ren et al., arXiv 2209.15558 (the distance). The layer, the blocks
@@ -170,7 +171,9 @@ class InputFilter:
         sizes: dict[str, tuple[int, ...]] = {"mean": (width,), "white": (width, width), **far}
         if away is None:
             sizes |= {"background_mean": (0,), "background_white": (0, 0)}
-        filtering = SpanFilter(kind, tap, {**sizes, "sides": (0,), "middle": (0,), "spread": (0,)})
+        filtering = SpanFilter(
+            kind, tap, {**sizes, "level": (0, 0), "sides": (0,), "middle": (0,), "spread": (0,)}
+        )
         for name, each in (("", usual), ("background_", away)):
             if each is not None:
                 getattr(filtering, f"{name}mean").copy_(each.mean)
@@ -181,8 +184,10 @@ class InputFilter:
 
     def _calibrate(self, filtering: SpanFilter, model: nn.Module, clean: Samples) -> None:
         """Learn from clean inputs how blocks of each size score, and where the threshold lies."""
-        look = lambda batch: filtering.scores(model, batch.inputs)  # noqa: E731
-        scores = torch.cat(list(looked_at(clean, look, size=BATCH, name="threshold")))
+        look = lambda batch: filtering.distances(model, batch.inputs)  # noqa: E731
+        distances = torch.cat(list(looked_at(clean, look, size=BATCH, name="threshold")))
+        filtering.level = distances.mean(0)
+        scores = filtering.centred(distances)
         sides = sides_of(filtering.kind, *scores.shape[1:])
         filtering.sides = torch.tensor(sides, device=scores.device)
         found = blocks(scores, sides)

@@ -28,6 +28,7 @@ class SpanFilter(nn.Module):
     white: Tensor
     background_mean: Tensor  # empty: no background
     background_white: Tensor
+    level: Tensor  # (rows, columns) of clean scores at each place: layers see the border of an input
     sides: Tensor  # of the blocks, in cells
     middle: Tensor  # of the scores of clean blocks, one for each side
     spread: Tensor
@@ -37,7 +38,7 @@ class SpanFilter(nn.Module):
     def __init__(self, kind: str, tap: str, sizes: Mapping[str, tuple[int, ...]]) -> None:
         super().__init__()
         self.kind, self.tap = kind, tap
-        for name in ("mean", "white", "background_mean", "background_white", "middle", "spread"):
+        for name in ("mean", "white", "background_mean", "background_white", "level", "middle", "spread"):
             self.register_buffer(name, torch.zeros(sizes[name]))
         self.register_buffer("sides", torch.zeros(sizes["sides"], dtype=torch.int64))
         self.register_buffer("threshold", torch.zeros(()))
@@ -49,7 +50,16 @@ class SpanFilter(nn.Module):
 
     def scores(self, network: nn.Module, inputs: Tensor) -> Float[Tensor, "b rows columns"]:
         """Return how foreign each cell of the inputs is; larger is more foreign."""
-        return torch.cat([self._scored(network, some)[0] for some in inputs.split(AT_ONCE)])
+        return self.centred(self.distances(network, inputs))
+
+    def distances(self, network: nn.Module, inputs: Tensor) -> Float[Tensor, "b rows columns"]:
+        """Return the relative distance of each cell, within the width of the embedding."""
+        return torch.cat([self._measured(network, some)[0] for some in inputs.split(AT_ONCE)])
+
+    def centred(self, distances: Float[Tensor, "b rows columns"]) -> Float[Tensor, "b rows columns"]:
+        """Return distances less what is usual at each place, and less half of the input's own median."""
+        scores = distances - self.level
+        return scores - OWN * scores.flatten(1).median(1).values[:, None, None]
 
     def found(self, scores: Float[Tensor, "b rows columns"]) -> list[Tensor]:
         """Return how foreign each block is, in deviations of clean blocks of its size."""
@@ -59,8 +69,8 @@ class SpanFilter(nn.Module):
     @torch.no_grad()
     def mask(self, network: nn.Module, inputs: Tensor) -> Bool[Tensor, " b *shape"]:
         """Return which places of the inputs would be taken out in the first round; at most half of each."""
-        scores, read = self._scored(network, inputs)
-        return self._worst(inputs, scores, read)
+        distances, read = self._measured(network, inputs)
+        return self._worst(inputs, self.centred(distances), read)
 
     def _cleaned(self, network: nn.Module, inputs: Tensor) -> Tensor:
         gone, cleaned = None, inputs
@@ -77,7 +87,7 @@ class SpanFilter(nn.Module):
                 cleaned, gone = filled(inputs, new), new
         return cleaned
 
-    def _scored(self, network: nn.Module, inputs: Tensor) -> tuple[Tensor, tuple[int, int]]:
+    def _measured(self, network: nn.Module, inputs: Tensor) -> tuple[Tensor, tuple[int, int]]:
         with (
             torch.no_grad(),
             in_eval_mode(network),
@@ -94,8 +104,7 @@ class SpanFilter(nn.Module):
         far = relative(found.movedim(1, -1).flatten(0, 2), usual, away)
         width = float(len(self.mean))  # the mean distance of usual cells
         scores = far.clamp(-width, width).view(len(inputs), *found.shape[2:])
-        own = scores.flatten(1).median(1).values
-        return scores - OWN * own[:, None, None], (read.shape[-2] if read.dim() > 3 else 1, read.shape[-1])
+        return scores, (read.shape[-2] if read.dim() > 3 else 1, read.shape[-1])
 
     def _worst(self, inputs: Tensor, scores: Tensor, read: tuple[int, int]) -> Tensor:
         """Return the most foreign block of each input, where it is beyond the threshold."""
@@ -157,7 +166,7 @@ def with_filter(model: nn.Module, said: str, state: Mapping[str, Tensor]) -> Fil
         ModelError: they hold no filter, or the network has no such layer.
     """
     kind, _, tap = said.removeprefix(f"{FILTERED} ").partition(" ")
-    names = ("mean", "white", "background_mean", "background_white", "sides", "middle", "spread")
+    names = ("mean", "white", "background_mean", "background_white", "level", "sides", "middle", "spread")
     sizes = {name: tuple(state[f"filter.{name}"].shape) for name in names if f"filter.{name}" in state}
     if len(sizes) < len(names) or kind not in KINDS or tap not in dict(model.named_modules()):
         raise ModelError(
