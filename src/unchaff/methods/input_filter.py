@@ -31,8 +31,8 @@ class InputFilter:
 
     A span is a block of places of the input: of pixels, of frames, or of words. Its score is the mean of the
     relative Mahalanobis distances of its places, none beyond the width of the embedding, less what is
-    usual at that place and half of the median of the input, in deviations of clean
-    blocks of its size. The most foreign block of an input is taken out where
+    usual at that place and half of the median of the input, in deviations of the
+    highest of its size in clean inputs. The most foreign block of an input is taken out where
     its score is beyond the threshold, and the rest is looked at again. Pixels and frames are filled from
     around them, words are closed up; never more than half of a picture or clip goes, and never all of a text.
 
@@ -191,8 +191,10 @@ class InputFilter:
         sides = sides_of(filtering.kind, *scores.shape[1:])
         filtering.sides = torch.tensor(sides, device=scores.device)
         found = blocks(scores, sides)
-        filtering.middle = torch.stack([each.mean() for each in found])
-        filtering.spread = torch.stack([each.std().clamp_min(1e-6) for each in found])
+        highest = [each.flatten(1).amax(1) for each in found]
+        floor = 0.05 * len(filtering.mean)  # where all inputs reach the bound, no difference counts
+        filtering.middle = torch.stack([each.mean() for each in highest])
+        filtering.spread = torch.stack([each.std(correction=0).clamp_min(floor) for each in highest])
         scaled = [each.flatten(1) for each in filtering.found(scores)]
         every = torch.cat(scaled, 1)
         judged = every.amax(1) if self.over == "inputs" else every.flatten()

@@ -30,7 +30,7 @@ class SpanFilter(nn.Module):
     background_white: Tensor
     level: Tensor  # (rows, columns) of clean scores at each place: layers see the border of an input
     sides: Tensor  # of the blocks, in cells
-    middle: Tensor  # of the scores of clean blocks, one for each side
+    middle: Tensor  # of the highest score in clean inputs, one for each side
     spread: Tensor
     threshold: Tensor  # in spreads
     settings: Tensor  # margin in places, rounds, pad
@@ -62,7 +62,7 @@ class SpanFilter(nn.Module):
         return scores - OWN * scores.flatten(1).median(1).values[:, None, None]
 
     def found(self, scores: Float[Tensor, "b rows columns"]) -> list[Tensor]:
-        """Return how foreign each block is, in deviations of clean blocks of its size."""
+        """Return how foreign each block is, in deviations of the highest in clean inputs."""
         found = blocks(scores, tuple(self.sides.tolist()))
         return [(each - self.middle[place]) / self.spread[place] for place, each in enumerate(found)]
 

@@ -45,7 +45,7 @@ def sides_of(kind: str, rows: int, columns: int) -> tuple[int, ...]:
     most = max(1, (columns if rows == 1 else min(rows, columns)) // 2)
     if kind == "text":
         return tuple(range(1, min(most, 4) + 1))
-    return tuple(sorted({max(1, round(most * share)) for share in (0.2, 0.35, 0.5, 0.75, 1.0)}))
+    return tuple(sorted({max(1, round(most * share)) for share in (0.3, 0.5, 0.75, 1.0)}))
 
 
 def covered(
