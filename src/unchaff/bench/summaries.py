@@ -29,6 +29,7 @@ class Corpus:
     pack: str  # folder under `summarization`
     foreign: str  # the other one
     fitted_on: int  # documents of its training part
+    every: int = 1  # so-manieth of them, from the first on: some corpora are in the order of their subjects
     tested_on: int  # of its test part, drawn by the seed
     words: float | None  # of a document, that go into its summary; None: one sentence
     share: float  # of the sentences that are foreign
@@ -36,7 +37,7 @@ class Corpus:
 
 CORPORA = {
     "scitldr": Corpus(pack="scitldr", foreign="bbc", fitted_on=250, tested_on=100, words=None, share=0.5),
-    "bbc": Corpus(pack="bbc", foreign="scitldr", fitted_on=80, tested_on=50, words=0.4, share=0.25),
+    "bbc": Corpus(pack="bbc", foreign="scitldr", fitted_on=80, every=20, tested_on=50, words=0.4, share=0.25),
 }
 FOREIGN_DOCUMENTS = 60  # that sentences are drawn from
 
@@ -106,8 +107,8 @@ class SummaryGround:
     @cached_property
     def filter(self) -> FittedFilter:
         """The filter, fitted to training documents."""
-        documents = self._table(self.corpus.pack, "train")["document"][: self.corpus.fitted_on]
-        return DocumentFilter(embed=minilm()).fit(documents)
+        documents = self._table(self.corpus.pack, "train")["document"][:: self.corpus.every]
+        return DocumentFilter(embed=minilm()).fit(documents[: self.corpus.fitted_on])
 
     def _measured(self, *, with_filter: bool) -> dict[str, float]:
         documents, references, planted = self.tested
