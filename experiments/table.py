@@ -11,7 +11,8 @@ from unchaff.bench.comparison import Entrant, entrants
 from unchaff.bench.contenders import ORACLE, WITH_TRUTH
 from unchaff.bench.memory import GB, Weighed, known
 from unchaff.bench.rows import Results, Row
-from unchaff.bench.suites import LITERAL, SUITES, Setting
+from unchaff.bench.settings import Setting
+from unchaff.bench.suites import LITERAL, SUITES
 from unchaff.bench.summary import Line, Spread, summarised
 from unchaff.methods import METHODS
 

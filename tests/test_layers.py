@@ -27,7 +27,7 @@ LAYERS = (
     ("partition",),
     ("prune",),
     ("methods",),
-    ("evaluate",),
+    ("evaluate", "documents"),
     ("runs",),
     ("report",),
     ("review",),

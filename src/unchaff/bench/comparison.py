@@ -8,7 +8,7 @@ from pathlib import Path
 
 from unchaff.bench.cell import Cell, Material
 from unchaff.bench.contenders import KNOWN, ORACLE, WITH_TRUTH, split, with_budget
-from unchaff.bench.suites import Place, Setting
+from unchaff.bench.settings import Place, Setting
 from unchaff.errors import ConfigError
 from unchaff.evaluate.metrics import ON_HOLDOUT
 from unchaff.journal import difference

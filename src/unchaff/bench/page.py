@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unchaff.bench.rows import Row
-from unchaff.bench.suites import Setting
+from unchaff.bench.settings import Setting
 from unchaff.bench.summary import Line, Spread, summarised
 from unchaff.report.charts import accuracy_against_cost
 from unchaff.report.views import Chart, ComparisonView, GroundView, Rung, Table

@@ -12,11 +12,14 @@ from unchaff.errors import ConfigError
 from unchaff.evaluate.accuracy import score
 from unchaff.evaluate.attacks import Attack, Pixels, score_under
 from unchaff.evaluate.hardware import score_on_hardware
+from unchaff.evaluate.spans import auroc_in_inputs
 from unchaff.evaluate.tagging import score_tags
+from unchaff.nets.filtering import Filtered
+from unchaff.noise.foreign import ForeignSpans
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 
-ATTACK, HARDWARE = "pgd", "hardware"
+ATTACK, HARDWARE, SPANS = "pgd", "hardware", "spans"
 TAG_F1 = "tag F1"
 ATTACKED = 1000  # test samples: every one costs as many passes as the attack has steps
 
@@ -31,13 +34,19 @@ class Probing:
     streams: Streams  # of all that is drawn: the same for all networks of a seed
 
 
+def applies(name: str, model: nn.Module) -> bool:
+    """Whether a probe says anything of this network: spans are found by a filter only."""
+    return not name.startswith(f"{SPANS}:") or isinstance(model, Filtered)
+
+
 def probed(name: str, model: nn.Module, by: Probing) -> float:
     """Return the accuracy of a network under a probe.
 
     Args:
         name: `pgd:EPSILON:STEPS`, with the bound in 255ths of the pixels' range, and `transfer:` before it
             for one made against the network as it came; `hardware:STRENGTH`, in deviations of what each layer
-            returns; else noise of the inputs, as `inject` takes it.
+            returns; `spans:` before noise of foreign spans for the AUROC of those, where there is a filter;
+            else noise of the inputs, as `inject` takes it.
         model: not modified.
         by: data and what is drawn.
 
@@ -53,7 +62,16 @@ def probed(name: str, model: nn.Module, by: Probing) -> float:
     if kind == HARDWARE:
         strength = _numbers(name, rest, 1)[0]
         return score_on_hardware(model, by.test, (strength,), streams=by.streams)[strength].accuracy
+    if kind == SPANS:
+        return _found(name, rest, model, by)
     return score(model, _spoiled(name, by)).accuracy
+
+
+def _found(name: str, rest: str, model: nn.Module, by: Probing) -> float:
+    planted = noises.parse(rest)
+    if not isinstance(planted, ForeignSpans) or not isinstance(model, Filtered):
+        raise ConfigError(f"The probe {name!r} is for a network with a filter. Write spans:foreign:1:0.25.")
+    return auroc_in_inputs(model, by.test, planted, streams=by.streams)
 
 
 def tagged(names: Sequence[str], model: nn.Module, by: Probing) -> dict[str, float]:

@@ -16,9 +16,10 @@ from unchaff.bench.cell import Cell, Material, gather
 from unchaff.bench.detectors import detector
 from unchaff.bench.networks import finished
 from unchaff.bench.only import matching
-from unchaff.bench.probes import Probing, probed, tagged
+from unchaff.bench.probes import Probing, applies, probed, tagged
 from unchaff.bench.rows import Results, Row, made, packed
-from unchaff.bench.suites import Place, Setting
+from unchaff.bench.settings import Place, Setting
+from unchaff.bench.summaries import SummaryGround
 from unchaff.errors import ConfigError, NeedsError
 from unchaff.evaluate.accuracy import score
 from unchaff.evaluate.calibration import calibrate
@@ -93,14 +94,15 @@ def run(
         minutes: after so many no further row is begun; a later call goes on.
         clock: seconds that only rise.
     """
-    begun, ground = clock(), None
+    begun, ground = clock(), None  # type: tuple[float, Ground | SummaryGround | None]
     for each in todo:
         if each.key in results.rows:
             continue
         if minutes is not None and clock() - begun > 60 * minutes:
             return
         if ground is None or (ground.setting, ground.seed) != (each.setting, each.seed):
-            ground = Ground(each.setting, each.seed, place)
+            kind = SummaryGround if each.setting.summarises else Ground
+            ground = kind(each.setting, each.seed, place)
         with progress.part(str(each)):
             row = ground.row(each, results)
         results.add(row)
@@ -202,8 +204,9 @@ class Ground:
             start=self.trained.model,
             streams=self.streams,
         )
-        found = {name: probed(name, model, by) for name in self.setting.probes}
-        return {**found, **tagged(self.setting.probes, model, by)}
+        names = [name for name in self.setting.probes if applies(name, model)]
+        found = {name: probed(name, model, by) for name in names}
+        return {**found, **tagged(names, model, by)}
 
     def _size(self, model: nn.Module) -> dict[str, float]:
         example = next(self.material.observed.train.batches(2)).inputs

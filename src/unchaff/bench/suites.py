@@ -1,103 +1,11 @@
 """The published tables: which data, noise, networks and contenders, written out."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 
 from unchaff.bench.ablations import ABLATIONS, EVIDENCE
-from unchaff.bench.backbones import Backbone
-from unchaff.bench.cell import Cell, Material
-from unchaff.data import Options
-from unchaff.data.load import is_made
-from unchaff.errors import DataError
-
-SEEDS = (5, 6, 7)  # of the tables; choices are made on seeds 0 to 4
-MANY = tuple(range(5, 13))  # where a row takes seconds
-PACK = "PACK"  # in a noise spec: the folder of the data pack
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where a suite finds its data, keeps its networks, and computes."""
-
-    packs: Path | None = None
-    networks: Path
-    device: str = "auto"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """Data, noise, and a network trained on them: the ground contenders are compared on."""
-
-    name: str
-    data: str  # digits, pkg.module:factory, or the name of a pack's folder
-    noise: str = "none"
-    rows: int | None = None  # only the first so many
-    model: str | None = None  # None: what suits the data
-    epochs: int = 24
-    augment: bool = False  # in the training that is to be repaired
-    seeds: tuple[int, ...] = SEEDS
-    contenders: tuple[str, ...] = ()  # NAME or NAME@BUDGET
-    detectors: tuple[str, ...] = ()
-    probes: tuple[str, ...] = ()  # beyond clean inputs: see probes.py
-    classes: tuple[int, ...] = ()  # of the data, the others left out; none: all
-    backbone: Backbone | None = None  # the network learned this first; None: the labels, by heart
-    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # accuracy each must stay in
-
-    @property
-    def ground(self) -> dict[str, object]:
-        """What decides the numbers, seeds and contenders apart."""
-        apart = {"name", "seeds", "contenders", "detectors", "ranges"}
-        since = ("probes", "classes", "backbone")  # told where given: rows made before they were known stay
-        return {
-            name: value
-            for name, value in asdict(self).items()
-            if name not in apart and (value or name not in since)
-        }
-
-    @property
-    def sentence(self) -> str:
-        """What it is, for the page."""
-        rows = "" if self.rows is None else f", first {self.rows} rows"
-        how = "with augmentation" if self.augment else "without augmentation"
-        noise = self.noise.replace(f"{PACK}/", "")
-        network = self.model or "the default network"
-        if self.backbone is not None:
-            what = f", classes {', '.join(map(str, self.classes))}" if self.classes else ""
-            return f"{self.data}{rows}{what}; noise {noise}; {network}. {self.backbone.sentence}"
-        return f"{self.data}{rows}; noise {noise}; {network}, {self.epochs} epochs {how}."
-
-    def cell(self, seed: int, place: "Place") -> Cell:
-        """Return the same as `unchaff repair` would run.
-
-        Raises:
-            DataError: it needs a data pack, and no folder of packs was given.
-        """
-        data = self.data if is_made(self.data) else str(self._pack(place))
-        noise = self.noise.replace(PACK, str(self._pack(place))) if PACK in self.noise else self.noise
-        return Cell(
-            data=data,
-            options=Options(rows=self.rows),
-            noise=noise,
-            model=self.model,
-            epochs=self.epochs,
-            augment=self.augment,
-            device=place.device,
-            seed=seed,
-        )
-
-    def check(self, seed: int, material: Material) -> None:
-        """See to it that the data are those of the rows that are there; published data do not change."""
-
-    def _pack(self, place: "Place") -> Path:
-        if place.packs is None:
-            raise DataError(
-                f"The setting {self.name} needs the data pack {self.data}. "
-                "Give --packs FOLDER, a folder with one folder per pack."
-            )
-        return place.packs / self.data
-
+from unchaff.bench.settings import HUMAN, MANY, Setting, photographs
+from unchaff.bench.systems import SYSTEMS
 
 DETECTORS = ("final-loss", "final-margin", "small-loss-mixture", "published", "readout", "trajectory")
 REFERENCES = (*DETECTORS, "confident-learning", "tracin-self-influence")
@@ -137,14 +45,9 @@ SMOKE = (
 
 
 def _cifar(name: str, noise: str, **more: object) -> Setting:
-    """Return a setting of 15,000 photographs and the small network."""
-    plain: dict[str, object] = {
-        "data": "cifar10", "rows": 15_000, "model": "small-cnn", "contenders": WHOLE, "detectors": DETECTORS,
-    }  # fmt: skip
-    return Setting(name=name, noise=noise, **{**plain, **more})  # type: ignore[arg-type]
+    return photographs(name, noise, **{"contenders": WHOLE, "detectors": DETECTORS, **more})
 
 
-HUMAN = f"human:{PACK}/cifar10n.parquet"
 BREAST_CANCER = "unchaff.bench.tables:breast_cancer"
 SPOILED = "gaussian-published:0.5"  # half of the inputs, as the code of the paper does it
 TRAINED_LONGER = {"augment": True, "epochs": 48}
@@ -237,55 +140,6 @@ ABLATED = (
     _cifar("cifar-worse-label", f"{HUMAN}:worse_label", contenders=ONE_PART_CHANGED, detectors=PIECES),
     _cifar("cifar-gaussian-published", SPOILED, contenders=ONE_PART_CHANGED, detectors=PIECES),
     _cifar("cifar-symmetric-40-early", "symmetric:0.4", epochs=6, contenders=FEW_CHANGED, detectors=PIECES),
-)  # fmt: skip
-
-HARDWARE = tuple(f"hardware:{strength}" for strength in (0.25, 0.5, 1.0, 1.5))
-ATTACKS = ("pgd:2:20", "pgd:2:100", "transfer:pgd:2:20", "gaussian:1:0.1")
-LEVELS = ("layer-noise-0.1", "layer-noise-0.25", "layer-noise-0.5", "layer-noise-1")
-RIVALS = ("pgd-training@1", "pgd-training@4")
-SPOILT = ("gaussian:1:0.05", "gaussian:1:0.1")
-UNLABELLED: dict[str, object] = {
-    "backbone": Backbone(), "detectors": (),
-    "contenders": ("nothing", "turn", "linear-probing", "full-fine-tuning"),
-}  # fmt: skip
-PLAIN = ("nothing", "retrain")
-PAIRED = (
-    "nothing",
-    "retrain",
-    "retrain@2.2",
-    "clean-to-noisy",
-    "clean-to-noisy-no-decoder",
-    "clean-to-noisy-views-only",
-)
-MISHEARD = "recogniser:0.3"
-# Every method on the noise it was made for; all start from plain training on the labels as they are.
-SYSTEMS = (
-    _cifar(
-        "cifar-instance-30-10k", "instance:0.3", rows=10_000, contenders=("nothing", "retrain", "ssl-plr"),
-        detectors=(),
-    ),
-    _cifar("cifar-symmetric-40", "symmetric:0.4", contenders=(*PLAIN, "lccn"), detectors=()),
-    _cifar("cifar-pair-40", "pair:0.4", contenders=(*PLAIN, "lccn"), detectors=()),
-    _cifar("cifar-instance-40", "instance:0.4", contenders=(*PLAIN, "upm", "upm-own"), detectors=()),
-    _cifar("cifar-worse-label", f"{HUMAN}:worse_label", contenders=(*PLAIN, "upm", "upm-own"), detectors=()),
-    _cifar(
-        "cifar-hardware", "none", contenders=("nothing", "denoise-blocks", "denoise-blocks-random"),
-        detectors=(), probes=HARDWARE,
-    ),
-    _cifar(
-        "cifar-attacks", "none", contenders=("nothing", "retrain", *LEVELS, *RIVALS), detectors=(),
-        probes=ATTACKS,
-    ),
-    _cifar("cifar-unlabelled-symmetric-40", "symmetric:0.4", **UNLABELLED),
-    _cifar("cifar-unlabelled-symmetric-60", "symmetric:0.6", **UNLABELLED),
-    _cifar(
-        "cifar-five-others", "none", classes=(5, 6, 7, 8, 9), detectors=(),
-        backbone=Backbone(classes=(0, 1, 2, 3, 4), noise="symmetric:0.3"),
-        contenders=("nothing", "nmtune", "nmtune-linear", "nmtune-plain"), probes=SPOILT,
-    ),
-    Setting(name="snips", data="slu/snips", contenders=PAIRED, probes=(MISHEARD,)),
-    Setting(name="atis", data="slu/atis", contenders=PAIRED, probes=(MISHEARD,)),
-    Setting(name="speech-0dB", data="speech_commands", contenders=PAIRED, probes=("gaussian:1:0",)),
 )  # fmt: skip
 
 SUITES: Mapping[str, tuple[Setting, ...]] = MappingProxyType(

@@ -10,7 +10,7 @@ from unchaff.bench.comparison import Compared, Entrant, compared, entrants
 from unchaff.bench.comparison_page import table, view
 from unchaff.bench.contenders import ORACLE
 from unchaff.bench.rows import Results, Row
-from unchaff.bench.suites import Place
+from unchaff.bench.settings import Place
 from unchaff.cli import answer, compare, options, show
 from unchaff.cli.bench import RESULTS
 from unchaff.cli.job import experiment_of

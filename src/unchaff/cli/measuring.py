@@ -12,7 +12,8 @@ from unchaff import progress
 from unchaff.bench import suite
 from unchaff.bench.page import view
 from unchaff.bench.rows import Results, Row
-from unchaff.bench.suites import SUITES, Place
+from unchaff.bench.settings import Place
+from unchaff.bench.suites import SUITES
 from unchaff.bench.summary import outside
 from unchaff.cli import answer, bench, options, show, terminal
 from unchaff.cli.said import say

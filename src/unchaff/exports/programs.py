@@ -15,7 +15,7 @@ from unchaff.nets.build import NETS, from_factory
 from unchaff.prune.remove import removable, remove
 from unchaff.prune.sizes import said, timed
 from unchaff.runs.read import RunFolder
-from unchaff.runs.rebuilt import example, is_drawing, is_smaller, network, pruned
+from unchaff.runs.rebuilt import example, filter_of, is_drawing, is_smaller, network, pruned
 from unchaff.whole import put
 
 EQUAL = 1e-5
@@ -118,6 +118,11 @@ def _loaded(run: RunFolder, *, smaller: bool, factory: str | None) -> tuple[nn.M
         raise ModelError(
             f"{run.path} holds denoising blocks that draw, and a program has to answer the same each time. "
             "Repair with DenoiseBlocks(draws=False)."
+        )
+    if filter_of(run) is not None:
+        raise ModelError(
+            f"{run.path} holds a filter of inputs, which looks inside of the network and again at what it "
+            "cleaned: no program can. Use unchaff.load(run)."
         )
     inputs, plain = example(run), None
     if factory is not None:

@@ -15,6 +15,7 @@ from unchaff.methods.ema import Ema
 from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.forward import Forward
 from unchaff.methods.gce import Gce
+from unchaff.methods.input_filter import InputFilter
 from unchaff.methods.layer_noise import LayerNoise
 from unchaff.methods.lccn import Lccn
 from unchaff.methods.neggrad import NegGradPlus
@@ -66,5 +67,6 @@ METHODS: Mapping[str, Repair] = MappingProxyType(
         "layer-noise": LayerNoise(),
         "denoise-blocks": DenoiseBlocks(),
         "clean-to-noisy": CleanToNoisy(),
+        "input-filter": InputFilter(),
     }
 )

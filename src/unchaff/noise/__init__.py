@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from unchaff.data.npz import BROKEN
 from unchaff.errors import NoiseError
 from unchaff.noise.base import Noise
+from unchaff.noise.foreign import ForeignSpans
 from unchaff.noise.human import Human
 from unchaff.noise.inputs import GaussianInputs, GaussianPublished
 from unchaff.noise.instance import InstanceDependent
@@ -30,6 +31,7 @@ NOISES: Mapping[str, Callable[..., Noise]] = MappingProxyType(
         "instance": InstanceDependent,
         "gaussian": GaussianInputs,
         "gaussian-published": GaussianPublished,
+        "foreign": ForeignSpans,
     }
 )
 OF_WORDS: Mapping[str, Callable[..., Noise]] = MappingProxyType({"recogniser": Recogniser})  # a share of them
@@ -76,7 +78,7 @@ def _one(spec: str) -> Noise | None:
         numbers = [float(part) for part in rest.split(":")]
     except ValueError as error:
         raise NoiseError(f"{spec!r} is not KIND:RATE. For 20 % noise write {kind}:0.2.") from error
-    most = 2 if kind.startswith(("gaussian", "instance")) else 1
+    most = 2 if kind.startswith(("gaussian", "instance", "foreign")) else 1
     if len(numbers) > most:
         raise NoiseError(f"{spec!r} has {len(numbers)} numbers, {kind} takes {most}. Write {kind}:0.2.")
     return known[kind](*numbers)

@@ -11,6 +11,7 @@ from unchaff.errors import ModelError, RunFolderError
 from unchaff.limits import PIXELS
 from unchaff.nets.build import NETS, from_shape
 from unchaff.nets.denoising import BLOCKS, DRAWING, Make, blocks_in, with_blocks, without_blocks
+from unchaff.nets.filtering import FILTERED, with_filter, without_filter
 from unchaff.nets.hub import rebuilt
 from unchaff.nets.text import VOCABULARY
 from unchaff.nets.tuned import TUNED, with_tuned_head
@@ -37,7 +38,9 @@ def network(run: RunFolder, *, plain: nn.Module | None = None) -> nn.Module:
         ConfigError: units were taken out, and torch-pruning is not installed.
         ModelError: the weights do not fit.
     """
-    state = load_weights(run.path / "model.safetensors")
+    whole = load_weights(run.path / "model.safetensors")
+    filtering = filter_of(run)
+    state = whole if filtering is None else without_filter(whole)
     smaller = is_smaller(run)
     blocks = blocks_in(state, draws=is_drawing(run)) if has_blocks(run) else {}
     tuned = tuned_head_of(run)
@@ -49,7 +52,9 @@ def network(run: RunFolder, *, plain: nn.Module | None = None) -> nn.Module:
         model = _removed(run, model)
     if blocks:
         model = _followed(model, state, blocks)
-    load_into(model, state)
+    if filtering is not None:
+        model = with_filter(model, filtering, whole)
+    load_into(model, whole)
     return model.eval()
 
 
@@ -74,9 +79,15 @@ def tuned_head_of(run: RunFolder) -> str | None:
     return said[0].removeprefix(f"{TUNED} ") if said else None
 
 
+def filter_of(run: RunFolder) -> str | None:
+    """Return what is said of the filter of inputs in front of the network; None: there is none."""
+    said = [str(each) for each in run.model.get("modifications", [])]
+    return next((each for each in said if each.startswith(f"{FILTERED} ")), None)
+
+
 def is_rearranged(run: RunFolder) -> bool:
     """Whether the network has parts that the plain one has not."""
-    return has_blocks(run) or tuned_head_of(run) is not None
+    return has_blocks(run) or tuned_head_of(run) is not None or filter_of(run) is not None
 
 
 def example(run: RunFolder) -> Tensor:

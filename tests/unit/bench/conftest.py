@@ -2,7 +2,7 @@
 
 import pytest
 
-from unchaff.bench.suites import Setting
+from unchaff.bench.settings import Setting
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from unchaff.bench.cell import Cell, gather
 from unchaff.bench.contenders import contender
 from unchaff.bench.rivals import PgdTraining
 from unchaff.bench.rows import Results
+from unchaff.bench.settings import Place, Setting
 from unchaff.bench.suite import Ground, planned, run
-from unchaff.bench.suites import Place, Setting
 from unchaff.errors import ConfigError, NeedsError
 from unchaff.evaluate.accuracy import score
 from unchaff.evaluate.attacks import Attack, score_under

@@ -6,7 +6,8 @@ import pytest
 
 from unchaff.bench import contenders, detectors, suite
 from unchaff.bench.rows import Results
-from unchaff.bench.suites import SUITES, Place
+from unchaff.bench.settings import Place
+from unchaff.bench.suites import SUITES
 from unchaff.errors import ConfigError, DataError
 from unchaff.methods import METHODS
 from unchaff.noise import NOISES

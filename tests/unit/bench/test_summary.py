@@ -4,7 +4,7 @@ import pytest
 
 from unchaff.bench.page import view
 from unchaff.bench.rows import Row
-from unchaff.bench.suites import Setting
+from unchaff.bench.settings import Setting
 from unchaff.bench.summary import outside, summarised
 from unchaff.report.page import render
 

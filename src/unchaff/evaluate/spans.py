@@ -1,0 +1,84 @@
+"""How well a filter finds planted foreign spans, and what it wins back; needs the truth."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+
+from unchaff.errors import DataError
+from unchaff.evaluate.accuracy import score
+from unchaff.nets.filtering import Filtered
+from unchaff.nets.looking import looked_at
+from unchaff.noise.foreign import ForeignSpans, masks
+from unchaff.samples import Samples
+from unchaff.streams import Streams
+
+GRID = 8  # cells a side that pictures are judged in; so many stretches of sound, or of a text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovery:
+    """Fractions; of the accuracy, or of a ROUGE."""
+
+    clean: float  # without a filter
+    hit: float  # with foreign spans, without a filter
+    clean_filtered: float
+    hit_filtered: float
+
+    @property
+    def recovered(self) -> float:
+        """Share of what the spans cost that the filter wins back; NaN where they cost nothing."""
+        lost = self.clean - self.hit
+        return (self.hit_filtered - self.hit) / lost if lost > 0 else float("nan")
+
+    @property
+    def change(self) -> float:
+        """What the filter changes on clean inputs; below 0 it costs."""
+        return self.clean_filtered - self.clean
+
+
+def auroc_of_spans(scores: Float[Tensor, " n"], is_foreign: Bool[Tensor, " n"]) -> float:
+    """Return the probability that a foreign span scores above one that is not.
+
+    Raises:
+        DataError: there is only one of both.
+    """
+    if not 0 < int(is_foreign.sum()) < len(is_foreign):
+        raise DataError("Spans of both sorts are needed, foreign ones and others. Plant some in some inputs.")
+    return float(roc_auc_score(is_foreign.cpu().numpy(), scores.double().cpu().numpy()))
+
+
+def auroc_in_inputs(
+    model: Filtered, clean: Samples, planted: ForeignSpans, *, streams: Streams, grid: int = GRID
+) -> float:
+    """Return the AUROC of the spans of pictures or sound, after planting.
+
+    Pictures are judged in a grid of so many cells a side, sound in so many stretches. A span is foreign
+    where at least half of it is; its score is the mean of the cells of the filter in it.
+    """
+    noisy, _ = planted(clean, streams=streams)
+    rows = grid if clean.kind.name == "image" else 1
+    under = masks(planted.places(clean, streams), rows, grid)
+    hit = torch.zeros(len(clean), dtype=torch.bool)
+    hit[torch.from_numpy(planted.hit(clean.ids, streams))] = True
+    under[~hit] = 0
+
+    def look(batch: object) -> Tensor:
+        found = model.filter.scores(model.network, batch.inputs)  # type: ignore[attr-defined]
+        return torch.nn.functional.adaptive_avg_pool2d(found[:, None], (rows, grid))[:, 0].cpu()
+
+    scores = torch.cat(list(looked_at(noisy, look, size=64, name="spans")))
+    return auroc_of_spans(scores.flatten(), under.flatten() >= 0.5)
+
+
+def recovery(model: Filtered, clean: Samples, planted: ForeignSpans, *, streams: Streams) -> Recovery:
+    """Return accuracies with and without filter, with and without foreign spans."""
+    noisy, _ = planted(clean, streams=streams)
+    return Recovery(
+        clean=score(model.network, clean).accuracy,
+        hit=score(model.network, noisy).accuracy,
+        clean_filtered=score(model, clean).accuracy,
+        hit_filtered=score(model, noisy).accuracy,
+    )

@@ -1,0 +1,128 @@
+"""Spans of an input: what an early layer says of each, and inputs without them."""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional
+
+BANDS = 4  # of a spectrogram, kept apart where frames are judged
+
+
+def cells(kind: str, read: Tensor) -> Float[Tensor, "b m rows columns"]:
+    """Return one embedding for each place of what a layer read.
+
+    Of pictures and sound that is mean and log-deviation of every feature over 2 by 2 places, each such
+    window; of sound with the bands below one another, one row in all. Of texts it is the word.
+
+    Args:
+        kind: image, audio or text.
+        read: (b, features, rows, columns), or (b, features, length) of texts.
+    """
+    if kind == "text":
+        return read.float()[:, :, None]
+    side = (min(2, read.shape[-2]), min(2, read.shape[-1]))
+    read = read.float()
+    mean = functional.avg_pool2d(read, side, 1)
+    spread = (functional.avg_pool2d(read.square(), side, 1) - mean.square()).clamp_min(1e-6).log() / 2
+    found = torch.cat([mean, spread], 1)
+    if kind == "audio":
+        bands = functional.adaptive_avg_pool2d(found, (min(BANDS, found.shape[-2]), found.shape[-1]))
+        found = bands.flatten(1, 2)[:, :, None]
+    return found
+
+
+def blocks(scores: Float[Tensor, "b rows columns"], sides: tuple[int, ...]) -> list[Tensor]:
+    """Return the mean score of every block of cells, one tensor for each side; of one row, of every run."""
+    rows, columns = scores.shape[1:]
+    shapes = [(min(side, rows), side) for side in sides if side <= columns and (rows == 1 or side <= rows)]
+    return [functional.avg_pool2d(scores[:, None], shape, 1)[:, 0] for shape in shapes]
+
+
+def sides_of(kind: str, rows: int, columns: int) -> tuple[int, ...]:
+    """Return the sides of the blocks that are looked at, in cells: up to half of the input and no more."""
+    most = max(1, (columns if rows == 1 else min(rows, columns)) // 2)
+    if kind == "text":
+        return tuple(range(1, min(most, 4) + 1))
+    return tuple(sorted({max(1, round(most * share)) for share in (0.3, 0.5, 0.75, 1.0)}))
+
+
+def covered(
+    shape: tuple[int, ...], read: tuple[int, int], block: tuple[int, int, int, int], margin: int
+) -> tuple[slice, slice]:
+    """Return the rows and columns of an input under a block of places of a layer.
+
+    Args:
+        shape: of the input; its last two sides count, or the last one for texts.
+        read: rows and columns of what the layer read.
+        block: first row, end row, first column, end column among those places.
+        margin: places that are added on every side.
+    """
+
+    def scaled(first: int, end: int, places: int, side: int) -> slice:
+        return slice(
+            max(0, (first - margin) * side // places), min(side, -(-(end + margin) * side // places))
+        )
+
+    rows = shape[-2] if len(shape) > 2 else 1
+    whole = slice(0, rows) if block[1] < 0 else scaled(block[0], block[1], read[0], rows)
+    return whole, scaled(block[2], block[3], read[1], shape[-1])
+
+
+def filled(
+    inputs: Float[Tensor, "b c rows columns"], mask: Bool[Tensor, "b rows columns"]
+) -> Float[Tensor, "b c rows columns"]:
+    """Return pictures whose masked places hold the mean of what is around them, the nearest that is left."""
+    left = (~mask)[:, None].to(inputs.dtype)
+    result, missing = inputs * left, mask[:, None]
+    for radius in _radii(max(inputs.shape[-2:])):
+        known = functional.avg_pool2d(left, 2 * radius + 1, 1, radius)
+        mean = functional.avg_pool2d(inputs * left, 2 * radius + 1, 1, radius) / known.clamp_min(1e-9)
+        now = missing & (known > 1e-6)
+        result, missing = torch.where(now, mean, result), missing & ~now
+    return result
+
+
+def closed_up(words: Tensor, mask: Bool[Tensor, "b length"], pad: int) -> Tensor:
+    """Return texts without the masked words; what follows moves up, and the end is padded."""
+    order = mask.long().argsort(dim=1, stable=True)
+    kept = words.gather(1, order)
+    return torch.where(mask.gather(1, order), pad, kept)
+
+
+def strange(kind: str, inputs: Tensor, generator: torch.Generator) -> Iterator[Tensor]:
+    """Yield inputs that no longer show what they did: the background, made of the inputs themselves.
+
+    Pictures and sound: all values shuffled; tiles shuffled; contrast and colour drawn at random. Texts: words
+    drawn from all that the batch holds, each as likely. Nothing of it is made like any noise to be found.
+    """
+    count, device = len(inputs), inputs.device
+    if kind == "text":
+        known = inputs.unique()
+        drawn = torch.randint(len(known), inputs.shape, generator=generator, device=device)
+        yield known[drawn]
+        return
+    channels, rows, columns = inputs.shape[1:]
+
+    def order(places: int) -> Tensor:
+        return torch.rand(count, places, generator=generator, device=device).argsort(1)
+
+    flat = inputs.flatten(2)
+    yield flat.gather(2, order(rows * columns)[:, None].expand_as(flat)).reshape_as(inputs)
+    high, wide = max(1, rows // 8), max(1, columns // 8)
+    cut = inputs[..., : rows // high * high, : columns // wide * wide].contiguous()
+    tiles = functional.unfold(cut, (high, wide), stride=(high, wide))
+    mixed = tiles.gather(2, order(tiles.shape[2])[:, None].expand_as(tiles))
+    yield functional.fold(mixed, cut.shape[-2:], (high, wide), stride=(high, wide))
+    low, top = inputs.amin(), inputs.amax()
+    factor, shift = (torch.randn(count, channels, 1, 1, generator=generator, device=device) for _ in range(2))
+    middle, half = (low + top) / 2, (top - low) / 2
+    yield (middle + factor * (inputs - middle) + half * shift / 2).clamp(low, top)
+
+
+def _radii(side: int) -> Iterator[int]:
+    radius = 1
+    while radius < 2 * side:
+        yield radius
+        radius *= 2

@@ -1,0 +1,87 @@
+"""Foreign sentences, links and code among the sentences of documents."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from unchaff.errors import NoiseError
+from unchaff.samples import Ids
+from unchaff.streams import Streams
+
+WORDS = ("item", "value", "cache", "user", "node", "total", "index", "path", "name", "count", "data", "key")
+HOSTS = (
+    "www.shop-online.com",
+    "news.daily.net",
+    "bit.ly",
+    "blog.travel.org",
+    "m.video.tv",
+    "t.co",
+    "cdn.host.io",
+)
+CODE = (
+    "for {0} in range(len({1})): {2} += {0}", "if ({0} != null) {{ {1}.close(); }}", "import {0}.{1} as {2}",
+    "def get_{0}(self, {1}): return self.{2}[{1}]", "SELECT {0}, {1} FROM {2} WHERE id = {3};",
+    "<div class=\"{0}\"><a href=\"/{1}/{3}\">{2}</a></div>", "const {0} = await fetch('/api/{1}/{3}');",
+    "#define {0}_{1} {3}", "printf(\"{0}: %d\\n\", {1}->{2});", "public static void {0}(String[] {1}) {{",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Planted:
+    """The sentences of a document, foreign ones among them."""
+
+    sentences: tuple[str, ...]
+    is_foreign: tuple[bool, ...]
+
+    @property
+    def document(self) -> str:
+        """One sentence a line."""
+        return "\n".join(self.sentences)
+
+
+@dataclass(frozen=True)
+class ForeignSentences:
+    """Put foreign sentences into documents, so that they are `share` of all sentences, at least one.
+
+    Half of them come from a pool of other texts, a quarter are links, a quarter lines of code; each goes to
+    a random place. What is put in depends on the seed and the id alone.
+
+    Source: Krishna et al., arXiv 2212.09928 (code, links and sentences of other texts); the lines of
+    code and the links are made up here.
+    """
+
+    share: float = 0.25  # of the sentences afterwards, in (0, 1)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1:
+            raise NoiseError(f"share must be in (0, 1), got {self.share}. For a quarter pass 0.25.")
+
+    def __call__(
+        self, documents: Sequence[Sequence[str]], ids: Ids, pool: Sequence[str], *, streams: Streams
+    ) -> list[Planted]:
+        """Plant; `documents` holds the sentences of each."""
+        seeds = streams.seeds("foreign-sentences", ids)
+        return [
+            self._planted(each, pool, np.random.default_rng(int(seed)))
+            for each, seed in zip(documents, seeds, strict=True)
+        ]
+
+    def _planted(self, own: Sequence[str], pool: Sequence[str], draw: np.random.Generator) -> Planted:
+        found = [(each.strip(), False) for each in own]
+        for _ in range(max(1, round(self.share / (1 - self.share) * len(own)))):
+            found.insert(int(draw.integers(0, len(found) + 1)), (_foreign(pool, draw), True))
+        texts, marks = zip(*found, strict=True)
+        return Planted(texts, marks)
+
+
+def _foreign(pool: Sequence[str], draw: np.random.Generator) -> str:
+    kind = draw.random()
+    if kind < 0.5:
+        return pool[int(draw.integers(0, len(pool)))].strip()
+    words = [WORDS[place] for place in draw.integers(0, len(WORDS), 3)]
+    number = int(draw.integers(1, 100_000))
+    if kind < 0.75:
+        host = HOSTS[int(draw.integers(0, len(HOSTS)))]
+        return f"https://{host}/{words[0]}/{words[1]}-{number}?ref={words[2]}"
+    return CODE[int(draw.integers(0, len(CODE)))].format(*words, number)

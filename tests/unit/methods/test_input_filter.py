@@ -1,0 +1,176 @@
+"""Foreign spans are found by distance, taken out, and the network behind the filter stays as it is."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import unchaff
+from unchaff.data import from_arrays
+from unchaff.data.prepare import AsIs
+from unchaff.data.sources import in_memory
+from unchaff.errors import ConfigError, ModelError, NeedsError
+from unchaff.evaluate.spans import Recovery, auroc_in_inputs, auroc_of_spans
+from unchaff.exports.programs import torch_program
+from unchaff.methods.input_filter import InputFilter
+from unchaff.nets.build import build
+from unchaff.nets.mahalanobis import Moments, gaussian_of, relative
+from unchaff.nets.spans import closed_up, filled
+from unchaff.noise.foreign import ForeignSpans
+from unchaff.records import Observed, Trained
+from unchaff.runs.read import read
+from unchaff.samples import Kind, canonical
+from unchaff.streams import Streams
+
+
+def drawn(name, *shape):
+    return torch.randn(*shape, generator=Streams(0)(name), dtype=torch.float64)
+
+
+def smooth_pictures(count):
+    """Return waves of one direction and phase each."""
+    draw = np.random.default_rng(count)
+    y, x = np.mgrid[0:16, 0:16] / 16
+    angle, phase = draw.random((2, count, 1, 1)) * 2 * np.pi
+    wave = np.sin(4 * (np.cos(angle) * x + np.sin(angle) * y) + phase) / 2 + 0.5
+    pixels = np.repeat(wave[:, None], 3, axis=1) * 0.8 + draw.normal(0.1, 0.03, (count, 3, 16, 16))
+    return from_arrays((255 * pixels.clip(0, 1)).astype(np.uint8), np.arange(count) % 3)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return smooth_pictures(240)
+
+
+@pytest.fixture(scope="module")
+def outcome(pictures):
+    model = build("small-cnn", pictures, streams=Streams(0)).eval()
+    return unchaff.repair(model, pictures, method=InputFilter(quantile=0.9)), model
+
+
+def test_the_relative_distance_does_not_mind_invertible_affine_maps():
+    usual, away, rows = drawn("a", 400, 5), 2 * drawn("b", 400, 5) + 1, drawn("c", 50, 5)
+    mix, shift = drawn("mix", 5, 5), drawn("shift", 5)
+
+    def distances(change):
+        one, two = (gaussian_of(change(each), shrinkage=0.0) for each in (usual, away))
+        return relative(change(rows), one, two)
+
+    torch.testing.assert_close(distances(lambda each: each @ mix + shift), distances(lambda each: each))
+
+
+def test_moments_of_pieces_are_those_of_the_whole():
+    rows = drawn("rows", 300, 4) + 1e5
+    moments = Moments()
+    for piece in rows.split(37):
+        moments.add(piece)
+    found = moments.gaussian(0.0)
+    covariance = torch.cov(rows.T, correction=0)
+    torch.testing.assert_close(found.mean, rows.mean(0))
+    torch.testing.assert_close(
+        found.white @ found.white.T, torch.linalg.inv(covariance), rtol=1e-6, atol=1e-6
+    )
+
+
+def test_planted_embeddings_are_found_and_clean_ones_stay():
+    usual, background = gaussian_of(drawn("fit", 4000, 16)), gaussian_of(3 * drawn("away", 4000, 16))
+    clean, foreign = drawn("clean", 2000, 16), 2.5 * drawn("foreign", 500, 16)
+    threshold = relative(drawn("validation", 2000, 16), usual, background).quantile(0.99)
+    scores = relative(torch.cat([clean, foreign]), usual, background)
+    assert auroc_of_spans(scores, torch.arange(2500) >= 2000) > 0.95
+    removed = int((scores[:2000] > threshold).sum()) / 2000
+    assert abs(removed - 0.01) < 0.02
+
+
+def test_a_hole_is_filled_from_around_it_and_words_close_up():
+    picture = torch.arange(8.0).repeat(8, 1)[None, None]
+    hole = torch.zeros(1, 8, 8, dtype=torch.bool)
+    hole[0, 3:5, 3:5] = True
+    torch.testing.assert_close(filled(picture, hole), picture, atol=0.7, rtol=0)
+    assert torch.equal(filled(picture, hole)[~hole[:, None]], picture[~hole[:, None]])
+    words = torch.tensor([[5, 6, 7, 8, 0]])
+    gone = torch.tensor([[False, True, True, False, False]])
+    assert closed_up(words, gone, 0).tolist() == [[5, 8, 0, 0, 0]]
+
+
+def test_foreign_patches_are_found_and_the_network_is_as_it_was(outcome):
+    repaired, model = outcome
+    for (name, before), after in zip(
+        model.state_dict().items(), repaired.model.network.state_dict().values(), strict=True
+    ):
+        assert torch.equal(before, after), name
+    planted, test = ForeignSpans(0.5, 0.2), smooth_pictures(60)
+    assert auroc_in_inputs(repaired.model, test, planted, streams=Streams(1), grid=4) > 0.85
+    noisy, truth = planted(test, streams=Streams(1))
+    hit = next(noisy.batches(60)).inputs
+    with torch.no_grad():
+        cleaned = repaired.model.filter(repaired.model.network, hit)
+    is_touched = (cleaned != hit).flatten(1).any(1)
+    assert float(is_touched[truth.is_noisy].float().mean()) > 0.7
+    assert float(is_touched[~truth.is_noisy].float().mean()) < 0.25
+
+
+def test_a_run_folder_gives_the_filter_back(outcome, pictures, tmp_path):
+    repaired, _ = outcome
+    run = repaired.save(tmp_path / "run")
+    inputs = next(pictures.batches(20)).inputs
+    inputs[:10, :, 3:9, 3:9] = torch.rand(10, 3, 6, 6, generator=Streams(0)("patch"))
+    with torch.no_grad():
+        again = unchaff.load(run)
+        assert torch.equal(again(inputs), repaired.model(inputs))
+        assert not torch.equal(again(inputs), again.network(inputs))
+    with pytest.raises(ModelError, match="filter of inputs"):
+        torch_program(read(run), tmp_path / "program.pt2")
+
+
+def test_words_drawn_from_all_are_taken_out_of_texts_and_one_always_stays():
+    draw = np.random.default_rng(0)
+    texts = np.zeros((300, 12), dtype=np.int64)
+    texts[:, :10] = draw.integers(2, 12, (300, 10))
+    texts[::10, 4] = 900 + np.arange(30)
+    samples = canonical(
+        range(300),
+        torch.arange(300) % 3,
+        class_names=("a", "b", "c"),
+        kind=Kind("text", (12,), pad=0),
+        source=in_memory(torch.from_numpy(texts), AsIs()),
+    )
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.vectors, self.read = nn.Embedding(1000, 8), nn.Conv1d(8, 16, 3, padding=1)
+            self.out = nn.Linear(16, 3)
+
+        def forward(self, words):
+            return self.out(self.read(self.vectors(words.long()).transpose(1, 2)).amax(2))
+
+    with Streams(0).forked_global("texts"):
+        model = Net().eval()
+    found = InputFilter(rounds=12, quantile=0.5)(
+        Trained(model=model), Observed(train=samples), streams=Streams(0)
+    ).model
+    inputs = next(samples.batches(50)).inputs
+    cleaned = found.filter(found.network, inputs)
+    assert bool((cleaned != inputs).any())
+    assert bool(((cleaned != 0).sum(1) >= 1).all())
+
+
+def test_what_has_no_places_is_refused_in_one_sentence():
+    table = from_arrays(np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32), np.arange(60) % 2)
+    trained = Trained(model=build("mlp", table, streams=Streams(0)))
+    with pytest.raises(NeedsError, match="pictures, sound or texts"):
+        InputFilter()(trained, Observed(train=table), streams=Streams(0))
+    flat = smooth_pictures(30)
+    with pytest.raises(NeedsError, match="convolutional"):
+        InputFilter()(
+            Trained(model=build("mlp", flat, streams=Streams(0))), Observed(train=flat), streams=Streams(0)
+        )
+    with pytest.raises(ConfigError, match="quantile"):
+        InputFilter(quantile=1.0)
+
+
+def test_recovery_is_a_share_of_what_was_lost():
+    found = Recovery(clean=0.8, hit=0.6, clean_filtered=0.79, hit_filtered=0.7)
+    assert found.recovered == pytest.approx(0.5)
+    assert found.change == pytest.approx(-0.01)
