@@ -61,11 +61,31 @@ def test_what_cannot_work_is_said():
 
 
 def test_planting_depends_on_the_id_alone():
-    parts, pool = [["One.", "Two.", "Three."], ["Four."]], ["Foreign."]
+    parts, pool = [["One.", "Two.", "Three."], ["Four."]], [["Foreign.", "Far."]]
     plant = ForeignSentences(0.5)
     both = plant(parts, np.array(["a", "b"]), pool, streams=Streams(0))
     turned = plant(parts[::-1], np.array(["b", "a"]), pool, streams=Streams(0))
     assert both == turned[::-1]
-    assert [sum(each.is_foreign) for each in both] == [3, 1]
     own = [text for text, mark in zip(both[0].sentences, both[0].is_foreign, strict=True) if not mark]
     assert own == parts[0]
+
+
+def test_half_of_the_documents_get_a_passage_in_one_piece_the_others_links_or_code():
+    ids = np.arange(400)
+    pool = [[f"{letter}{place}." for place in range(6)] for letter in "ab"]
+    planted = ForeignSentences(0.4)([["One.", "Two.", "Three."]] * 400, ids, pool, streams=Streams(0))
+    kinds, places = {"passage": 0, "link": 0, "code": 0}, set()
+    for each in planted:
+        texts = [text for text, mark in zip(each.sentences, each.is_foreign, strict=True) if mark]
+        assert len(texts) == 2
+        kind = "link" if texts[0].startswith("https") else "passage" if texts[0][2:] == "." else "code"
+        kinds[kind] += 1
+        if kind == "passage":
+            first = each.is_foreign.index(True)
+            assert each.is_foreign[first + 1], "in one piece"
+            assert texts[0][0] == texts[1][0]
+            assert int(texts[1][1]) == int(texts[0][1]) + 1
+            places.add(first)
+    assert places == {0, 1, 2, 3}
+    assert kinds["passage"] == pytest.approx(200, abs=30)
+    assert kinds["link"] == pytest.approx(100, abs=25)

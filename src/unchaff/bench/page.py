@@ -54,11 +54,12 @@ def ground(setting: Setting, rows: Sequence[Row]) -> GroundView:
     """Return the tables and the chart of one setting."""
     lines = summarised(_of(setting, rows), reference=REFERENCE)
     methods = [line for line in lines if line.accuracy is not None]
-    detectors = [line for line in lines if line.accuracy is None]
+    detectors = [line for line in lines if line.accuracy is None and line.auroc is not None]
+    measured = [line for line in lines if line not in detectors]  # summaries have no accuracy
     tables = [
         methods_table("Methods at their cost", methods, REFERENCE),
         splits_table(methods),
-        more_table(methods),
+        more_table(measured),
     ]
     if detectors:
         rows_of = tuple(map(_detector, detectors))

@@ -37,7 +37,7 @@ class Corpus:
 
 CORPORA = {
     "scitldr": Corpus(pack="scitldr", foreign="bbc", fitted_on=250, tested_on=100, words=None, share=0.5),
-    "bbc": Corpus(pack="bbc", foreign="scitldr", fitted_on=80, every=20, tested_on=50, words=0.4, share=0.25),
+    "bbc": Corpus(pack="bbc", foreign="scitldr", fitted_on=480, every=3, tested_on=50, words=0.4, share=0.5),
 }
 FOREIGN_DOCUMENTS = 60  # that sentences are drawn from
 
@@ -99,7 +99,7 @@ class SummaryGround:
         documents = [str(table["document"][row]) for row in rows]
         told = table["references"] if "references" in table else [[each] for each in table["summary"]]
         others = self._table(self.corpus.foreign, "test")["document"][:FOREIGN_DOCUMENTS]
-        pool = [each.strip() for document in others for each in sentences(document)]
+        pool = [sentences(each) for each in others]
         plant = ForeignSentences(self.corpus.share)
         planted = plant([sentences(each) for each in documents], ids[rows], pool, streams=streams)
         return documents, [told[row] for row in rows], planted

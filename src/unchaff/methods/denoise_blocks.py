@@ -41,7 +41,7 @@ class DenoiseBlocks:
     """
 
     strength: float = 0.5  # largest deviation of the noise trained on, in those of a layer's clean outputs
-    weakest: float = 0.0  # and the smallest; one is drawn for each batch, all alike
+    weakest: float = 0.7  # and the smallest, as a share of that; one is drawn for each batch, all alike
     share: float = 0.03  # of the parameters of the network, that may be added at most
     reduction: int = (
         4  # units of a layer for each of its block's bottleneck; more where the rest is too little
@@ -50,8 +50,8 @@ class DenoiseBlocks:
     own: bool = True  # beside the bottleneck, a map of each unit's own outputs, which can damp all of them
     draws: bool = False  # take off a draw of the noise (rho = 1 in the paper's hardware), or its mean
     weight: float = 1.0  # of the likelihood of the noise, beside the cross-entropy
-    epochs: int = 10
-    lr: float = 3e-3  # peak
+    epochs: int = 30
+    lr: float = 2e-2  # peak
     labels: Literal["given", "own"] = "given"  # own: the classes the clean network names
     layers: tuple[str, ...] = ()  # that are analogue, by name; none: all linear and convolution layers
     augment: bool = True
@@ -63,8 +63,8 @@ class DenoiseBlocks:
                 f"strength and share must be in (0, 10], got {self.strength} and {self.share}. For 2 % more "
                 "parameters, share is 0.02."
             )
-        if not 0 <= self.weakest <= self.strength:
-            raise ConfigError(f"weakest must be in [0, strength], got {self.weakest} and {self.strength}.")
+        if not 0 <= self.weakest <= 1:
+            raise ConfigError(f"weakest must be in [0, 1], got {self.weakest}. It is a share of strength.")
         if self.placement not in ("gradient", "random") or self.labels not in ("given", "own"):
             raise ConfigError(
                 f"placement must be gradient or random and labels given or own, got {self.placement!r} and "
@@ -200,7 +200,7 @@ class Noise(Tutor):
         super().__init__(generator)
         self.spread, self.drawn = spread, generator
         self.names = tuple(spread)
-        self.smallest, self.largest = method.weakest, method.strength
+        self.smallest, self.largest = method.weakest * method.strength, method.strength
         self._weight = method.weight
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Noise":

@@ -44,11 +44,11 @@ class Planted:
 class ForeignSentences:
     """Put foreign sentences into documents, so that they are `share` of all sentences, at least one.
 
-    Half of them come from a pool of other texts, a quarter are links, a quarter lines of code; each goes to
-    a random place. What is put in depends on the seed and the id alone.
+    Half of the documents get a passage of another text, in one piece; a quarter get links, a quarter lines
+    of code, each of them somewhere. What is put in depends on the seed and the id alone.
 
     Source: Krishna et al., arXiv 2212.09928 (code, links and sentences of other texts); the lines of
-    code and the links are made up here.
+    code and the links are made up here, and so is which document gets what.
     """
 
     share: float = 0.25  # of the sentences afterwards, in (0, 1)
@@ -58,30 +58,49 @@ class ForeignSentences:
             raise NoiseError(f"share must be in (0, 1), got {self.share}. For a quarter pass 0.25.")
 
     def __call__(
-        self, documents: Sequence[Sequence[str]], ids: Ids, pool: Sequence[str], *, streams: Streams
+        self,
+        documents: Sequence[Sequence[str]],
+        ids: Ids,
+        pool: Sequence[Sequence[str]],
+        *,
+        streams: Streams,
     ) -> list[Planted]:
-        """Plant; `documents` holds the sentences of each."""
+        """Plant; `documents` and `pool` hold the sentences of each document."""
         seeds = streams.seeds("foreign-sentences", ids)
         return [
             self._planted(each, pool, np.random.default_rng(int(seed)))
             for each, seed in zip(documents, seeds, strict=True)
         ]
 
-    def _planted(self, own: Sequence[str], pool: Sequence[str], draw: np.random.Generator) -> Planted:
+    def _planted(
+        self, own: Sequence[str], pool: Sequence[Sequence[str]], draw: np.random.Generator
+    ) -> Planted:
         found = [(each.strip(), False) for each in own]
-        for _ in range(max(1, round(self.share / (1 - self.share) * len(own)))):
-            found.insert(int(draw.integers(0, len(found) + 1)), (_foreign(pool, draw), True))
+        count, kind = max(1, round(self.share / (1 - self.share) * len(own))), draw.random()
+        if kind < 0.5:
+            place = int(draw.integers(0, len(found) + 1))
+            found[place:place] = [(each, True) for each in _passage(pool, count, draw)]
+        else:
+            for _ in range(count):
+                place = int(draw.integers(0, len(found) + 1))
+                found.insert(place, (_link(draw) if kind < 0.75 else _code(draw), True))
         texts, marks = zip(*found, strict=True)
         return Planted(texts, marks)
 
 
-def _foreign(pool: Sequence[str], draw: np.random.Generator) -> str:
-    kind = draw.random()
-    if kind < 0.5:
-        return pool[int(draw.integers(0, len(pool)))].strip()
+def _passage(pool: Sequence[Sequence[str]], count: int, draw: np.random.Generator) -> list[str]:
+    """Return so many sentences of another text in a row, from its first on where it is short."""
+    text = [each.strip() for each in pool[int(draw.integers(0, len(pool)))]]
+    first = int(draw.integers(0, max(1, len(text) - count + 1)))
+    return text[first : first + count]
+
+
+def _link(draw: np.random.Generator) -> str:
+    first, second, third = (WORDS[place] for place in draw.integers(0, len(WORDS), 3))
+    host, number = HOSTS[int(draw.integers(0, len(HOSTS)))], int(draw.integers(1, 100_000))
+    return f"https://{host}/{first}/{second}-{number}?ref={third}"
+
+
+def _code(draw: np.random.Generator) -> str:
     words = [WORDS[place] for place in draw.integers(0, len(WORDS), 3)]
-    number = int(draw.integers(1, 100_000))
-    if kind < 0.75:
-        host = HOSTS[int(draw.integers(0, len(HOSTS)))]
-        return f"https://{host}/{words[0]}/{words[1]}-{number}?ref={words[2]}"
-    return CODE[int(draw.integers(0, len(CODE)))].format(*words, number)
+    return CODE[int(draw.integers(0, len(CODE)))].format(*words, int(draw.integers(1, 100_000)))
