@@ -260,7 +260,7 @@ class Outcome:
     partition: Partition | None = None
     plan: PrunePlan | None = None
     cost: Cost = field(default_factory=Cost)
-    preprocess: nn.Module | None = None  # a filter to apply at inference
+    preprocess: nn.Module | None = None  # the filter that `model` applies to its inputs before it answers
     modifications: tuple[str, ...] = ()  # ordered: what to redo to the plain network before loading weights
     notes: tuple[str, ...] = ()
     first: Partition | None = None  # the split after the first scoring, where there were several

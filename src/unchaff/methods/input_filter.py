@@ -95,6 +95,7 @@ class InputFilter:
         return Outcome(
             model=filtered(model, filtering),
             cost=cost,
+            preprocess=filtering,
             modifications=(said_of(filtering),),
             notes=(self._said(filtering, clean),),
         )

@@ -14,12 +14,13 @@ from unchaff.methods.latent import Believing, steps_within
 from unchaff.records import Cost, Observed, Outcome, Trained
 from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams
-from unchaff.train.confusing import exact_eta, stepped_eta, true_posterior
+from unchaff.train.confusing import exact_eta, levelled, softened, stepped_eta, true_posterior
 from unchaff.train.loop import fit
 from unchaff.train.passes import logits_of
 
 Rule = Literal["exact", "published"]  # how eta follows the posterior
 BY_HEART = 0.8  # mean psi above which it says nothing; calibrated, and softened, it is far below
+LEVEL = 0.85  # mean psi, in what the second network gives the labels on average
 CONFUSING = 0.5  # eta above which a sample is called confusing
 
 
@@ -33,10 +34,13 @@ class Upm:
 
     The likelihood of a label is linear in eta, so that eta ends at 1 where psi is above what the second
     network gives the label, and else at 0. As long as the second network has learned from the same labels
-    in the same way, the two are alike, and eta is decided by chance; so psi is softened by a temperature,
-    which moves it towards one of K, and eta is learned only once the second network has begun to see the
-    classes. Psi must not be learned by heart either: where its mean is above 0.8 after softening, the network
-    that is given does not serve, and a first network of half the budget is trained.
+    in the same way, the two are alike, and eta is decided by chance; and a first network that knows its
+    labels by heart is sure of wrong ones too. So psi is softened by a temperature: on average it is a little
+    less than what the second network gives the labels when eta begins to be learned. That is once it gives
+    them enough (`ready`), for a network that sees no classes yet leaves aside all that is hard.
+
+    Under a temperature that is given, psi must not be learned by heart: where its mean is above 0.8, the
+    network that is given does not serve, and a first network of half the budget is trained.
 
     Source: Wang et al., arXiv 2101.05467, and the authors' code. `published` is the step of that code,
     `exact` the maximum its gradient leads to. We differ: the temperature (1 in the paper); the wait (an epoch
@@ -48,8 +52,9 @@ class Upm:
     rule: Rule = "exact"
     rate: float = 0.05  # of the published rule
     start: float = 0.01  # eta before it is learned
-    frozen: float = 0.2  # share of the training before eta is learned
-    temperature: float = 4.0  # that psi is softened by; 1: as the first network says it
+    ready: float = 0.35  # mean probability the second network gives the labels, from which eta is learned
+    frozen: float = 0.7  # share of the training after which it is learned in any case
+    temperature: float | None = None  # that psi is softened by; None: see above; 1: as it was said
     augment: bool = True
     budget: float = 1.0  # share of one full training, everything included; 2 for two whole networks
     cites: ClassVar[tuple[str, ...]] = ("wang2021tackling",)
@@ -58,9 +63,9 @@ class Upm:
         checked_budget(self.budget)
         if self.rule not in ("exact", "published"):
             raise ConfigError(f"rule must be 'exact' or 'published', got {self.rule!r}.")
-        if self.temperature <= 0:
+        if self.temperature is not None and self.temperature <= 0:
             raise ConfigError(f"temperature must be above 0, got {self.temperature}. 1 leaves psi as it is.")
-        for name in ("rate", "start", "frozen"):
+        for name in ("rate", "start", "ready", "frozen"):
             if not 0 <= (value := getattr(self, name)) <= 1:
                 raise ConfigError(f"{name} must be in [0, 1], got {value}. Leave it out for the usual one.")
 
@@ -121,9 +126,9 @@ class Upm:
 
     def _said(self, model: nn.Module, train: Samples) -> "First":
         look = logits_of(model, train, name="psi")
-        soft = (look.rows / self.temperature).log_softmax(1)[:, : train.num_classes]
-        psi = soft.gather(1, train.labels[:, None]).squeeze(1).exp()
-        return First(look.rows.log_softmax(1)[:, : train.num_classes], psi, look.cost)
+        said = look.rows.log_softmax(1)[:, : train.num_classes]
+        psi = None if self.temperature is None else softened(said, train.labels, self.temperature)
+        return First(said, psi, look.cost)
 
 
 @dataclass(frozen=True)
@@ -131,19 +136,19 @@ class First:
     """What the first network says of the samples."""
 
     log_probabilities: Float[Tensor, "n classes"]
-    psi: Float[Tensor, " n"]  # probability of the given label, softened
+    psi: Float[Tensor, " n"] | None  # probability of the given label, softened; None: it will be
     cost: Cost
     left: int = 0  # optimizer steps that the budget leaves for the second network
 
     @property
     def knows_by_heart(self) -> bool:
         """Whether it is so sure of the given labels that psi says nothing of noise."""
-        return float(self.psi.double().mean()) > BY_HEART
+        return self.psi is not None and float(self.psi.double().mean()) > BY_HEART
 
     @property
     def notes(self) -> tuple[str, ...]:
         """A warning where psi says nothing."""
-        if not self.knows_by_heart:
+        if self.psi is None or not self.knows_by_heart:
             return ()
         said = (
             f"The first network gives the labels {float(self.psi.mean()):.2f} on average: it knows them by "
@@ -155,7 +160,7 @@ class First:
 class Confusing(Believing):
     """Takes the posterior of the true label for the target, and learns eta of each sample."""
 
-    kept: ClassVar[tuple[str, ...]] = (*Believing.kept, "eta", "until")
+    kept: ClassVar[tuple[str, ...]] = (*Believing.kept, "eta", "until", "psi", "given")
 
     def __init__(self, samples: Samples, first: First, method: Upm, *, wait: int) -> None:
         """Begin with what the first network says, and the same eta for all.
@@ -166,16 +171,25 @@ class Confusing(Believing):
             method: says how eta is learned.
             wait: visits of samples before that.
         """
-        self.eta = torch.full_like(first.psi, method.start)
-        super().__init__(true_posterior(first.log_probabilities, samples.labels, self.eta, first.psi))
+        said = first.log_probabilities
+        self.psi = softened(said, samples.labels, 1.0) if first.psi is None else first.psi
+        self.eta = torch.full_like(self.psi, method.start)
+        super().__init__(true_posterior(said, samples.labels, self.eta, self.psi))
         self.until = torch.tensor(wait)  # visits until eta is learned
-        self._psi, self._method = first.psi, method
+        self.given = torch.zeros_like(self.psi)  # what the second network gave each label at the last visit
+        self._labels, self._said = samples.labels, None if first.psi is not None else said
+        self._method = method
 
     def __call__(self, outputs: Tensor, batch: Batch) -> Float[Tensor, " b"]:
         """Return the cross-entropy with the posterior of the true label, in nats."""
         rows = self.rows_of(batch)
-        eta, psi = self.eta[rows], self._psi[rows]
         said = outputs.float().log_softmax(1)[:, : self.belief.shape[1]]
+        if self.until > 0:
+            self.given[rows] = said.detach().gather(1, batch.labels[:, None]).squeeze(1).exp()
+        elif self._said is not None and bool(self.given.any()):
+            self.psi = levelled(self._said, self._labels, LEVEL * float(self.given.mean()))
+            self.given = torch.zeros_like(self.given)
+        eta, psi = self.eta[rows], self.psi[rows]
         posterior = true_posterior(said.detach(), batch.labels, eta, psi)
         if self.until <= 0:
             own = posterior.gather(1, batch.labels[:, None]).squeeze(1)
@@ -183,6 +197,11 @@ class Confusing(Believing):
             self.remember(rows, posterior)
         self.until -= len(rows)
         return -(posterior * said).sum(1)
+
+    def look(self, model: nn.Module) -> None:
+        """Begin to learn eta once the network gives the labels enough."""
+        if float(self.given.mean()) >= self._method.ready:
+            self.until = torch.zeros_like(self.until)
 
     def note(self) -> str:
         """Return how many instances are confusing."""

@@ -6,6 +6,8 @@ psi = P(t | x), which a first network says.
 Source: Wang et al., arXiv 2101.05467.
 """
 
+import math
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -39,3 +41,25 @@ def stepped_eta(
     """Return eta after one step of the published rule, which takes psi for nearly 1 in its gradient."""
     slope = (1 - own) - own * eta * (1 - psi)
     return (eta + rate * slope / eta.clamp_min(ALMOST)).clamp(0, 1)
+
+
+def softened(
+    log_probabilities: Float[Tensor, "n classes"], labels: Int[Tensor, " n"], temperature: float
+) -> Float[Tensor, " n"]:
+    """Return the probability of each given label at a temperature; a high one moves all towards one of K."""
+    soft = (log_probabilities / temperature).softmax(1)
+    return soft.gather(1, labels[:, None]).squeeze(1)
+
+
+def levelled(
+    log_probabilities: Float[Tensor, "n classes"], labels: Int[Tensor, " n"], level: float
+) -> Float[Tensor, " n"]:
+    """Return them at the temperature at which their mean is nearest to a level, between 0.1 and 1000."""
+    low, high = math.log(0.1), math.log(1000.0)
+    for _ in range(40):
+        middle = (low + high) / 2
+        if float(softened(log_probabilities, labels, math.exp(middle)).double().mean()) > level:
+            low = middle
+        else:
+            high = middle
+    return softened(log_probabilities, labels, math.exp(high))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 import unchaff
@@ -113,6 +114,8 @@ def test_foreign_patches_are_found_and_the_network_is_as_it_was(outcome):
 def test_a_run_folder_gives_the_filter_back(outcome, pictures, tmp_path):
     repaired, _ = outcome
     run = repaired.save(tmp_path / "run")
+    alone = load_file(run / "preprocess.safetensors")
+    assert alone.keys() == repaired.preprocess.state_dict().keys()
     inputs = next(pictures.batches(20)).inputs
     inputs[:10, :, 3:9, 3:9] = torch.rand(10, 3, 6, 6, generator=Streams(0)("patch"))
     with torch.no_grad():

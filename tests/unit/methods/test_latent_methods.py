@@ -122,6 +122,31 @@ def test_eta_waits_and_then_follows_the_rule_by_row(toy):
     assert (teller.eta[60:] == torch.tensor(0.01)).all(), "those that were not seen"
 
 
+def test_psi_is_brought_near_what_the_network_gives_the_labels_when_eta_begins(toy):
+    samples = toy.observed.train
+    said = 9 * functional.one_hot(samples.labels, 4) + 3 * torch.randn(600, 4, generator=Streams(0)("said"))
+    teller = Confusing(samples, First(said.log_softmax(1), None, Cost()), Upm(ready=0.8), wait=10**6)
+    sure = 3.0 * functional.one_hot(samples.labels, 4)
+    for rows in range(0, 600, 60):
+        teller(sure[rows : rows + 60], batch_of(samples, range(rows, rows + 60)))
+    assert (teller.eta == torch.tensor(0.01)).all(), "it waits"
+    teller.end_epoch(toy.trained.model)
+    teller(sure[:60], batch_of(samples, range(60)))
+    assert (teller.eta[:60] != torch.tensor(0.01)).any()
+    assert float(teller.psi.mean()) == pytest.approx(0.85 * float(sure.softmax(1).amax(1).mean()), rel=1e-3)
+    assert teller.psi.std() > 0.01, "softened, and not one number"
+
+
+def test_eta_is_not_learned_by_a_network_that_gives_the_labels_little(toy):
+    samples = toy.observed.train
+    teller = confusing(samples, Upm(ready=0.8), wait=10**6)
+    for rows in range(0, 600, 60):
+        teller(OUTPUTS, batch_of(samples, range(rows, rows + 60)))
+    teller.end_epoch(toy.trained.model)
+    teller(OUTPUTS, batch_of(samples, range(60)))
+    assert (teller.eta == torch.tensor(0.01)).all()
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
@@ -170,9 +195,9 @@ def test_a_network_that_knows_the_labels_by_heart_does_not_serve(toy):
         by_heart.model[1].bias.copy_(torch.tensor([99.0, 0, 0, 0]))
     one = toy.observed.train.relabel(torch.zeros(600, dtype=torch.int64))
     observed = Observed(train=one)
-    outcome = Upm()(by_heart, observed, streams=Streams(0))
+    outcome = Upm(temperature=1.0)(by_heart, observed, streams=Streams(0))
     assert "psi network" in outcome.cost.stages
-    forced = Upm(own=False)(by_heart, observed, streams=Streams(0))
+    forced = Upm(own=False, temperature=1.0)(by_heart, observed, streams=Streams(0))
     assert "psi network" not in forced.cost.stages
     assert "by heart" in forced.notes[0]
 
