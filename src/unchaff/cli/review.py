@@ -84,13 +84,13 @@ def _serve(run: "RunFolder", given: Options) -> int:
                 "and decide. What is sent is not encrypted.",
                 err=True,
             )
-        with suppress(KeyboardInterrupt):
+        with suppress(KeyboardInterrupt), serving.answering(review) as answer:
             say(f"Review of {run.path}: {serving.url}")
             say("Ctrl-C ends; every decision is stored at once.")
             review.begin()
             if not given.no_browser:
                 webbrowser.open(serving.url)
-            serving.run(review)
+            answer()
         review.end()
     say(_ended(review))
     return 0

@@ -1,8 +1,11 @@
 """The page and what it asks for, on one port of this computer."""
 
 import secrets
+import signal
 import socket
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import PurePath
@@ -97,11 +100,21 @@ class Serving:
         )
         return uvicorn.Server(config)
 
-    def run(self, review: Review) -> None:
-        """Answer until Ctrl-C, which is passed on once everything is closed."""
+    @contextmanager
+    def answering(self, review: Review) -> Iterator[Callable[[], None]]:
+        """Yield what answers until Ctrl-C, which counts from now on and interrupts nothing half-way."""
+        server = self.server(review)
+
+        def end(_number: int, _frame: object) -> None:
+            server.should_exit = True
+
+        has_signals = threading.current_thread() is threading.main_thread()
+        usual = signal.signal(signal.SIGINT, end) if has_signals else None
         try:
-            self.server(review).run(sockets=[self.listening])
+            yield lambda: server.run(sockets=[self.listening])
         finally:
+            if has_signals:
+                signal.signal(signal.SIGINT, usual or signal.default_int_handler)
             self.listening.close()
 
 

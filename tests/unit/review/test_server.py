@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from unchaff.records import Partition
 from unchaff.report.reasons import reasons
 from unchaff.report.words import STEERING, visible
 from unchaff.review.guard import LARGEST
-from unchaff.review.server import FILES, MEDIA, app
+from unchaff.review.server import FILES, MEDIA, Serving, app
 from unchaff.review.session import Review
 from unchaff.runs.read import read
 
@@ -289,3 +290,13 @@ def test_the_end_waits_for_what_is_being_loaded_and_begins_nothing_more(tmp_path
     assert not thread.is_alive()
     assert made == []
     review.store.close()
+
+
+def test_ctrl_c_counts_before_the_first_answer_and_is_not_passed_on(review):
+    """Pressed while the server is still beginning, it would interrupt whatever runs, and can be lost there."""
+    usual, serving = signal.getsignal(signal.SIGINT), Serving.on("127.0.0.1", 0)
+    with serving.answering(review) as answer:
+        signal.raise_signal(signal.SIGINT)
+        answer()
+    assert serving.listening.fileno() == -1, "closed"
+    assert signal.getsignal(signal.SIGINT) is usual
