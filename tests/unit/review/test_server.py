@@ -293,7 +293,7 @@ def test_the_end_waits_for_what_is_being_loaded_and_begins_nothing_more(tmp_path
 
 
 def test_ctrl_c_counts_before_the_first_answer_and_is_not_passed_on(review):
-    """Pressed while the server is still beginning, it would interrupt whatever runs, and can be lost there."""
+    """Pressed while the server is beginning, it would interrupt whatever runs, and can be lost there."""
     usual, serving = signal.getsignal(signal.SIGINT), Serving.on("127.0.0.1", 0)
     with serving.answering(review) as answer:
         signal.raise_signal(signal.SIGINT)
