@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from unchaff.bench.cell import Cell, Material
 from unchaff.bench.contenders import KNOWN, ORACLE, WITH_TRUTH, split, with_budget
@@ -88,14 +89,15 @@ class Compared(Setting):
         asked = self.asked
         network = asked.model or "the default network"
         start = f"{asked.epochs} epochs" if asked.weights is None else f"weights {asked.weights.name}"
-        known = object_in(self._begun, otherwise=ANEW) if self._begun.is_file() else {}
-        held_out = known.get(MEASURED) == ON_HOLDOUT
+        held_out = self._noted.get(MEASURED) == ON_HOLDOUT
         where = "held-out samples with their noisy labels" if held_out else "the test samples"
         return f"{asked.data}; noise {asked.noise}; {network}, {start}. Accuracy is that on {where}."
 
     @property
-    def _begun(self) -> Path:
-        return self.folder / BEGUN
+    def _noted(self) -> dict[str, Any]:
+        """What decided the rows that are there; empty where there are none yet."""
+        file = self.folder / BEGUN
+        return object_in(file, otherwise=ANEW) if file.is_file() else {}
 
     def cell(self, seed: int, place: Place) -> Cell:
         """Return what `unchaff repair` would run."""
@@ -123,8 +125,7 @@ class Compared(Setting):
         Raises:
             ConfigError: it differs.
         """
-        file, now = self._begun, json.loads(json.dumps(content))
-        then = object_in(file, otherwise=ANEW) if file.is_file() else {}
+        then, now = self._noted, json.loads(json.dumps(content))
         known = {name: value for name, value in then.items() if name in now}
         differing = difference(known, {name: now[name] for name in known})
         if differing:
@@ -133,7 +134,7 @@ class Compared(Setting):
                 "it began with, or another --out."
             )
         if then != {**then, **now}:
-            put(file, json.dumps({**then, **now}, indent=1).encode())
+            put(self.folder / BEGUN, json.dumps({**then, **now}, indent=1).encode())
 
 
 def compared(cell: Cell, seeds: Sequence[int], chosen: Sequence[Entrant], folder: Path) -> Compared:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from torch import nn
 
@@ -32,6 +33,25 @@ class Probing:
     prepare: Prepare  # that made its inputs of raw ones
     start: nn.Module  # the network as it came
     streams: Streams  # of all that is drawn: the same for all networks of a seed
+
+    @cached_property
+    def _planted(self) -> dict[str, Samples]:
+        return {}
+
+    def spoiled(self, name: str) -> Samples:
+        """Return the test samples with this noise in their inputs, planted when first asked for.
+
+        Raises:
+            ConfigError: it is no noise.
+        """
+        if name not in self._planted:
+            noise = noises.parse(name)
+            if noise is None:
+                raise ConfigError(
+                    f"There is no probe {name!r}. Allowed: pgd:8:20, hardware:0.5, or noise of inputs."
+                )
+            self._planted[name] = noise(self.test, streams=self.streams)[0]
+        return self._planted[name]
 
 
 def applies(name: str, model: nn.Module) -> bool:
@@ -64,7 +84,7 @@ def probed(name: str, model: nn.Module, by: Probing) -> float:
         return score_on_hardware(model, by.test, (strength,), streams=by.streams)[strength].accuracy
     if kind == SPANS:
         return _found(name, rest, model, by)
-    return score(model, _spoiled(name, by)).accuracy
+    return score(model, by.spoiled(name)).accuracy
 
 
 def _found(name: str, rest: str, model: nn.Module, by: Probing) -> float:
@@ -81,15 +101,8 @@ def tagged(names: Sequence[str], model: nn.Module, by: Probing) -> dict[str, flo
     """
     if by.test.tags is None:
         return {}
-    tests = {TAG_F1: by.test, **{f"{name} {TAG_F1}": _spoiled(name, by) for name in names}}
+    tests = {TAG_F1: by.test, **{f"{name} {TAG_F1}": by.spoiled(name) for name in names}}
     return {name: score_tags(model, test).f1 for name, test in tests.items()}
-
-
-def _spoiled(name: str, by: Probing) -> Samples:
-    planted = noises.parse(name)
-    if planted is None:
-        raise ConfigError(f"There is no probe {name!r}. Allowed: pgd:8:20, hardware:0.5, or noise of inputs.")
-    return planted(by.test, streams=by.streams)[0]
 
 
 def _attack(name: str, rest: str, prepare: Prepare) -> Attack:

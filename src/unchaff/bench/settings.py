@@ -6,14 +6,13 @@ from pathlib import Path
 
 from unchaff.bench.backbones import Backbone
 from unchaff.bench.cell import Cell, Material
-from unchaff.bench.summaries import deciding
+from unchaff.bench.summaries import SUMMARIES, deciding
 from unchaff.data import Options
 from unchaff.data.load import is_made
 from unchaff.errors import DataError
 
 SEEDS = (5, 6, 7)  # of the tables; choices are made on seeds 0 to 4
 MANY = tuple(range(5, 13))  # where a row takes seconds
-SUMMARIES = "summarization/"  # begins the data of settings about documents
 PACK = "PACK"  # in a noise spec: the folder of the data pack
 HUMAN = f"human:{PACK}/cifar10n.parquet"
 
@@ -83,8 +82,8 @@ class Setting:
         Raises:
             DataError: it needs a data pack, and no folder of packs was given.
         """
-        data = self.data if is_made(self.data) else str(self._pack(place))
-        noise = self.noise.replace(PACK, str(self._pack(place))) if PACK in self.noise else self.noise
+        data = self.data if is_made(self.data) else str(self.pack(place))
+        noise = self.noise.replace(PACK, str(self.pack(place))) if PACK in self.noise else self.noise
         return Cell(
             data=data,
             options=Options(rows=self.rows),
@@ -99,7 +98,12 @@ class Setting:
     def check(self, seed: int, material: Material) -> None:
         """See to it that the data are those of the rows that are there; published data do not change."""
 
-    def _pack(self, place: "Place") -> Path:
+    def pack(self, place: "Place") -> Path:
+        """Return the folder of its data pack.
+
+        Raises:
+            DataError: no folder of packs was given.
+        """
         if place.packs is None:
             raise DataError(
                 f"The setting {self.name} needs the data pack {self.data}. "

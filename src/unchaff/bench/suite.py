@@ -10,8 +10,7 @@ from functools import cached_property
 from torch import nn
 
 from unchaff import progress
-from unchaff.bench import contenders
-from unchaff.bench.backbones import begun, of_classes
+from unchaff.bench import backbones, contenders
 from unchaff.bench.cell import Cell, Material, gather
 from unchaff.bench.detectors import detector
 from unchaff.bench.networks import finished
@@ -94,7 +93,8 @@ def run(
         minutes: after so many no further row is begun; a later call goes on.
         clock: seconds that only rise.
     """
-    begun, ground = clock(), None  # type: tuple[float, Ground | SummaryGround | None]
+    begun = clock()
+    ground: Ground | SummaryGround | None = None
     for each in todo:
         if each.key in results.rows:
             continue
@@ -131,7 +131,7 @@ class Ground:
     def material(self) -> Material:
         """The data."""
         material, classes = self._everything, self.setting.classes
-        material = of_classes(material, classes) if classes else material
+        material = backbones.of_classes(material, classes) if classes else material
         self.setting.check(self.seed, material)
         return material
 
@@ -149,7 +149,7 @@ class Ground:
             return finished(cell, samples, folder, streams=streams)
 
         def begin() -> Trained:
-            return begun(how, cell, self._everything.observed.train, samples, streams=streams)
+            return backbones.begun(how, cell, self._everything.observed.train, samples, streams=streams)
 
         told = (how, hashes(self._everything.observed.train) if how.classes else {})
         return finished(cell, samples, folder, streams=streams, begin=begin, how=told)

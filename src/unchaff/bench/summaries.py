@@ -4,8 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -19,7 +18,12 @@ from unchaff.evaluate.spans import Recovery, auroc_of_spans
 from unchaff.noise.documents import ForeignSentences, Planted
 from unchaff.streams import Streams
 
+if TYPE_CHECKING:
+    from unchaff.bench.settings import Place, Setting
+    from unchaff.bench.suite import Todo
+
 FILTER = "input-filter"
+SUMMARIES = "summarization/"  # begins the data of settings about documents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +48,7 @@ FOREIGN_DOCUMENTS = 60  # that sentences are drawn from
 
 def deciding(data: str) -> tuple[str, ...]:
     """Return what decides the numbers of a corpus beside its documents."""
-    corpus = CORPORA[data.removeprefix("summarization/")]
+    corpus = CORPORA[data.removeprefix(SUMMARIES)]
     return repr(corpus), repr(ForeignSentences(corpus.share)), repr(DocumentFilter(embed=list))
 
 
@@ -71,16 +75,16 @@ def summary(parts: Sequence[str], words: float | None) -> str:
 class SummaryGround:
     """A corpus with foreign sentences planted in its test documents."""
 
-    setting: Any  # Setting, of the suites
+    setting: "Setting"
     seed: int
-    place: Any  # Place, of the suites
+    place: "Place"
 
-    def row(self, todo: Any, _results: object) -> Row:  # noqa: ANN401  Todo, of the suite
+    def row(self, todo: "Todo", _results: object) -> Row:
         """Summarise with the filter or without."""
         started = time.perf_counter()
         try:
             minilm()
-            more = self._measured(with_filter=todo.name == FILTER)
+            more = self.filtered if todo.name == FILTER else self.unfiltered
         except NeedsError as error:
             return self._row(todo, {}, 0.0, applies=False, notes=(str(error),))
         return self._row(todo, more, time.perf_counter() - started)
@@ -88,7 +92,7 @@ class SummaryGround:
     @cached_property
     def corpus(self) -> Corpus:
         """What is summarised."""
-        return CORPORA[self.setting.data.removeprefix("summarization/")]
+        return CORPORA[self.setting.data.removeprefix(SUMMARIES)]
 
     @cached_property
     def tested(self) -> tuple[list[str], list[list[str]], list[Planted]]:
@@ -110,23 +114,23 @@ class SummaryGround:
         documents = self._table(self.corpus.pack, "train")["document"][:: self.corpus.every]
         return DocumentFilter(embed=minilm()).fit(documents[: self.corpus.fitted_on])
 
-    def _measured(self, *, with_filter: bool) -> dict[str, float]:
-        documents, references, planted = self.tested
-        hit = [each.document for each in planted]
-        more = {
-            **self._rouge(documents, references, "", with_filter=False),
-            **self._rouge(hit, references, " foreign", with_filter=False),
-        }
-        if not with_filter:
-            return more
-        after = {
-            **self._rouge(documents, references, "", with_filter=True),
-            **self._rouge(hit, references, " foreign", with_filter=True),
-        }
+    @cached_property
+    def unfiltered(self) -> dict[str, float]:
+        """ROUGE of the documents as they are, and with foreign sentences."""
+        documents, _, planted = self.tested
+        return self._rouge(documents, [each.document for each in planted])
+
+    @cached_property
+    def filtered(self) -> dict[str, float]:
+        """The same behind the filter, and how well that finds foreign sentences."""
+        documents, _, planted = self.tested
+        cleaned = [self.filter.clean(each) for each in documents]
+        found = [self.filter.clean(each.document).text for each in planted]
+        more, after = self.unfiltered, self._rouge([each.text for each in cleaned], found)
         scores = np.concatenate([self.filter.scores(each.sentences) for each in planted])
         marks = [mark for each in planted for mark in each.is_foreign]
-        clean = [mark for each in documents for mark in self.filter.clean(each).is_removed]
-        found = {
+        clean = [mark for each in cleaned for mark in each.is_removed]
+        won = {
             name: Recovery(
                 clean=more[name],
                 hit=more[f"{name} foreign"],
@@ -137,34 +141,29 @@ class SummaryGround:
         }
         return {
             **after,
-            **{f"{name} recovered": each.recovered for name, each in found.items() if each.clean > each.hit},
+            **{f"{name} recovered": each.recovered for name, each in won.items() if each.clean > each.hit},
             "auroc of spans": auroc_of_spans(torch.from_numpy(scores), torch.tensor(marks)),
             "clean sentences removed": sum(clean) / len(clean),
         }
 
-    def _rouge(
-        self, documents: Sequence[str], references: Sequence[Sequence[str]], name: str, *, with_filter: bool
-    ) -> dict[str, float]:
-        """Return the mean over the documents."""
-        texts = [self.filter.clean(each).text for each in documents] if with_filter else documents
-        found = [
-            rouge(summary(sentences(text), self.corpus.words), about)
-            for text, about in zip(texts, references, strict=True)
-        ]
-        return {f"{each}{name}": float(np.mean([one[each] for one in found])) for each in found[0]}
+    def _rouge(self, clean: Sequence[str], foreign: Sequence[str]) -> dict[str, float]:
+        """Return the means over the documents."""
+        means: dict[str, float] = {}
+        for texts, name in ((clean, ""), (foreign, " foreign")):
+            found = [
+                rouge(summary(sentences(text), self.corpus.words), about)
+                for text, about in zip(texts, self.tested[1], strict=True)
+            ]
+            means |= {f"{each}{name}": float(np.mean([one[each] for one in found])) for each in found[0]}
+        return means
 
     def _table(self, pack: str, part: str) -> dict[str, list[Any]]:
-        if self.place.packs is None:
-            raise DataError(
-                f"The setting {self.setting.name} needs the data pack summarization/{pack}. "
-                "Give --packs FOLDER, a folder with one folder per pack."
-            )
-        file = Path(self.place.packs) / "summarization" / pack / f"{part}.parquet"
+        file = self.setting.pack(self.place).parent / pack / f"{part}.parquet"
         if not file.is_file():
             raise DataError(f"There is no file {file}. Give --packs FOLDER with the pack summarization.")
         return pq.read_table(file).to_pydict()
 
-    def _row(self, todo: Any, more: dict[str, float], seconds: float, **rest: Any) -> Row:  # noqa: ANN401
+    def _row(self, todo: "Todo", more: dict[str, float], seconds: float, **rest: Any) -> Row:  # noqa: ANN401
         return Row(
             key=todo.key,
             setting=self.setting.name,

@@ -1,8 +1,8 @@
 """The suite of the methods of the literature: each on the noise it was made for, beside its plain rivals."""
 
 from unchaff.bench.backbones import Backbone
-from unchaff.bench.settings import HUMAN, SUMMARIES, Setting, photographs
-from unchaff.bench.summaries import CORPORA
+from unchaff.bench.settings import HUMAN, Setting, photographs
+from unchaff.bench.summaries import CORPORA, SUMMARIES
 
 HARDWARE = tuple(f"hardware:{strength}" for strength in (0.25, 0.5, 1.0, 1.5))
 ATTACKS = ("pgd:2:20", "pgd:2:100", "transfer:pgd:2:20", "gaussian:1:0.1")

@@ -8,7 +8,6 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from unchaff.errors import DataError
-from unchaff.evaluate.accuracy import score
 from unchaff.nets.filtering import Filtered
 from unchaff.nets.looking import looked_at
 from unchaff.noise.foreign import ForeignSpans, masks
@@ -71,14 +70,3 @@ def auroc_in_inputs(
 
     scores = torch.cat(list(looked_at(noisy, look, size=64, name="spans")))
     return auroc_of_spans(scores.flatten(), under.flatten() >= 0.5)
-
-
-def recovery(model: Filtered, clean: Samples, planted: ForeignSpans, *, streams: Streams) -> Recovery:
-    """Return accuracies with and without filter, with and without foreign spans."""
-    noisy, _ = planted(clean, streams=streams)
-    return Recovery(
-        clean=score(model.network, clean).accuracy,
-        hit=score(model.network, noisy).accuracy,
-        clean_filtered=score(model, clean).accuracy,
-        hit_filtered=score(model, noisy).accuracy,
-    )

@@ -160,22 +160,25 @@ class DenoiseBlocks:
     def _blocks(self, model: nn.Module, order: list[str], budget: float) -> dict[str, Make]:
         """Return the blocks: first maps of single units, then bottlenecks, by halves as wide as fits."""
         blocks: dict[str, Make] = {}
+        sizes = dict.fromkeys(order, 0)
+
+        def put(name: str, width: int) -> bool:
+            """Put a block there, if all of them then take no more than the budget."""
+            make = Make(width=width, own=self.own, draws=self.draws)
+            size = _size(model, name, make)
+            if sum(sizes.values()) - sizes[name] + size > budget:
+                return False
+            blocks[name], sizes[name] = make, size
+            return True
+
         if self.own:
             for name in order:
-                self._add(blocks, name, 0, model, budget)
+                put(name, 0)
         for name in order:
             width = max(1, len(model.get_parameter(f"{name}.weight")) // self.reduction)
-            while width and not self._add(blocks, name, width, model, budget):
+            while width and not put(name, width):
                 width //= 2
         return blocks
-
-    def _add(self, blocks: dict[str, Make], name: str, width: int, model: nn.Module, budget: float) -> bool:
-        """Put a block of this width there, if all of them then take no more than the budget."""
-        tried = {**blocks, name: Make(width=width, own=self.own, draws=self.draws)}
-        fits = sum(_size(model, each, make) for each, make in tried.items()) <= budget
-        if fits:
-            blocks[name] = tried[name]
-        return fits
 
     def _phase(self, trained: Trained, samples: Samples, blocks: tuple[str, ...], noise: "Noise") -> Phase:
         size = min(trained.recipe_for(len(samples)).batch_size, len(samples))

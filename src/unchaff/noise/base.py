@@ -1,10 +1,12 @@
 """What all noise shares: the rate check, and which samples it hits."""
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from unchaff.errors import NoiseError
 from unchaff.records import Truth
@@ -46,6 +48,26 @@ def spoiled(clean: Samples, hit: Rows) -> tuple[NDArray[np.bool_], Truth]:
     mask[hit] = True
     truth = Truth(ids=clean.ids, true_label=clean.labels.cpu(), is_noisy=torch.from_numpy(mask))
     return mask, truth
+
+
+def one_by_one(
+    rows: Rows, raw: Tensor, mask: NDArray[np.bool_], spoil: Callable[[Tensor, int], Tensor]
+) -> Tensor:
+    """Return raw inputs of which those that are hit went through `spoil`, with their row.
+
+    Args:
+        rows: of the inputs.
+        raw: as stored; not modified.
+        mask: which rows of all samples are hit.
+        spoil: (one input, its row) -> the spoiled input.
+    """
+    hit = mask[rows]
+    if not hit.any():
+        return raw
+    changed = raw.clone()
+    for place in np.flatnonzero(hit):
+        changed[place] = spoil(raw[place], int(rows[place]))
+    return changed
 
 
 def choices(draw: NDArray[np.float64], probabilities: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unchaff.errors import NoiseError
-from unchaff.noise.base import checked_rate, lowest, spoiled
+from unchaff.noise.base import checked_rate, lowest, one_by_one, spoiled
 from unchaff.records import Truth
 from unchaff.samples import Ids, Rows, Samples
 from unchaff.streams import Streams
@@ -93,19 +93,10 @@ class _Change:
     words: Tensor | None
 
     def __call__(self, rows: Rows, raw: Tensor) -> Tensor:
-        hit = self.mask[rows]
-        if not hit.any():
-            return raw
-        changed = raw.clone()
-        for place in np.flatnonzero(hit):
-            row = rows[place]
-            changed[place] = self._spoil(
-                raw[place], np.random.default_rng(int(self.seeds[row])), self.places[row]
-            )
-        return changed
+        return one_by_one(rows, raw, self.mask, self._spoil)
 
-    def _spoil(self, one: Tensor, draw: np.random.Generator, place: NDArray[np.float64]) -> Tensor:
-        changed = one.clone()
+    def _spoil(self, one: Tensor, row: int) -> Tensor:
+        draw, place, changed = np.random.default_rng(int(self.seeds[row])), self.places[row], one.clone()
         if self.kind == "text":
             held = int((one != 0).sum())
             first = round(place[2] * held)

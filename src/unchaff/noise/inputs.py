@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unchaff.errors import NoiseError
-from unchaff.noise.base import checked_rate, lowest, spoiled
+from unchaff.noise.base import checked_rate, lowest, one_by_one, spoiled
 from unchaff.records import Truth
 from unchaff.samples import Rows, Samples
 from unchaff.streams import Streams
@@ -57,16 +57,11 @@ class _Change:
     columns: Tensor | None  # deviation of each column of a table
 
     def __call__(self, rows: Rows, raw: Tensor) -> Tensor:
-        hit = self.mask[rows]
-        if not hit.any():
-            return raw
-        changed = raw.clone()
-        for place in np.flatnonzero(hit):
-            changed[place] = self._spoil(raw[place], int(self.seeds[rows[place]]))
-        return changed
+        return one_by_one(rows, raw, self.mask, self._spoil)
 
-    def _spoil(self, one: Tensor, seed: int) -> Tensor:
-        noise = torch.from_numpy(np.random.default_rng(seed).standard_normal(tuple(one.shape), np.float32))
+    def _spoil(self, one: Tensor, row: int) -> Tensor:
+        draw = np.random.default_rng(int(self.seeds[row]))
+        noise = torch.from_numpy(draw.standard_normal(tuple(one.shape), np.float32))
         if self.kind == "audio":
             # Up to the last sample that is not zero: noise in the padding would give it away.
             end = int(one.nonzero()[-1]) + 1 if one.any() else 0

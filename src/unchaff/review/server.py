@@ -114,7 +114,7 @@ class Serving:
             yield lambda: server.run(sockets=[self.listening])
         finally:
             if has_signals:
-                signal.signal(signal.SIGINT, usual or signal.default_int_handler)
+                signal.signal(signal.SIGINT, signal.default_int_handler if usual is None else usual)
             self.listening.close()
 
 
