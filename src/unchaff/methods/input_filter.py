@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from unchaff import progress
 from unchaff.errors import ConfigError, NeedsError
 from unchaff.nets import flops
-from unchaff.nets.filtering import KINDS, Filtered, SpanFilter, filtered, said_of
+from unchaff.nets.filtering import KINDS, LAYER, PIXELS, Filtered, SpanFilter, filtered, said_of
+from unchaff.nets.foreignness import Foreignness
 from unchaff.nets.hooks import ended_before, in_eval_mode, read_inputs
 from unchaff.nets.looking import looked_at
 from unchaff.nets.mahalanobis import SHRINKAGE, Gaussian, Moments
@@ -31,22 +32,23 @@ class InputFilter:
 
     A span is a block of places of the input: of pixels, of frames, or of words. Its score is the mean of the
     relative Mahalanobis distances of its places, none beyond the width of the embedding, less what is
-    usual at that place and half of the median of the input, in deviations of the
-    highest of its size in clean inputs. The most foreign block of an input is taken out where
-    its score is beyond the threshold, and the rest is looked at again. Pixels and frames are filled from
-    around them, words are closed up; never more than half of a picture or clip goes, and never all of a text.
+    usual at that place and half of the median of the input, in deviations of the highest of its size in clean
+    inputs. The most foreign block of an input is taken out where its score is beyond the threshold, and with
+    more `rounds` the rest is looked at again. Where such a span ends the pixels or frames themselves say, by
+    distances of their own: a layer sees its edges too far out, and a hole that is two pixels too wide costs
+    much of what the filter wins. Pixels and frames are filled from around them, words are closed
+    up; never more than half of a picture or clip goes, and never all of a text.
 
     Source: Krishna et al., arXiv 2212.09928 (spans found by the network's own embedding and deleted; no
     training, nothing known of the noise); Ren et al., arXiv 2209.15558 (the distance). The layer, the blocks
-    of several sizes, the bounds of the score, the fill and the background for pictures and sound are ours;
-    the layer is an early one, since the pooled features of the last see little of a small patch.
+    of several sizes, the bounds of the score, the edges, the fill and the background for pictures and sound
+    are ours; the layer is an early one, since the pooled features of the last see little of a small patch.
     """
 
     quantile: float = 0.98  # of the highest score of each clean input: that is the threshold
     over: Literal["inputs", "spans"] = "inputs"  # spans: of all scores of clean inputs, as in the paper
     background: Literal["strange", "none"] = "strange"  # none: the plain distance
-    rounds: int = 2  # blocks that are taken out of one input at most
-    margin: int = 0  # places of the layer that go with a block on every side
+    rounds: int = 1  # blocks that are taken out of one input at most
     tap: str = ""  # layer whose inputs are read, by name; the first that reads hidden places, by default
     limit: int = 4096  # inputs that the Gaussians are fitted to
     shrinkage: float = SHRINKAGE
@@ -60,10 +62,10 @@ class InputFilter:
                 "over must be inputs or spans and background strange or none, got "
                 f"{self.over!r} and {self.background!r}."
             )
-        if self.rounds < 1 or self.margin < 0 or self.limit < 2 or self.shrinkage < 0:
+        if self.rounds < 1 or self.limit < 2 or self.shrinkage < 0:
             raise ConfigError(
-                "rounds must be 1 or more, margin and shrinkage 0 or more, and limit 2 or more, got "
-                f"{self.rounds}, {self.margin}, {self.shrinkage} and {self.limit}."
+                "rounds must be 1 or more, limit 2 or more, and shrinkage 0 or more, got "
+                f"{self.rounds}, {self.limit} and {self.shrinkage}."
             )
 
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
@@ -82,12 +84,13 @@ class InputFilter:
             return cells(kind, found[tap])
 
         with in_eval_mode(model):
-            usual = self._gaussian(some, read, lambda inputs: (inputs,))
-            away = None
-            if self.background == "strange":
-                generator = streams("strange", some.device)
-                away = self._gaussian(some, read, lambda inputs: strange(kind, inputs, generator))
-            filtering = self._filter(kind, tap, usual, away, some)
+            layer = self._foreignness(some, read, LAYER, streams)
+            pixels = None
+            if kind != "text":
+                pixels = self._foreignness(some, lambda inputs: cells(kind, inputs), PIXELS, streams)
+            filtering = SpanFilter(kind, tap, layer, pixels)
+            filtering.settings = torch.tensor([self.rounds, some.kind.pad or 0])
+            filtering = filtering.to(some.device)
             self._calibrate(filtering, model, clean)
         seen[0] += len(clean)
         per_input = flops.forward(model, next(some.batches(2)).inputs, until=tap)
@@ -146,6 +149,16 @@ class InputFilter:
             clean, rest = (train.at(rows.sort().values.numpy()) for rows in (drawn[:count], drawn[count:]))
         return rest, clean.at(streams.subset("threshold", clean.ids, max(1, self.limit // 2)))
 
+    def _foreignness(
+        self, samples: Samples, read: Callable[[Tensor], Tensor], reach: float, streams: Streams
+    ) -> Foreignness:
+        """Return what is known of the embeddings that `read` makes of inputs."""
+        usual, away, kind = self._gaussian(samples, read, lambda inputs: (inputs,)), None, samples.kind.name
+        if self.background == "strange":
+            generator = streams("strange", samples.device)
+            away = self._gaussian(samples, read, lambda inputs: strange(kind, inputs, generator))
+        return Foreignness(usual, away, reach=reach)
+
     def _gaussian(
         self,
         samples: Samples,
@@ -164,36 +177,22 @@ class InputFilter:
                 stage.advance(count)
         return moments.gaussian(self.shrinkage)
 
-    def _filter(
-        self, kind: str, tap: str, usual: Gaussian, away: Gaussian | None, samples: Samples
-    ) -> SpanFilter:
-        width = len(usual.mean)
-        far = {"background_mean": (width,), "background_white": (width, width)}
-        sizes: dict[str, tuple[int, ...]] = {"mean": (width,), "white": (width, width), **far}
-        if away is None:
-            sizes |= {"background_mean": (0,), "background_white": (0, 0)}
-        filtering = SpanFilter(
-            kind, tap, {**sizes, "level": (0, 0), "sides": (0,), "middle": (0,), "spread": (0,)}
-        )
-        for name, each in (("", usual), ("background_", away)):
-            if each is not None:
-                getattr(filtering, f"{name}mean").copy_(each.mean)
-                getattr(filtering, f"{name}white").copy_(each.white)
-        pad = samples.kind.pad or 0
-        filtering.settings = torch.tensor([self.margin, self.rounds, pad])
-        return filtering.to(samples.device)
-
     def _calibrate(self, filtering: SpanFilter, model: nn.Module, clean: Samples) -> None:
         """Learn from clean inputs how blocks of each size score, and where the threshold lies."""
         look = lambda batch: filtering.distances(model, batch.inputs)  # noqa: E731
         distances = torch.cat(list(looked_at(clean, look, size=BATCH, name="threshold")))
-        filtering.level = distances.mean(0)
-        scores = filtering.centred(distances)
+        filtering.layer.level = distances.mean(0)
+        if (pixels := filtering.pixels) is not None:
+            see = lambda batch: pixels.distances(cells(filtering.kind, batch.inputs)).sum(0)  # noqa: E731
+            pixels.level = torch.stack(list(looked_at(clean, see, size=BATCH, name="edges"))).sum(0) / len(
+                clean
+            )
+        scores = filtering.layer.centred(distances)
         sides = sides_of(filtering.kind, *scores.shape[1:])
         filtering.sides = torch.tensor(sides, device=scores.device)
         found = blocks(scores, sides)
         highest = [each.flatten(1).amax(1) for each in found]
-        floor = 0.05 * len(filtering.mean)  # where all inputs reach the bound, no difference counts
+        floor = 0.05 * len(filtering.layer.mean)  # where all inputs reach the bound, no difference counts
         filtering.middle = torch.stack([each.mean() for each in highest])
         filtering.spread = torch.stack([each.std(correction=0).clamp_min(floor) for each in highest])
         scaled = [each.flatten(1) for each in filtering.found(scores)]

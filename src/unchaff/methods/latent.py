@@ -19,17 +19,22 @@ LIKELY = 0.5  # a given label that is more probably right than wrong is kept
 class Believing(Tutor):
     """Remembers of each sample the mean of what was believed of its true label, visit by visit."""
 
-    kept: ClassVar[tuple[str, ...]] = ("belief", "visits")
+    kept: ClassVar[tuple[str, ...]] = ("belief", "visits", "given")
 
     def __init__(self, belief: Float[Tensor, "n classes"], generator: torch.Generator | None = None) -> None:
         """Begin with a belief that holds until the first visit."""
         super().__init__(generator)
         self.belief = belief.float().clone()
         self.visits = torch.zeros(len(belief), 1, device=belief.device)
+        self.given = torch.zeros(len(belief), device=belief.device)  # what the network gave each label last
 
     def rows_of(self, batch: Batch) -> Tensor:
         """Return where the samples of a batch are remembered."""
         return torch.from_numpy(batch.rows).to(self.belief.device)
+
+    def notice(self, rows: Tensor, said: Float[Tensor, "b classes"], labels: Tensor) -> None:
+        """Write down how probable the network calls the given labels, of its log-probabilities."""
+        self.given[rows] = said.gather(1, labels[:, None]).squeeze(1).exp()
 
     def remember(self, rows: Tensor, posterior: Float[Tensor, "b classes"]) -> None:
         """Take what is believed now into the mean."""

@@ -8,10 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unchaff.errors import ConfigError, ModelError, NeedsError
-from unchaff.methods.anew import checked_budget, phase_of
+from unchaff.methods.anew import checked_budget, phase_for
 from unchaff.methods.finetune import fresh_copy
 from unchaff.nets.analogue import noisy
-from unchaff.nets.flops import count
 from unchaff.nets.moments import Moments, Propagation, bound, second_order
 from unchaff.nets.taps import find_layers
 from unchaff.records import Cost, Observed, Outcome, Trained
@@ -91,8 +90,8 @@ class LayerNoise:
         course = Course(self, generator=streams("noise", samples.device))
         carrier = Sampled if self.mode == "sampled" else ClosedForm
         learner = carrier(fresh, names, course)
-        phase, epochs = self._phase(trained, samples, learner)
-        course.epochs = min(self.warmup, epochs / 2)
+        phase = self._phase(trained, samples, learner)
+        course.epochs = min(self.warmup, phase.steps / max(1, len(samples) // phase.batch_size) / 2)
         fitted = fit(
             learner, samples, replace(phase, loss=course), streams=streams, name="train", watcher=course
         )
@@ -106,15 +105,11 @@ class LayerNoise:
     def _settles(self) -> bool:
         return self.settle and self.sigma > 0
 
-    def _phase(self, trained: Trained, samples: Samples, learner: nn.Module) -> tuple[Phase, float]:
-        """Return a whole training by the recipe in as many steps as the budget pays for, and its epochs."""
+    def _phase(self, trained: Trained, samples: Samples, learner: nn.Module) -> Phase:
+        """Return a whole training by the recipe in as many steps as the budget pays for."""
         settling = settling_cost(trained.model, samples) if self._settles else Cost()
         allowed = self.budget * full_cost(trained, samples).flops - settling.flops
-        size = min(trained.recipe_for(len(samples)).batch_size, len(samples))
-        step = count(learner, next(samples.batches(2)).inputs).training * size
-        steps = max(1, round(allowed / step))
-        phase = phase_of(trained, samples, steps=steps, augment=self.augment)
-        return phase, steps / max(1, len(samples) // size)
+        return phase_for(trained, samples, flops=allowed, learner=learner, augment=self.augment)
 
 
 class Course(Tutor):

@@ -160,7 +160,7 @@ class First:
 class Confusing(Believing):
     """Takes the posterior of the true label for the target, and learns eta of each sample."""
 
-    kept: ClassVar[tuple[str, ...]] = (*Believing.kept, "eta", "until", "psi", "given")
+    kept: ClassVar[tuple[str, ...]] = (*Believing.kept, "eta", "until", "psi")
 
     def __init__(self, samples: Samples, first: First, method: Upm, *, wait: int) -> None:
         """Begin with what the first network says, and the same eta for all.
@@ -176,7 +176,6 @@ class Confusing(Believing):
         self.eta = torch.full_like(self.psi, method.start)
         super().__init__(true_posterior(said, samples.labels, self.eta, self.psi))
         self.until = torch.tensor(wait)  # visits until eta is learned
-        self.given = torch.zeros_like(self.psi)  # what the second network gave each label at the last visit
         self._labels, self._said = samples.labels, None if first.psi is not None else said
         self._method = method
 
@@ -185,7 +184,7 @@ class Confusing(Believing):
         rows = self.rows_of(batch)
         said = outputs.float().log_softmax(1)[:, : self.belief.shape[1]]
         if self.until > 0:
-            self.given[rows] = said.detach().gather(1, batch.labels[:, None]).squeeze(1).exp()
+            self.notice(rows, said.detach(), batch.labels)
         elif self._said is not None and bool(self.given.any()):
             self.psi = levelled(self._said, self._labels, LEVEL * float(self.given.mean()))
             self.given = torch.zeros_like(self.given)

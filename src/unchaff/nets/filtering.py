@@ -8,41 +8,41 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from unchaff.errors import ModelError
+from unchaff.nets.foreignness import Foreignness
 from unchaff.nets.hooks import ended_before, in_eval_mode, read_inputs
-from unchaff.nets.mahalanobis import Gaussian, relative
-from unchaff.nets.spans import blocks, cells, closed_up, covered, filled
+from unchaff.nets.spans import blocks, cells, closed_up, covered, extent, filled
 
 FILTERED = "input filter reading"  # among the modifications of an outcome: then kind of input and layer
 AT_ONCE = 64  # inputs
-OWN = 0.5  # of the median score of an input, taken off its scores: a busy picture is busy all over
+LAYER, PIXELS = 1.0, 3.0  # bounds of distances: few features of pixels say much, many of a layer little each
+BESIDE = 2  # places of the layer, around a block, in which its span is looked for
 KINDS = ("image", "audio", "text")
 
 
 class SpanFilter(nn.Module):
     """Finds spans of an input whose embeddings lie far from the usual ones, and takes them out.
 
-    Everything it knows is in its buffers. It holds no network: the layer `tap` of the one given is read.
+    Where a span is, the layer `tap` of the network says; where it ends, the pixels or frames themselves.
+    Everything it knows is in its buffers. It holds no network: that of the one given is read.
     """
 
-    mean: Tensor
-    white: Tensor
-    background_mean: Tensor  # empty: no background
-    background_white: Tensor
-    level: Tensor  # (rows, columns) of clean scores at each place: layers see the border of an input
     sides: Tensor  # of the blocks, in cells
     middle: Tensor  # of the highest score in clean inputs, one for each side
     spread: Tensor
     threshold: Tensor  # in spreads
-    settings: Tensor  # margin in places, rounds, pad
+    settings: Tensor  # rounds, pad
 
-    def __init__(self, kind: str, tap: str, sizes: Mapping[str, tuple[int, ...]]) -> None:
+    def __init__(
+        self, kind: str, tap: str, layer: Foreignness, pixels: Foreignness | None, *, sides: int = 0
+    ) -> None:
+        """Begin without blocks and without a threshold; `pixels` is for pictures and sound."""
         super().__init__()
-        self.kind, self.tap = kind, tap
-        for name in ("mean", "white", "background_mean", "background_white", "level", "middle", "spread"):
-            self.register_buffer(name, torch.zeros(sizes[name]))
-        self.register_buffer("sides", torch.zeros(sizes["sides"], dtype=torch.int64))
+        self.kind, self.tap, self.layer, self.pixels = kind, tap, layer, pixels
+        self.register_buffer("sides", torch.zeros(sides, dtype=torch.int64))
+        self.register_buffer("middle", torch.zeros(sides))
+        self.register_buffer("spread", torch.zeros(sides))
         self.register_buffer("threshold", torch.zeros(()))
-        self.register_buffer("settings", torch.zeros(3, dtype=torch.int64))
+        self.register_buffer("settings", torch.zeros(2, dtype=torch.int64))
 
     def forward(self, network: nn.Module, inputs: Tensor) -> Tensor:
         """Return the inputs without foreign spans."""
@@ -50,16 +50,11 @@ class SpanFilter(nn.Module):
 
     def scores(self, network: nn.Module, inputs: Tensor) -> Float[Tensor, "b rows columns"]:
         """Return how foreign each cell of the inputs is; larger is more foreign."""
-        return self.centred(self.distances(network, inputs))
+        return self.layer.centred(self.distances(network, inputs))
 
     def distances(self, network: nn.Module, inputs: Tensor) -> Float[Tensor, "b rows columns"]:
         """Return the relative distance of each cell, within the width of the embedding."""
         return torch.cat([self._measured(network, some)[0] for some in inputs.split(AT_ONCE)])
-
-    def centred(self, distances: Float[Tensor, "b rows columns"]) -> Float[Tensor, "b rows columns"]:
-        """Return distances less what is usual at each place, and less half of the input's own median."""
-        scores = distances - self.level
-        return scores - OWN * scores.flatten(1).median(1).values[:, None, None]
 
     def found(self, scores: Float[Tensor, "b rows columns"]) -> list[Tensor]:
         """Return how foreign each block is, in deviations of the highest in clean inputs."""
@@ -70,11 +65,11 @@ class SpanFilter(nn.Module):
     def mask(self, network: nn.Module, inputs: Tensor) -> Bool[Tensor, " b *shape"]:
         """Return which places of the inputs would be taken out in the first round; at most half of each."""
         distances, read = self._measured(network, inputs)
-        return self._worst(inputs, self.centred(distances), read)
+        return self._worst(inputs, self.layer.centred(distances), read)
 
     def _cleaned(self, network: nn.Module, inputs: Tensor) -> Tensor:
         gone, cleaned = None, inputs
-        for _ in range(int(self.settings[1])):
+        for _ in range(int(self.settings[0])):
             worst = self.mask(network, cleaned)
             new = worst if gone is None or self.kind == "text" else worst | gone
             few = new.flatten(1).float().mean(1) <= 0.5
@@ -82,7 +77,7 @@ class SpanFilter(nn.Module):
             if not worst.any():
                 break
             if self.kind == "text":
-                cleaned, gone = closed_up(cleaned, new & worst, int(self.settings[2])), None
+                cleaned, gone = closed_up(cleaned, new & worst, int(self.settings[1])), None
             else:
                 cleaned, gone = filled(inputs, new), new
         return cleaned
@@ -96,14 +91,7 @@ class SpanFilter(nn.Module):
         ):
             network(inputs)
         read = seen[self.tap]
-        found = cells(self.kind, read)
-        usual = Gaussian(self.mean, self.white)
-        away = None
-        if self.background_mean.numel():
-            away = Gaussian(self.background_mean, self.background_white)
-        far = relative(found.movedim(1, -1).flatten(0, 2), usual, away)
-        width = float(len(self.mean))  # the mean distance of usual cells
-        scores = far.clamp(-width, width).view(len(inputs), *found.shape[2:])
+        scores = self.layer.distances(cells(self.kind, read))
         return scores, (read.shape[-2] if read.dim() > 3 else 1, read.shape[-1])
 
     def _worst(self, inputs: Tensor, scores: Tensor, read: tuple[int, int]) -> Tensor:
@@ -124,13 +112,15 @@ class SpanFilter(nn.Module):
                 continue
             top, left, side = block
             end = -1 if self.kind != "image" else top + side + reach
-            rows, columns = covered(
-                tuple(inputs.shape[1:]), read, (top, end, left, left + side + reach), int(self.settings[0])
-            )
+            rows, columns = covered(tuple(inputs.shape[1:]), read, (top, end, left, left + side + reach))
+            if self.pixels is not None:
+                within = self.pixels.centred(self.pixels.distances(cells(self.kind, inputs[row : row + 1])))
+                beside = (-(-BESIDE * shape[0] // read[0]), -(-BESIDE * shape[1] // read[1]))
+                rows, columns = extent(within[0], (rows, columns), beside)
             mask[(row, columns) if self.kind == "text" else (row, rows, columns)] = True
         if self.kind == "text":  # what is padding already is not foreign, and something stays
-            mask &= inputs != self.settings[2]
-            whole = (mask | (inputs == self.settings[2])).all(1)
+            mask &= inputs != self.settings[1]
+            whole = (mask | (inputs == self.settings[1])).all(1)
             mask[whole] = False
         return mask
 
@@ -166,14 +156,19 @@ def with_filter(model: nn.Module, said: str, state: Mapping[str, Tensor]) -> Fil
         ModelError: they hold no filter, or the network has no such layer.
     """
     kind, _, tap = said.removeprefix(f"{FILTERED} ").partition(" ")
-    names = ("mean", "white", "background_mean", "background_white", "level", "sides", "middle", "spread")
-    sizes = {name: tuple(state[f"filter.{name}"].shape) for name in names if f"filter.{name}" in state}
-    if len(sizes) < len(names) or kind not in KINDS or tap not in dict(model.named_modules()):
+    try:
+        layer = Foreignness.like(state, "filter.layer.", reach=LAYER)
+        has_pixels = any(name.startswith("filter.pixels.") for name in state)
+        pixels = Foreignness.like(state, "filter.pixels.", reach=PIXELS) if has_pixels else None
+        sides = len(state["filter.sides"])
+    except KeyError:
+        kind = ""
+    if kind not in KINDS or tap not in dict(model.named_modules()):
         raise ModelError(
             f"The weights hold no filter of inputs that reads the layer {tap!r} of this network. Give the "
             "run folder as it was written."
         )
-    return Filtered(model, SpanFilter(kind, tap, sizes))
+    return Filtered(model, SpanFilter(kind, tap, layer, pixels, sides=sides))
 
 
 def filtered(model: nn.Module, filtering: SpanFilter) -> Filtered:

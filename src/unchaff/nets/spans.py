@@ -49,21 +49,18 @@ def sides_of(kind: str, rows: int, columns: int) -> tuple[int, ...]:
 
 
 def covered(
-    shape: tuple[int, ...], read: tuple[int, int], block: tuple[int, int, int, int], margin: int
+    shape: tuple[int, ...], read: tuple[int, int], block: tuple[int, int, int, int]
 ) -> tuple[slice, slice]:
     """Return the rows and columns of an input under a block of places of a layer.
 
     Args:
         shape: of the input; its last two sides count, or the last one for texts.
         read: rows and columns of what the layer read.
-        block: first row, end row, first column, end column among those places.
-        margin: places that are added on every side.
+        block: first row, end row, first column, end column among those places; the end row -1: all rows.
     """
 
     def scaled(first: int, end: int, places: int, side: int) -> slice:
-        return slice(
-            max(0, (first - margin) * side // places), min(side, -(-(end + margin) * side // places))
-        )
+        return slice(max(0, first * side // places), min(side, -(-end * side // places)))
 
     rows = shape[-2] if len(shape) > 2 else 1
     whole = slice(0, rows) if block[1] < 0 else scaled(block[0], block[1], read[0], rows)
@@ -73,15 +70,66 @@ def covered(
 def filled(
     inputs: Float[Tensor, "b c rows columns"], mask: Bool[Tensor, "b rows columns"]
 ) -> Float[Tensor, "b c rows columns"]:
-    """Return pictures whose masked places hold the mean of what is around them, the nearest that is left."""
-    left = (~mask)[:, None].to(inputs.dtype)
-    result, missing = inputs * left, mask[:, None]
+    """Return pictures whose masked places hold the mean of what is around them, the nearest that is left.
+
+    What touches a masked place does not count as left: it may be the rim of what is masked.
+    """
+    rim = functional.max_pool2d(mask[:, None].to(inputs.dtype), 3, 1, 1)
+    left = 1 - rim
+    result, missing = inputs, mask[:, None]
     for radius in _radii(max(inputs.shape[-2:])):
         known = functional.avg_pool2d(left, 2 * radius + 1, 1, radius)
         mean = functional.avg_pool2d(inputs * left, 2 * radius + 1, 1, radius) / known.clamp_min(1e-9)
         now = missing & (known > 1e-6)
         result, missing = torch.where(now, mean, result), missing & ~now
     return result
+
+
+def extent(
+    scores: Float[Tensor, "rows columns"], block: tuple[slice, slice], beside: tuple[int, int]
+) -> tuple[slice, slice]:
+    """Return where the span lies that a block of places belongs to, to the place.
+
+    It is the rectangle with the highest sum of scores, each less half of their mean in the block: where
+    scores are half as high as in it, the span ends. A score is that of a window of 2 places and of its
+    neighbour, which sees the first place of a span; that one counts only at the border.
+
+    Args:
+        scores: of windows of 2 by 2 places, or of 2 columns where there is one row.
+        block: rows and columns of places.
+        beside: rows and columns of places that are looked at around it.
+    """
+    inner = scores[_windows(block[0], len(scores), 0), _windows(block[1], scores.shape[1], 0)].mean()
+    if inner <= 0:
+        return block
+    rows = _windows(block[0], len(scores), beside[0])
+    columns = _windows(block[1], scores.shape[1], beside[1])
+    top, end, left, right = densest(scores[rows, columns] - inner / 2)
+    down = _places(rows.start + top, rows.start + end, len(scores)) if len(scores) > 1 else block[0]
+    return down, _places(columns.start + left, columns.start + right, scores.shape[1])
+
+
+def _windows(places: slice, count: int, beside: int) -> slice:
+    """Return the windows that lie within places of a side, widened; one at least."""
+    first = min(max(0, places.start - beside), count - 1)
+    return slice(first, max(first + 1, min(count, places.stop - 1 + beside)))
+
+
+def _places(first: int, end: int, count: int) -> slice:
+    """Return the places of a side under so many windows, without those that only the outermost ones see."""
+    start = first + (first > 0)
+    return slice(start, max(start + 1, end + (end == count)))
+
+
+def densest(gains: Float[Tensor, "rows columns"]) -> tuple[int, int, int, int]:
+    """Return top, end, left and right of the rectangle with the highest sum."""
+    above = functional.pad(gains.double().cumsum(0), (0, 0, 1, 0))
+    tops, ends = torch.triu_indices(len(above), len(above), 1, device=gains.device)
+    strips = functional.pad((above[ends] - above[tops]).cumsum(1), (1, 0))
+    low, lefts = strips.cummin(1)
+    best = int((strips[:, 1:] - low[:, :-1]).argmax())
+    strip, right = divmod(best, gains.shape[1])
+    return int(tops[strip]), int(ends[strip]), int(lefts[strip, right]), right + 1
 
 
 def closed_up(words: Tensor, mask: Bool[Tensor, "b length"], pad: int) -> Tensor:

@@ -5,18 +5,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from torch.nn import functional
 
 import unchaff
 from unchaff.data import from_arrays
 from unchaff.data.prepare import AsIs
 from unchaff.data.sources import in_memory
 from unchaff.errors import ConfigError, ModelError, NeedsError
-from unchaff.evaluate.spans import Recovery, auroc_in_inputs, auroc_of_spans
+from unchaff.evaluate.spans import auroc_in_inputs, auroc_of_spans, recovered
 from unchaff.exports.programs import torch_program
 from unchaff.methods.input_filter import InputFilter
 from unchaff.nets.build import build
 from unchaff.nets.mahalanobis import Moments, gaussian_of, relative
-from unchaff.nets.spans import closed_up, filled
+from unchaff.nets.spans import closed_up, densest, extent, filled
 from unchaff.noise.foreign import ForeignSpans
 from unchaff.records import Observed, Trained
 from unchaff.runs.read import read
@@ -87,11 +88,42 @@ def test_a_hole_is_filled_from_around_it_and_words_close_up():
     picture = torch.arange(8.0).repeat(8, 1)[None, None]
     hole = torch.zeros(1, 8, 8, dtype=torch.bool)
     hole[0, 3:5, 3:5] = True
-    torch.testing.assert_close(filled(picture, hole), picture, atol=0.7, rtol=0)
+    torch.testing.assert_close(filled(picture, hole), picture, atol=0.9, rtol=0)
+    rimmed = picture.clone()
+    rimmed[0, 0, 2, 2:6] = 1000.0  # a line of what should have been masked
+    assert float(filled(rimmed, hole)[hole[:, None]].max()) < 7
     assert torch.equal(filled(picture, hole)[~hole[:, None]], picture[~hole[:, None]])
     words = torch.tensor([[5, 6, 7, 8, 0]])
     gone = torch.tensor([[False, True, True, False, False]])
     assert closed_up(words, gone, 0).tolist() == [[5, 8, 0, 0, 0]]
+
+
+def test_the_rectangle_with_the_highest_sum_is_found():
+    gains = drawn("gains", 7, 9)
+    top, end, left, right = densest(gains)
+    every = [
+        float(gains[a:b, c:d].sum())
+        for a in range(7) for b in range(a + 1, 8) for c in range(9) for d in range(c + 1, 10)
+    ]  # fmt: skip
+    assert float(gains[top:end, left:right].sum()) == pytest.approx(max(every))
+
+
+@pytest.mark.parametrize(
+    ("down", "across"), [((3, 9), (4, 10)), ((0, 6), (10, 16)), ((10, 16), (0, 5)), ((2, 3), (7, 8))]
+)
+def test_a_span_is_found_to_the_pixel(down, across):
+    under = torch.zeros(1, 1, 16, 16)
+    under[..., slice(*down), slice(*across)] = 9.0
+    seen = functional.max_pool2d(under, 2, 1)[0, 0]  # a window that sees a foreign pixel is foreign
+    block = slice(down[0], down[0] + 3), slice(across[0], across[0] + 3)
+    assert extent(seen, block, (6, 6)) == (slice(*down), slice(*across))
+    assert extent(-seen, block, (6, 6)) == block, "where the pixels say nothing"
+
+
+def test_a_stretch_is_found_to_the_frame():
+    seen = torch.zeros(1, 30)
+    seen[0, 7:14] = 5.0  # windows of frames 8 to 13, and their neighbours
+    assert extent(seen, (slice(0, 64), slice(9, 12)), (64, 8)) == (slice(0, 64), slice(8, 14))
 
 
 def test_foreign_patches_are_found_and_the_network_is_as_it_was(outcome):
@@ -174,6 +206,6 @@ def test_what_has_no_places_is_refused_in_one_sentence():
 
 
 def test_recovery_is_a_share_of_what_was_lost():
-    found = Recovery(clean=0.8, hit=0.6, clean_filtered=0.79, hit_filtered=0.7)
-    assert found.recovered == pytest.approx(0.5)
-    assert found.change == pytest.approx(-0.01)
+    assert recovered(clean=0.8, hit=0.6, filtered=0.7) == pytest.approx(0.5)
+    assert recovered(clean=0.8, hit=0.6, filtered=0.55) == pytest.approx(-0.25)
+    assert recovered(clean=0.8, hit=0.8, filtered=0.7) is None

@@ -21,6 +21,7 @@ from unchaff.records import Cost, Observed, Recipe
 from unchaff.samples import Batch, Kind, canonical
 from unchaff.streams import Streams
 from unchaff.train.gibbs import counted
+from unchaff.train.passes import logits_of
 
 
 def batch_of(samples, rows, labels=None):
@@ -30,8 +31,15 @@ def batch_of(samples, rows, labels=None):
 
 
 def sampler(samples, method=None, hold=0):
+    """One whose warm-up is over; the first transition is held for so many visits."""
     said = torch.randn(len(samples), 4, generator=Streams(0)("said")).log_softmax(1)
-    return Sampler(samples, said, method or Lccn(), hold=hold, generator=Streams(0)("drawing"))
+    drawing = waiting(samples, replace(method or Lccn(), hold=hold / 10_000))
+    drawing.begin(said)
+    return drawing
+
+
+def waiting(samples, method):
+    return Sampler(samples, method, visits=10_000, generator=Streams(0)("drawing"))
 
 
 def confusing(samples, method, psi=0.3, wait=0):
@@ -65,6 +73,38 @@ def test_counts_follow_what_is_drawn_and_the_safeguard_is_kept(toy):
     assert "within the safeguard" in drawing.note()
     drawing.largest[0] = 1.5
     assert "BEYOND the safeguard" in drawing.note()
+
+
+def test_the_warm_up_learns_the_given_labels_until_the_network_gives_them_enough(toy):
+    samples = toy.observed.train
+    drawing = waiting(samples, Lccn(ready=0.8))
+    plain = functional.cross_entropy(OUTPUTS, samples.labels[:60], reduction="none")
+    assert torch.equal(drawing(OUTPUTS, batch_of(samples, range(60))), plain)
+    drawing.end_epoch(toy.trained.model)
+    assert not drawing.begun, "it gave them too little"
+    assert "was over before" in drawing.note()
+    assert torch.equal(drawing.judged(samples, "").suggested, samples.labels)
+    sure = 5.0 * functional.one_hot(samples.labels, 4)
+    for rows in range(0, 600, 60):
+        drawing(sure[rows : rows + 60], batch_of(samples, range(rows, rows + 60)))
+    drawing.end_epoch(toy.trained.model)
+    assert drawing.begun
+    assert drawing.cost.stages["first transition"].samples_seen == 600
+    said = logits_of(toy.trained.model, samples, name="said").rows
+    assert torch.equal(drawing.latent, said.argmax(1))
+    assert int(drawing.until) == int(0.43 * (10_000 - 660))
+
+
+def test_the_warm_up_is_over_before_the_pass_that_would_go_too_far(toy):
+    samples = toy.observed.train  # 600 of 10,000 visits
+    drawing = waiting(samples, Lccn(ready=1.0, warmup=0.3))
+    begun = []
+    for _ in range(6):
+        for rows in range(0, 600, 60):
+            drawing(OUTPUTS, batch_of(samples, range(rows, rows + 60)))
+        drawing.end_epoch(toy.trained.model)
+        begun.append(bool(drawing.begun))
+    assert begun == [False, False, False, False, True, True]
 
 
 def test_the_transition_is_held_and_then_refreshed_every_so_many_visits(toy):
@@ -150,7 +190,7 @@ def test_eta_is_not_learned_by_a_network_that_gives_the_labels_little(toy):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (lambda: Lccn(warmup=1.0), "warmup must be in"),
+        (lambda: Lccn(warmup=1.5), "warmup must be in"),
         (lambda: Lccn(hold=2.0), "hold must be in"),
         (lambda: Lccn(alpha=0.0), "must be above 0, got 0.5 and 0.0"),
         (lambda: Upm(start=2.0), "start must be in"),
