@@ -31,3 +31,12 @@ def test_a_result_says_how_it_was_made_and_is_last_epoch_on_test(file):
     assert result["versions"]["torch"]
     assert result["measured_on"] == "test"
     assert result["cost"]["share"]["flops"] <= 0.31
+
+
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "experiments").rglob("results.jsonl")), ids=lambda file: file.parent.name
+)
+def test_no_seed_counts_twice(file):
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    held = [(row["setting"], row.get("name"), row.get("kind"), row.get("seed")) for row in rows]
+    assert len(set(held)) == len(held), "two generations of rows; keep those the suite plans"
