@@ -184,9 +184,8 @@ class InputFilter:
         filtering.layer.level = distances.mean(0)
         if (pixels := filtering.pixels) is not None:
             see = lambda batch: pixels.distances(cells(filtering.kind, batch.inputs)).sum(0)  # noqa: E731
-            pixels.level = torch.stack(list(looked_at(clean, see, size=BATCH, name="edges"))).sum(0) / len(
-                clean
-            )
+            sums = list(looked_at(clean, see, size=BATCH, name="edges"))
+            pixels.level = torch.stack(sums).sum(0) / len(clean)
         scores = filtering.layer.centred(distances)
         sides = sides_of(filtering.kind, *scores.shape[1:])
         filtering.sides = torch.tensor(sides, device=scores.device)
