@@ -74,15 +74,26 @@ def filled(
 
     What touches a masked place does not count as left: it may be the rim of what is masked.
     """
-    rim = functional.max_pool2d(mask[:, None].to(inputs.dtype), 3, 1, 1)
-    left = 1 - rim
-    result, missing = inputs, mask[:, None]
+    hit = mask.flatten(1).any(1)
+    some, missing = inputs[hit], mask[hit][:, None]
+    left = 1 - functional.max_pool2d(missing.to(inputs.dtype), 3, 1, 1)
+    result = some
     for radius in _radii(max(inputs.shape[-2:])):
-        known = functional.avg_pool2d(left, 2 * radius + 1, 1, radius)
-        mean = functional.avg_pool2d(inputs * left, 2 * radius + 1, 1, radius) / known.clamp_min(1e-9)
-        now = missing & (known > 1e-6)
-        result, missing = torch.where(now, mean, result), missing & ~now
-    return result
+        if not missing.any():
+            break
+        known = _boxed(left, radius)
+        now = missing & (known > 1e-9)
+        result = torch.where(now, _boxed(some * left, radius) / known.clamp_min(1e-9), result)
+        missing = missing & ~now
+    whole = inputs.clone()
+    whole[hit] = result
+    return whole
+
+
+def _boxed(values: Float[Tensor, "b c rows columns"], radius: int) -> Float[Tensor, "b c rows columns"]:
+    """Return the means of squares around each place; what lies outside counts as 0."""
+    down = functional.avg_pool2d(values, (2 * radius + 1, 1), 1, (radius, 0))
+    return functional.avg_pool2d(down, (1, 2 * radius + 1), 1, (0, radius))
 
 
 def extent(
