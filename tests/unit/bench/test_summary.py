@@ -48,7 +48,7 @@ def test_a_seed_counts_once_with_its_latest_row():
     assert lines["nothing"].seeds == (0, 1)
     assert lines["nothing"].accuracy.mean == pytest.approx(0.55)
     assert lines["nothing"].lead.mean == pytest.approx((0.1 + 0.2) / 2)
-    assert list(lines)[0] == "nothing"
+    assert next(iter(lines)) == "nothing"
 
 
 def test_a_number_outside_its_range_is_told():
