@@ -56,14 +56,11 @@ def spread(values: Iterable[float | None]) -> Spread | None:
 def summarised(rows: Sequence[Row], *, reference: str = "unlearn@0.25") -> list[Line]:
     """Return one line per setting and name, in the order of the rows.
 
-    Of two rows of the same seed the later counts: a file outlives the defaults that its rows were made with.
-
     Args:
         rows: of any number of settings and seeds.
         reference: whose lead over each other contender is shown, seed by seed.
     """
-    latest = {(row.setting, row.name, row.kind, row.seed): row for row in rows if row.applies}
-    fit = list(latest.values())
+    fit = [row for row in rows if row.applies]
     names = dict.fromkeys((row.setting, row.name, row.kind) for row in fit)
     return [_line(*each, fit, reference) for each in names]
 

@@ -31,9 +31,10 @@ class Lccn:
     which the transition is refreshed, follow. That a batch cannot move the transition beyond the bound of
     the paper (the safeguard) is checked at every batch.
 
-    The warm-up ends after the first pass in which the network gave the labels enough (`ready`), and no later
-    than `warmup`: a network that knows little yet draws labels that confirm what it believes, which harms
-    more than given ones that are wrong at random, and one that knows all labels by heart draws them again.
+    The warm-up ends after the first pass in which the network gave the labels enough (`ready`), and in any
+    case at the pass nearest to `warmup`: a network that knows little yet draws labels that confirm what it
+    believes, which harms more than given ones that are wrong at random, and one that knows all labels by
+    heart draws them again.
 
     Source: Yao et al., arXiv 2302.09595, and the authors' code. As there: the counts begin with the warm-up
     network's predictions, and the counts of a sample are not taken out while it is drawn. We differ: warm-up
@@ -45,7 +46,7 @@ class Lccn:
     """
 
     ready: float = 0.35  # mean probability the network gives the labels, from which latent ones are drawn
-    warmup: float = 0.8  # share of the steps after which they are drawn in any case
+    warmup: float = 0.8  # share of the steps after which they are drawn in any case, to the nearest pass
     first: First = "counts"  # what the first transition is made of; in the paper: probabilities
     hold: float = 0.43  # share of what follows in which the first transition stays
     refresh: float = 0.5  # passes over the samples between two refreshes of the transition
@@ -140,7 +141,7 @@ class Sampler(Believing):
         return functional.cross_entropy(logits, drawn, reduction="none")
 
     def look(self, model: nn.Module) -> None:
-        """End the warm-up where it is time: before the pass in which it would be over."""
+        """End the warm-up where the labels are given enough, or at the pass nearest to its end."""
         over = float(self._visits - self.left) + len(self._samples) / 2 > self._method.warmup * self._visits
         if self.begun or not (over or float(self.given.mean()) >= self._method.ready):
             return

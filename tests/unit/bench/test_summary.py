@@ -42,15 +42,6 @@ def test_means_and_leads_are_those_of_the_same_seeds():
     assert lines["readout"].accuracy is None
 
 
-def test_a_seed_counts_once_with_its_latest_row():
-    again = row("nothing", 0, 0.6)
-    lines = {line.name: line for line in summarised([*ROWS, again])}
-    assert lines["nothing"].seeds == (0, 1)
-    assert lines["nothing"].accuracy.mean == pytest.approx(0.55)
-    assert lines["nothing"].lead.mean == pytest.approx((0.1 + 0.2) / 2)
-    assert next(iter(lines)) == "nothing"
-
-
 def test_a_number_outside_its_range_is_told():
     ranges = {"ground": {"unlearn@0.25": (0.65, 0.75), "nothing": (0.45, 0.6)}}
     assert outside(ROWS, ranges) == ["ground/nothing/0: accuracy 0.400, recorded range 0.450 to 0.600."]

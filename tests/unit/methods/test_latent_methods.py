@@ -95,7 +95,7 @@ def test_the_warm_up_learns_the_given_labels_until_the_network_gives_them_enough
     assert int(drawing.until) == int(0.43 * (10_000 - 660))
 
 
-def test_the_warm_up_is_over_before_the_pass_that_would_go_too_far(toy):
+def test_the_warm_up_is_over_at_the_nearest_pass(toy):
     samples = toy.observed.train  # 600 of 10,000 visits
     drawing = waiting(samples, Lccn(ready=1.0, warmup=0.3))
     begun = []
