@@ -12,7 +12,8 @@ from unchaff.noise.foreign import ForeignSpans, masks
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 
-GRID = 8  # cells a side that pictures are judged in; so many stretches of sound, or of a text
+GRID = 8  # cells a side that pictures are judged in
+STRETCHES = 32  # that sound is judged in: the shortest spans must fill half of one
 
 
 def recovered(*, clean: float, hit: float, filtered: float) -> float | None:
@@ -42,19 +43,19 @@ def auroc_in_inputs(
 ) -> float:
     """Return the AUROC of the spans of pictures or sound, after planting.
 
-    Pictures are judged in a grid of so many cells a side, sound in so many stretches. A span is foreign
-    where at least half of it is; its score is the mean of the cells of the filter in it.
+    Pictures are judged in a grid of so many cells a side, sound in `STRETCHES`. A span is foreign where at
+    least half of it is; its score is the mean of the cells of the filter in it.
     """
     noisy, _ = planted(clean, streams=streams)
-    rows = grid if clean.kind.name == "image" else 1
-    under = masks(planted.places(clean, streams), rows, grid)
+    cells = (grid, grid) if clean.kind.name == "image" else (1, STRETCHES)
+    under = masks(planted.places(clean, streams), *cells)
     hit = torch.zeros(len(clean), dtype=torch.bool)
     hit[torch.from_numpy(planted.hit(clean.ids, streams))] = True
     under[~hit] = 0
 
     def look(batch: object) -> Tensor:
         found = model.filter.scores(model.network, batch.inputs)  # type: ignore[attr-defined]
-        return torch.nn.functional.adaptive_avg_pool2d(found[:, None], (rows, grid))[:, 0].cpu()
+        return torch.nn.functional.adaptive_avg_pool2d(found[:, None], cells)[:, 0].cpu()
 
     scores = torch.cat(list(looked_at(noisy, look, size=64, name="spans")))
     return auroc_of_spans(scores.flatten(), under.flatten() >= 0.5)

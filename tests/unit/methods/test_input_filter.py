@@ -9,7 +9,7 @@ from torch.nn import functional
 
 import unchaff
 from unchaff.data import from_arrays
-from unchaff.data.prepare import AsIs
+from unchaff.data.prepare import AsIs, LogMel
 from unchaff.data.sources import in_memory
 from unchaff.errors import ConfigError, ModelError, NeedsError
 from unchaff.evaluate.spans import auroc_in_inputs, auroc_of_spans, recovered
@@ -37,6 +37,24 @@ def smooth_pictures(count):
     wave = np.sin(4 * (np.cos(angle) * x + np.sin(angle) * y) + phase) / 2 + 0.5
     pixels = np.repeat(wave[:, None], 3, axis=1) * 0.8 + draw.normal(0.1, 0.03, (count, 3, 16, 16))
     return from_arrays((255 * pixels.clip(0, 1)).astype(np.uint8), np.arange(count) % 3)
+
+
+def voices(count, seed=0):
+    """Return clips of one second: a tone of one of two pitches whose loudness swells and fades."""
+    draw = np.random.default_rng(seed)
+    time = np.arange(8000) / 8000
+    pitch = np.where(np.arange(count) % 2, 440, 660)[:, None] * (1 + 0.05 * draw.standard_normal((count, 1)))
+    swell = np.sin(np.pi * (time + draw.random((count, 1)))) ** 2 + 0.1
+    wave = 0.3 * swell * np.sin(2 * np.pi * pitch * time) + draw.normal(0, 0.005, (count, 8000))
+    raw, prepare = torch.from_numpy(wave).float(), LogMel.at(8000, 1.0)
+    prepare = prepare.fitted(raw)
+    return canonical(
+        np.arange(count),
+        torch.arange(count) % 2,
+        class_names=("low", "high"),
+        kind=Kind("audio", tuple(prepare(raw[:1]).shape[1:]), rate=8000),
+        source=in_memory(raw, prepare),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +159,14 @@ def test_foreign_patches_are_found_and_the_network_is_as_it_was(outcome):
     is_touched = (cleaned != hit).flatten(1).any(1)
     assert float(is_touched[truth.is_noisy].float().mean()) > 0.7
     assert float(is_touched[~truth.is_noisy].float().mean()) < 0.25
+
+
+@pytest.mark.parametrize("share", [0.06, 0.25])
+def test_foreign_stretches_of_sound_are_found(share):
+    model = build("audio-cnn", voices(160), streams=Streams(0)).eval()
+    repaired = unchaff.repair(model, voices(160), method=InputFilter(quantile=0.9))
+    found = auroc_in_inputs(repaired.model, voices(40, seed=1), ForeignSpans(0.5, share), streams=Streams(1))
+    assert found > 0.85
 
 
 def test_a_run_folder_gives_the_filter_back(outcome, pictures, tmp_path):
