@@ -29,6 +29,7 @@ LAYERS = (
     ("methods",),
     ("evaluate", "documents"),
     ("runs",),
+    ("engine",),
     ("report",),
     ("review",),
     ("bench", "repaired"),

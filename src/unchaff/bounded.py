@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import IOBase
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from unchaff.errors import DataError
 
 MANY_ROWS = 2**20  # of places in lists, between two looks at the sum
 SOME_ROWS = 65_536  # of the cells themselves
+PORTION_ROWS = 512  # of them, where a few thousand rows are read
 BUFFER = 2**20  # bytes read at once while only looking
 
 # What pyarrow raises over a broken file differs from one broken place to another.
@@ -22,7 +24,7 @@ Kind = Callable[[pa.DataType], bool]
 
 
 @contextmanager
-def reading(path: Path, what: str) -> Iterator[None]:
+def reading(path: Path | str, what: str) -> Iterator[None]:
     """Turn what a broken file makes the reader raise into one sentence; `what` is such as "a table".
 
     Raises:
@@ -81,6 +83,51 @@ def read_table(
         pieces.append(piece)
     with reading(paths[0], "Parquet"):
         return pa.concat_tables(pieces)
+
+
+def read_portion(file: Path | IOBase, name: str, columns: list[str], *, first: int, rows: int) -> pa.Table:
+    """Return some rows of a file that follow one another; only the row groups they lie in are read.
+
+    Args:
+        file: where it lies, or it opened.
+        name: of the file, to be named.
+        columns: that are read.
+        first: row.
+        rows: how many.
+
+    Raises:
+        DataError: the file cannot be read, holds fewer rows, or unpacks to more than is allowed.
+    """
+    room, batches, left = limits.TABLE_BYTES.value, [], rows
+    with reading(name, "Parquet"), pq.ParquetFile(file) as opened:
+        groups, skip = _groups(opened.metadata, first, rows)
+        size = min(PORTION_ROWS, max(rows, 1))
+        for batch in opened.iter_batches(row_groups=groups, columns=columns, batch_size=size):
+            room -= batch.nbytes
+            _check_room(name, room)
+            here = batch.slice(skip, left)
+            skip, left = max(0, skip - len(batch)), left - len(here)
+            if len(here):
+                batches.append(here)
+            if not left:
+                break
+        schema = opened.schema_arrow
+    if left:
+        raise DataError(f"{name} holds fewer rows than it said. Give the file as it was written.")
+    return pa.Table.from_batches(batches).select(columns).replace_schema_metadata(schema.metadata)
+
+
+def _groups(told: pq.FileMetaData, first: int, rows: int) -> tuple[list[int], int]:
+    """Return the row groups some rows lie in, and how many rows before them the first of these holds."""
+    groups: list[int] = []
+    skip = start = 0
+    for group in range(told.num_row_groups):
+        end = start + told.row_group(group).num_rows
+        if start < first + rows and end > first:
+            skip = skip if groups else first - start
+            groups.append(group)
+        start = end
+    return groups, skip
 
 
 def check_columns(
@@ -170,7 +217,7 @@ def _length(array: pa.Array) -> int:
     return 0
 
 
-def _check_room(path: Path, room: int) -> None:
+def _check_room(path: Path | str, room: int) -> None:
     if room < 0:
         raise DataError(
             f"{path} unpacks to more bytes than the {limits.TABLE_BYTES}. Read a part of it with --rows, or "

@@ -33,6 +33,10 @@ class WriteError(UnchaffError):
     """A file cannot be written."""
 
 
+class EngineError(UnchaffError):
+    """The cluster that work runs on is not there, has not what is needed, or has failed."""
+
+
 class TrainingError(UnchaffError):
     """Training cannot go on."""
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-import safetensors
-import safetensors.torch
 from torch import Tensor
 
 from unchaff import shards
@@ -22,7 +20,6 @@ from unchaff.errors import RunFolderError
 from unchaff.whole import object_in, put
 
 EVERY = 10.0  # seconds between two writes of the same stage
-ABOUT, DIGEST = "about", "sha256"  # what is said of a state
 SHOWN, BEFORE = 60, 20  # characters of a value in a message, and of those the ones before a difference
 ANEW = "Begin anew with --overwrite."
 
@@ -103,24 +100,15 @@ class Entry:
         if file is None or not file.is_file():
             return None
         try:
-            with safetensors.safe_open(file, "pt") as opened:
-                told = opened.metadata() or {}
-                tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-        except (safetensors.SafetensorError, OSError, ValueError) as error:
+            return State(*shards.unsealed(file.read_bytes()))
+        except (OSError, ValueError) as error:
             raise RunFolderError(f"{file} cannot be read ({error}). {ANEW}") from error
-        about = told.get(ABOUT, "")
-        if told.get(DIGEST) != shards.digest(tensors, about):
-            raise RunFolderError(f"{file} is not as it was written. {ANEW}")
-        return State(tensors, json.loads(about))
 
     def keep(self, state: State) -> None:
         """Write a state: whole, or as it was."""
         if self._journal is None:
             return
-        plain = {name: each.detach().cpu().contiguous().clone() for name, each in state.tensors.items()}
-        about = json.dumps(state.about)
-        content = safetensors.torch.save(plain, {ABOUT: about, DIGEST: shards.digest(plain, about)})
-        self._journal.put(self._file_name, content)
+        self._journal.put(self._file_name, shards.sealed(state.tensors, state.about))
         self._last = time.monotonic()
 
     def shard(self, part: int) -> tuple[Path, dict[str, Tensor]] | None:

@@ -1,6 +1,7 @@
 """Numbers of every sample, in Parquet files that follow one another; wide ones are read from there."""
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -12,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import safetensors
+import safetensors.torch
 import torch
 from jaxtyping import Float, Shaped
 from numpy.typing import NDArray
@@ -20,6 +23,7 @@ from torch import Tensor
 from unchaff.whole import parquet
 
 DIGEST = b"sha256"  # what is said of a file
+ABOUT, SEAL = "about", "sha256"  # what is said of a state
 HELD = 4_000_000  # numbers of one column that are held in memory; more are left in the files
 Columns = Mapping[str, Shaped[Tensor, " n *width"]]  # one number per sample, or one row of them
 
@@ -45,6 +49,30 @@ def digest(tensors: Mapping[str, Tensor], about: str = "") -> str:
         digest.update(f"{name} {each.dtype} {tuple(each.shape)}".encode(errors="surrogatepass"))
         digest.update(each.contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def sealed(tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> bytes:
+    """Return tensors and plain values as the bytes of one safetensors file."""
+    plain = {name: each.detach().cpu().contiguous().clone() for name, each in tensors.items()}
+    said = json.dumps(about)
+    return safetensors.torch.save(plain, {ABOUT: said, SEAL: digest(plain, said)})
+
+
+def unsealed(content: bytes) -> tuple[dict[str, Tensor], dict[str, object]]:
+    """Return them again.
+
+    Raises:
+        ValueError: they are not as they were written.
+    """
+    try:
+        tensors = safetensors.torch.load(content)
+        told = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__") or {}
+    except safetensors.SafetensorError as error:
+        raise ValueError(str(error)) from error
+    said = told.get(ABOUT, "")
+    if told.get(SEAL) != digest(tensors, said):
+        raise ValueError("it is not as it was written")
+    return tensors, json.loads(said)
 
 
 def packed(columns: Columns) -> bytes:

@@ -6,6 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from unchaff.attribute.inputs import Reader
 from unchaff.attribute.observe import Chunk, Walk
 from unchaff.attribute.passes import added, noted
 from unchaff.attribute.ridge import Ridge, Sums, flops_per_sample
@@ -46,11 +47,16 @@ class Readout:
         *,
         name: str = "score",
         views: tuple[str, ...] | None = None,
+        reader: Reader | None = None,
     ) -> Walk:
-        """Return the walk over the training samples this read-out needs; other attributors may share it."""
+        """Return the walk over the training samples this read-out needs; other attributors may share it.
+
+        `reader` is of inputs, where they are read; one is made for these samples by default.
+        """
         return Walk(
             trained.model, observed.train, self.depth,
             name=name, views=views, hears=self.own > 0, taps=trained.taps, pretrained=trained.pretrained,
+            reader=reader,
         )  # fmt: skip
 
     def of(self, walk: Walk) -> Evidence:

@@ -55,6 +55,17 @@ class Sums:
         self._first, self._second = state["first"], state["second"]
         self._cross, self._targets = state["cross"], state["targets"]
 
+    def join(self, state: dict[str, Tensor]) -> None:
+        """Add such sums of other samples."""
+        if self._first is None:
+            self.restore({name: each.clone() for name, each in state.items()})
+            return
+        self.count += int(state["count"])
+        self._first += state["first"]
+        self._second += state["second"]
+        self._cross += state["cross"]
+        self._targets += state["targets"]
+
     def solve(self, penalty: float | None) -> "Ridge":
         """Return the regression.
 

@@ -14,7 +14,7 @@ class Answer:
 
     content: Mapping[str, object]  # plain values, for --json
     tell: Callable[[], None]  # prints the same in words
-    path: Path | None = None  # of what was written
+    path: Path | str | None = None  # of what was written, or its address
     code: int = 0
 
 

@@ -122,6 +122,21 @@ class Job(Experiment):
     ] = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Placed(Job):
+    """A run, and where its work is done."""
+
+    engine: Annotated[
+        Literal["here", "ray"], Option(help="Where to work: this process, or a Ray cluster (extra ray).")
+    ] = "here"
+    ray_address: Annotated[
+        str | None, Option(help="Of the cluster, such as auto; one is started on this machine without.")
+    ] = None
+    scorers: Annotated[
+        int | None, Option(min=1, help="Ray workers that hold the network; one per device by default.")
+    ] = None
+
+
 def listed(text: str) -> list[str]:
     """Return the parts of a list such as "a,b,c"."""
     return [part.strip() for part in text.split(",") if part.strip()]

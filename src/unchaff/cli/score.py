@@ -11,7 +11,7 @@ EXAMPLE = "unchaff score digits --noise symmetric:0.4 --out scored"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(options.Job):
+class Options(options.Placed):
     """What `score` takes."""
 
     data: Annotated[str, Argument(help=options.DATA)]
@@ -20,6 +20,8 @@ class Options(options.Job):
 def command(given: Options) -> int:
     """Rate every sample; the network stays as it is."""
     from unchaff.bench import cell
-    from unchaff.cli import job
+    from unchaff.cli import job, scaled
 
+    if scaled.is_asked(given):
+        return scaled.perform(given, given.data)
     return job.perform(given, job.cell_of(given, given.data), cell.score_only)

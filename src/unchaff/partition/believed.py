@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unchaff.partition.latent import PIECE, latent
+from unchaff.partition.latent import PIECE, Model, latent
 from unchaff.records import Wide
 from unchaff.samples import Ids, Rows
 from unchaff.shards import whole
@@ -16,6 +16,7 @@ from unchaff.streams import Streams
 
 FITTED_ON = 4_000_000  # samples times classes the model is fitted to; of more, a part drawn by id
 OF_A_CLASS = 100  # samples of each class that part holds on average, where classes are many
+DRAWN = "latent"  # the purpose of the draw
 AT_MOST = 100_000_000  # samples times classes, however many classes
 
 
@@ -40,19 +41,36 @@ def believed(opinions: Sequence[Wide], labels: Int[Tensor, " n"], ids: Ids) -> B
     Raises:
         ModelError: an opinion holds numbers that are not finite.
     """
-    size = len(labels)
     classes = opinions[0].shape[1]
     rows = torch.from_numpy(_rows(ids, classes))
     found = latent([whole(each[rows]) for each in opinions], labels[rows])
-    quality, suggested = [], []
-    for piece in torch.arange(size).split(max(1, PIECE // classes)):
-        posterior = found.model.posterior([whole(each[piece]) for each in opinions], labels[piece])
-        quality.append(posterior.gather(1, labels[piece][:, None]).squeeze(1).clamp(0, 1))
-        suggested.append(posterior.argmax(1))
+    judged = [
+        judge(found.model, [whole(each[piece]) for each in opinions], labels[piece])
+        for piece in torch.arange(len(labels)).split(max(1, PIECE // classes))
+    ]
+    quality, suggested = zip(*judged, strict=True)
     return Believed(torch.cat(quality), torch.cat(suggested), found.agrees, len(rows))
+
+
+def judge(
+    model: Model, opinions: Sequence[Float[Tensor, "n classes"]], labels: Int[Tensor, " n"]
+) -> tuple[Float[Tensor, " n"], Int[Tensor, " n"]]:
+    """Return the quality of some samples, and their most probable labels."""
+    posterior = model.posterior(opinions, labels)
+    return posterior.gather(1, labels[:, None]).squeeze(1).clamp(0, 1), posterior.argmax(1)
+
+
+def most_fitted(classes: int) -> int:
+    """Return how many samples the model is fitted to at most."""
+    return max(FITTED_ON // classes, min(OF_A_CLASS * classes, AT_MOST // classes))
+
+
+def numbers(ids: Ids) -> Float[np.ndarray, " n"]:
+    """Return the number of each id, in [0, 1): those with the lowest are fitted to."""
+    return Streams(0).per_id(DRAWN, ids)
 
 
 def _rows(ids: Ids, classes: int) -> Rows:
     """Return the samples to fit to."""
-    limit = max(FITTED_ON // classes, min(OF_A_CLASS * classes, AT_MOST // classes))
-    return np.arange(len(ids)) if len(ids) <= limit else Streams(0).subset("latent", ids, limit)
+    limit = most_fitted(classes)
+    return np.arange(len(ids)) if len(ids) <= limit else Streams(0).subset(DRAWN, ids, limit)

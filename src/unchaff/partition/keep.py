@@ -27,10 +27,15 @@ def spare_classes(
     kept = kept.clone()
     for label in labels.unique():
         rows = (labels == label).nonzero().squeeze(1)
-        need = len(rows) if len(rows) < FEW else max(FEW // 2, round(at_least * len(rows)))
+        need = needed(len(rows), at_least=at_least)
         if int(kept[rows].sum()) < need:
             kept[rows[score[rows].argsort(descending=True, stable=True)[:need]]] = True
     return kept
+
+
+def needed(count: int, *, at_least: float = 0.1) -> int:
+    """Return how many samples stay of a class of so many."""
+    return count if count < FEW else max(FEW // 2, round(at_least * count))
 
 
 def starved(kept: Bool[Tensor, " n"], labels: Int[Tensor, " n"], names: Sequence[str]) -> list[str]:

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 
+from jaxtyping import Float
+from torch import Tensor
+
 from unchaff.errors import ConfigError
 from unchaff.partition.believed import believed
 from unchaff.partition.keep import spare_classes
 from unchaff.partition.mixture import everything, scaled
 from unchaff.records import Evidence, Partition
 
+BLIND = "The network's layers do not tell the classes apart: nothing is judged."
 DIFFUSE = 0.2  # share of wrong labels above which there is noise, though of no label it is sure
 
 
@@ -43,24 +47,11 @@ class Transition:
             return everything(evidence, "There is no sample to judge.")
         found = believed(list(evidence.opinions.values()), labels, evidence.ids)
         if not found.agrees:
-            return everything(
-                evidence, "The network's layers do not tell the classes apart: nothing is judged."
-            )
+            return everything(evidence, BLIND)
         quality = found.quality
-        wrong = int((quality < self.sure).sum())
-        rate = float(1 - quality.double().mean())
-        if wrong < max(self.fewest, self.floor * size) and rate <= DIFFUSE:
-            reason = (
-                f"No evidence of noise: {wrong / size:.2%} of the labels are surely wrong, below the floor "
-                f"of {min(max(self.fewest / size, self.floor), 1):.1%}."
-            )
-            return everything(evidence, reason, quality=scaled(quality, wrong / size))
-        reason = (
-            f"Of the {size} labels as given, {rate:.1%} look wrong; kept where quality is above "
-            f"{self.threshold}."
-        )
-        if found.fitted_on < size:
-            reason += f" The noise was learned from {found.fitted_on} of the {size} samples, drawn by id."
+        tally = self.tally(quality)
+        if not self.is_noisy(tally):
+            return everything(evidence, self.said(tally), quality=scaled(quality, tally.wrong / size))
         kept = spare_classes(quality > self.threshold, quality, labels)
         return Partition(
             ids=evidence.ids,
@@ -68,6 +59,48 @@ class Transition:
             kept=kept,
             suggested=found.suggested,
             evidence=evidence.columns,
-            reason=reason,
+            reason=self.said(tally, found.fitted_on),
             threshold=self.threshold,
         )
+
+    def tally(self, quality: Float[Tensor, " n"]) -> "Tally":
+        """Return what the decision rests on; the tallies of parts add up to that of the whole."""
+        doubt = float((1 - quality.double()).sum())
+        return Tally(len(quality), int((quality < self.sure).sum()), doubt)
+
+    def is_noisy(self, tally: "Tally") -> bool:
+        """Whether there is evidence of noise."""
+        return tally.wrong >= max(self.fewest, self.floor * tally.size) or tally.rate > DIFFUSE
+
+    def said(self, tally: "Tally", fitted_on: int | None = None) -> str:
+        """Return one sentence on what was found; `fitted_on`: samples the noise was learned from."""
+        size, wrong = tally.size, tally.wrong
+        if not self.is_noisy(tally):
+            return (
+                f"No evidence of noise: {wrong / size:.2%} of the labels are surely wrong, below the floor "
+                f"of {min(max(self.fewest / size, self.floor), 1):.1%}."
+            )
+        found = (
+            f"Of the {size} labels as given, {tally.rate:.1%} look wrong; kept where quality is above "
+            f"{self.threshold}."
+        )
+        if fitted_on is None or fitted_on == size:
+            return found
+        return f"{found} The noise was learned from {fitted_on} of the {size} samples, drawn by id."
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Sums over samples."""
+
+    size: int = 0
+    wrong: int = 0  # labels that are surely wrong
+    doubt: float = 0.0  # one minus the quality
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(self.size + other.size, self.wrong + other.wrong, self.doubt + other.doubt)
+
+    @property
+    def rate(self) -> float:
+        """Mean probability that a label is wrong."""
+        return self.doubt / self.size

@@ -1,6 +1,7 @@
 """`quality.parquet`: one row per sample."""
 
 import json
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +30,7 @@ def quality_table(run: Run) -> pa.Table:
         **_judged(run, split),
         **({} if run.decisions is None else {"decided": _decided(run.decisions, run.samples.ids)}),
     }
-    return pa.table(columns).replace_schema_metadata(_metadata(columns, run.samples.class_names))
+    return pa.table(columns).replace_schema_metadata(described(columns, run.samples.class_names))
 
 
 def quality_bytes(run: Run) -> bytes:
@@ -70,7 +71,9 @@ def _number(values: Tensor) -> pa.Array:
     return pa.array(values.detach().cpu().numpy().astype(np.float32))
 
 
-def _metadata(columns: dict[str, pa.Array], class_names: tuple[str, ...]) -> dict[bytes, bytes]:
+def described(
+    columns: Mapping[str, pa.Array | pa.ChunkedArray], class_names: tuple[str, ...]
+) -> dict[bytes, bytes]:
     """Return the class names the way the Hugging Face libraries look for them."""
     features = {
         name: {"names": list(class_names), "_type": "ClassLabel"}

@@ -1,0 +1,173 @@
+"""What data there are, found out without reading them into one process."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from unchaff.bounded import check_names, reading
+from unchaff.data import Loaded, Options, beside, load
+from unchaff.data.assemble import assemble
+from unchaff.data.columns import Columns, detect
+from unchaff.data.listing import UNLABELLED, Listing, check_number_of_classes
+from unchaff.data.parquet import plain_ids
+from unchaff.engine import places
+from unchaff.engine.rows import Held, Rows, Tables, listed, portion
+from unchaff.engine.stage import Engine, reading_only
+from unchaff.engine.units import Unit, cut
+from unchaff.errors import DataError
+from unchaff.features import class_names_of
+from unchaff.streams import Streams
+
+SETTLED_ON = 10_000  # rows at the front, from which size, preparation and the like are found out
+IDS_AT_ONCE = 20_000_000  # whose numbers are compared in one pass, 8 bytes each
+
+
+@dataclass(frozen=True)
+class Found:
+    """Rows, and how they are cut."""
+
+    rows: Rows
+    units: list[Unit]
+    options: Options  # how they are read
+    said: str  # one sentence on what was found
+
+
+def found(spec: str, options: Options, engine: Engine) -> Found:
+    """Return the rows of a spec: tables are read by workers, all else is loaded here.
+
+    Raises:
+        DataError: nothing readable is there, files differ in their columns, or ids occur twice.
+    """
+    files = places.tables(spec)
+    if not files:
+        loaded = load(spec, options)
+        held = Held(loaded.train)
+        return Found(held, held.units(), options, loaded.found)
+    whole = [Unit(place, file, 0, 0, 0) for place, file in enumerate(files)]
+    footers = list(engine.run(reading_only("footers", _footer), whole))
+    first = footers[0][1]
+    for file, (_, names) in zip(files, footers, strict=True):
+        if set(names) != set(first):
+            raise DataError(f"{file} has other columns than {files[0]}. Give tables of one layout.")
+    units = cut([(file, count) for file, (count, _) in zip(files, footers, strict=True)])
+    if options.rows is not None:
+        units = _front(units, options.rows)
+    if not units:
+        raise DataError(f"The tables of {spec} have no rows. Give data with at least two classes.")
+    columns = _columns(files[0], options, units, engine)
+    options = replace(options, rows=None, lazy=False, workers=0)
+    rows = Tables(columns, options, _settled(columns, options, units, engine))
+    count, kind = sum(unit.rows for unit in units), rows.example.kind
+    said = f"{count:,} rows ({kind}) in Parquet, files: {len(files)}, read in units: {len(units)}."
+    return Found(rows, units, options, said)
+
+
+def _footer(unit: Unit) -> tuple[int, tuple[str, ...]]:
+    with places.opened(unit.file) as file, reading(unit.file, "Parquet"):
+        told = pq.read_metadata(file)
+        return told.num_rows, tuple(told.schema.to_arrow_schema().names)
+
+
+def _front(units: Sequence[Unit], rows: int) -> list[Unit]:
+    """Return the units that hold the first so many rows."""
+    inside = [unit for unit in units if unit.start < rows]
+    return [replace(unit, rows=min(unit.rows, rows - unit.start)) for unit in inside]
+
+
+def _columns(file: str, options: Options, units: Sequence[Unit], engine: Engine) -> Columns:
+    """Return which column is what; ids that nobody asked for are left where they are not unique."""
+    local = places.local(file)
+    names = beside.none if local is None else beside.of_parquet(local)
+    with places.opened(file) as opened, reading(file, "Parquet"):
+        schema = pq.read_schema(opened)
+        check_names(schema)
+    columns = detect(schema, options, names)
+    if columns.is_path and local is None:
+        raise DataError(
+            f"Column {columns.inputs[0]} names files, which workers do not find from {file}. Put their bytes "
+            "into the table."
+        )
+    if columns.id is None or are_unique(columns.id, units, engine):
+        return columns
+    if options.id_column is not None:
+        raise DataError(
+            f"The ids of column {columns.id} are not unique. Name another with --id-column, or leave it out "
+            "to number the rows."
+        )
+    return replace(columns, id=None)
+
+
+def are_unique(column: str, units: Sequence[Unit], engine: Engine) -> bool:
+    """Whether no id occurs twice, by hashes of 64 bits, of which no more than `IDS_AT_ONCE` are held here."""
+    passes = -(-sum(unit.rows for unit in units) // IDS_AT_ONCE)
+    for place in range(passes):
+        stage = reading_only("ids", Hashed(column, place, passes))
+        hashes = np.concatenate(list(engine.run(stage, units)))
+        if len(np.unique(hashes)) < len(hashes):
+            return False
+    return True
+
+
+@dataclass(frozen=True)
+class Hashed:
+    """Reads the hashes of the ids of a unit that fall into one of several parts."""
+
+    column: str
+    place: int
+    parts: int
+
+    def __call__(self, unit: Unit) -> NDArray[np.uint64]:
+        ids = plain_ids(portion(unit, [self.column]).column(self.column), self.column)
+        hashes = Streams(0).seeds("unique", ids)
+        return hashes[hashes % np.uint64(self.parts) == self.place]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Reads which labels occur in a unit."""
+
+    column: str
+
+    def __call__(self, unit: Unit) -> list[int] | list[str]:
+        values = pc.unique(portion(unit, [self.column]).column(self.column)).drop_null().to_pylist()
+        check_number_of_classes(len(values))
+        return values
+
+
+def _settled(columns: Columns, options: Options, units: Sequence[Unit], engine: Engine) -> Loaded:
+    """Return the rows at the front, with the classes of all and what was found out of their preparation."""
+    front, left = [], SETTLED_ON
+    for unit in units:
+        if left <= 0 or unit.file != units[0].file:
+            break
+        front.append(replace(unit, rows=min(unit.rows, left)))
+        left -= unit.rows
+    first = replace(units[0], rows=sum(unit.rows for unit in front))
+    listing = listed(first, columns, found="tables")
+    names = class_names_of(portion(replace(first, rows=1), [columns.label]).schema, columns.label)
+    if names is None:
+        values = {
+            value
+            for some in engine.run(reading_only("labels", Labels(columns.label)), units)
+            for value in some
+        }
+        check_number_of_classes(len(values))
+        listing = _with_all_names(listing, values)
+    made = assemble(listing, options)
+    return Loaded(train=made.samples, test=None, prepare=made.prepare, skipped=made.skipped, notes=made.notes)
+
+
+def _with_all_names(listing: Listing, values: set[int | str]) -> Listing:
+    """Return a listing whose classes are those of all labels that occur, as if they were all in it."""
+    texts = sorted(value for value in values if isinstance(value, str))
+    highest = max((value for value in values if isinstance(value, int)), default=-1)
+    check_number_of_classes(highest + 1)
+    names = tuple(texts) if texts else tuple(map(str, range(highest + 1)))
+    here = np.array([names.index(name) for name in listing.class_names], dtype=np.int64)
+    known = listing.labels != UNLABELLED
+    labels = np.where(known, here[np.where(known, listing.labels, 0)], UNLABELLED)
+    return replace(listing, labels=labels, class_names=names)

@@ -1,0 +1,208 @@
+"""Stages on a Ray cluster: Ray Data schedules, streams and retries; each unit is treated as it is here."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from types import ModuleType, TracebackType
+from typing import Any, Generic
+
+import torch
+
+from unchaff.engine.stage import Piece, Result, Stage
+from unchaff.engine.units import Unit
+from unchaff.errors import ConfigError, EngineError, UnchaffError
+from unchaff.extras import library
+
+READING = 0.25  # CPUs that a task of reading asks for
+LEFT = 0.5  # CPUs that workers leave to reading: else both would wait for each other for ever
+LEAST = 0.2  # CPUs of a worker
+LOOKS = 1.0  # seconds between two looks at what the cluster has
+
+
+@dataclass
+class Ray:
+    """A Ray cluster: the one joined already, or one that is started here for as long as it is used.
+
+    A few workers hold the network; tasks beside them read and decode. Results come in the order of the
+    units and do not depend on how many workers there are. Use it in a `with` block, which ends what it
+    started.
+    """
+
+    address: str | None = None  # of a cluster, such as auto or ray://host:10001; None: one is started here
+    scorers: int | None = None  # workers that hold the network; None: one per GPU, or one per CPU but one
+    device: str = "auto"  # of the workers; auto: GPUs where the cluster has any
+    patience: float = 60.0  # seconds to wait for nodes that are needed
+    silence: float = 900.0  # seconds without any progress after which a stage has failed
+    _ray: Any = field(default=None, init=False, repr=False)
+    _owns: bool = field(default=True, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.scorers is not None and self.scorers < 1:
+            raise ConfigError(
+                f"scorers must be 1 or more, got {self.scorers}. Leave it out for one a device."
+            )
+        if self.patience <= 0 or self.silence <= 0:
+            raise ConfigError(
+                f"patience and silence must be above 0, got {self.patience} and {self.silence}."
+            )
+
+    def __enter__(self) -> "Ray":
+        """Connect, or start.
+
+        Raises:
+            NeedsError: Ray is not installed.
+            EngineError: the cluster cannot be reached.
+        """
+        ray = library("ray", extra="ray", without="leave --engine out")
+        library("ray.data", extra="ray", without="leave --engine out")
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
+        self._owns = not ray.is_initialized()
+        where = {"include_dashboard": False} if self.address is None else {"address": self.address}
+        try:
+            if self._owns:
+                ray.init(**where, **quiet)
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            raise EngineError(
+                f"Ray cannot be reached at {self.address or 'this machine'}: {_told(error)}. "
+                "Start one with `ray start --head`, or leave --ray-address out."
+            ) from error
+        self._ray = ray
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the cluster; one that was started here ends, one that was joined before stays joined."""
+        if self._owns:
+            self._ray.shutdown()
+        self._ray = None
+
+    def run(self, stage: Stage[Piece, Result], units: Sequence[Unit]) -> Iterator[Result]:
+        """Yield the result of each unit, in the order of the units.
+
+        Raises:
+            UnchaffError: what a worker said of its unit.
+            EngineError: nodes never came, workers died again and again, or nothing moves any more.
+        """
+        if not units:
+            return
+        if self._ray is None:
+            raise EngineError("Not connected. Use the engine in a block: `with Ray() as engine: ...`.")
+        ray, share = self._ray, self._share(on_device=stage.on_device)
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.execution_options.preserve_order = True
+        context.wait_for_min_actors_s = self.patience
+        context.execution_no_progress_timeout_s = self.silence
+        read, look = _Box(ray.put(stage.read)), _Box(ray.put(stage.look))  # held here while the stage runs
+        rows = ray.data.from_items([{"unit": _Box(unit)} for unit in units], override_num_blocks=len(units))
+        rows = rows.map(partial(_read, held=read), num_cpus=READING)
+        if stage.on_device:
+            pool = ray.data.ActorPoolStrategy(size=min(share.workers, len(units)))
+            asked = {"num_cpus": share.cpus, "num_gpus": share.gpus or None}
+            rows = rows.map(_Looks, fn_constructor_args=(look, share.device), compute=pool, **asked)
+        else:
+            rows = rows.map(partial(_look, held=look), num_cpus=READING)
+        try:
+            for row in rows.iter_rows():
+                result = row["result"].content
+                if isinstance(result, UnchaffError):
+                    raise result
+                yield result
+        except (ray.exceptions.RayError, ray.data.exceptions.ExecutionTimeoutError) as error:
+            raise EngineError(
+                f"The stage {stage.name!r} failed on the cluster: {_told(error)}. What was done is "
+                "kept: see to the cluster, and go on with --resume."
+            ) from error
+
+    def _share(self, *, on_device: bool) -> "_Share":
+        """Return how many workers there are and what each asks for, once the cluster has it.
+
+        Raises:
+            EngineError: it has not, after all patience.
+        """
+        began = time.monotonic()
+        while True:
+            has = self._ray.cluster_resources()
+            cpus, gpus = has.get("CPU", 0.0), int(has.get("GPU", 0))
+            wants_gpus = on_device and (self.device == "cuda" or (self.device == "auto" and gpus > 0))
+            workers = self.scorers or max(1, gpus if wants_gpus else int(cpus) - 1)
+            each = min(1.0, (cpus - LEFT) / workers)
+            if each >= LEAST and (gpus >= workers or not wants_gpus):
+                return _Share(workers, round(each, 3), 1.0 if wants_gpus else 0.0)
+            if time.monotonic() - began >= self.patience:
+                need = f"{workers * LEAST + LEFT:g} CPUs" + (f" and {workers} GPUs" if wants_gpus else "")
+                raise EngineError(
+                    f"{workers} scorers need {need}, and after {self.patience:g} s the cluster has {cpus:g} "
+                    f"CPUs and {gpus} GPUs. Wait for its nodes, or give fewer --scorers."
+                )
+            time.sleep(min(LOOKS, self.patience))
+
+
+@dataclass(frozen=True)
+class _Share:
+    """What the workers of a stage ask for."""
+
+    workers: int
+    cpus: float  # of each
+    gpus: float
+
+    @property
+    def device(self) -> str:
+        """Where each of them computes."""
+        return "cuda" if self.gpus else "cpu"
+
+
+@dataclass(frozen=True)
+class _Box(Generic[Result]):
+    """Anything, on its way through a table: Ray would make an array of what looks like one."""
+
+    content: Result
+
+
+@lru_cache(maxsize=2)
+def _fetched(held: Any) -> Any:  # noqa: ANN401 - a reference to anything
+    """Return what a reference stands for; a process that reads unit after unit fetches it once."""
+    ray: ModuleType = library("ray", extra="ray", without="leave --engine out")
+    return ray.get(held)
+
+
+def _read(row: dict[str, Any], held: _Box[Any]) -> dict[str, Any]:
+    """Read a unit; what is wrong with it goes on as its result."""
+    try:
+        return {"piece": _Box(_fetched(held.content)(row["unit"].content))}
+    except UnchaffError as error:
+        return {"piece": _Box(error)}
+
+
+def _look(row: dict[str, Any], held: _Box[Any]) -> dict[str, Any]:
+    """Return the result of a piece."""
+    return _looked(row, _fetched(held.content))
+
+
+class _Looks:
+    """A worker: it holds the network and looks at one piece after the other."""
+
+    def __init__(self, held: _Box[Any], device: str) -> None:
+        self._look = _fetched(held.content).placed(torch.device(device))
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return the result of a piece."""
+        return _looked(row, self._look)
+
+
+def _looked(row: dict[str, Any], look: Callable[[Any], object]) -> dict[str, Any]:
+    piece = row["piece"].content
+    try:
+        return {"result": _Box(piece if isinstance(piece, UnchaffError) else look(piece))}
+    except UnchaffError as error:
+        return {"result": _Box(error)}
+
+
+def _told(error: BaseException) -> str:
+    """Return the line in which an error says what it is: below a traceback, else at its beginning."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return lines[-1 if "Traceback" in str(error) else 0][:300].rstrip(".")

@@ -1,0 +1,51 @@
+"""One pass over units of rows: what is read, what is made of it, and where that happens."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar, runtime_checkable
+
+from unchaff.engine.units import Unit
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Stage(Generic[Piece, Result]):
+    """Two functions that can be sent to other processes and keep nothing from one unit to the next."""
+
+    name: str
+    read: Callable[[Unit], Piece]  # where the files are read and decoded
+    look: Callable[[Piece], Result]  # where the network is
+    on_device: bool = False  # it computes with a network: on an accelerator where a worker has one
+
+    def __call__(self, unit: Unit) -> Result:
+        """Do both."""
+        return self.look(self.read(unit))
+
+
+def reading_only(name: str, read: Callable[[Unit], Result]) -> Stage[Result, Result]:
+    """Return a stage that only reads."""
+    return Stage(name, read, _same)
+
+
+def _same(piece: Result) -> Result:
+    return piece
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Where stages run."""
+
+    def run(self, stage: Stage[Piece, Result], units: Sequence[Unit]) -> Iterator[Result]:
+        """Yield the result of each unit, in the order of the units."""
+        ...
+
+
+@dataclass(frozen=True)
+class Here:
+    """This process, unit after unit."""
+
+    def run(self, stage: Stage[Piece, Result], units: Sequence[Unit]) -> Iterator[Result]:
+        """Yield the result of each unit."""
+        return map(stage, units)

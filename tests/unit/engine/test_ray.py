@@ -1,0 +1,179 @@
+"""A Ray cluster gives the same answer, outlives the death of its workers, and does not hang."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from unchaff.engine import Here, Ray, found, score
+from unchaff.engine.stage import Stage, reading_only
+from unchaff.engine.units import Unit
+from unchaff.errors import ConfigError, DataError, EngineError
+from unchaff.runs.weights import to_bytes
+
+pytest.importorskip("ray", reason="Ray is an extra")
+pytestmark = pytest.mark.filterwarnings("ignore")  # those of Ray and of its libraries are not ours
+UNITS = [Unit(place, "", 0, 1, place) for place in range(12)]
+LIMIT = 240  # seconds for one test: what hangs is a failure
+
+
+@pytest.fixture(autouse=True)
+def time_limit():
+    def end(*_):
+        raise TimeoutError(f"no end after {LIMIT} s")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.alarm(LIMIT)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    import ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    yield ray
+    ray.shutdown()
+
+
+class Doubles:
+    """A worker that looks; its process dies in the middle of a unit, once."""
+
+    def __init__(self, dies_at=None, mark=None):
+        self.dies_at, self.mark = dies_at, mark
+
+    def placed(self, device):
+        assert str(device) == "cpu"
+        return self
+
+    def __call__(self, number):
+        if number == self.dies_at and not Path(self.mark).exists():
+            Path(self.mark).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 2 * number
+
+
+def number(unit):
+    return unit.number
+
+
+def sleeps(unit):
+    time.sleep(600 + unit.number)
+
+
+DOUBLING = Stage("double", number, Doubles(), on_device=True)
+
+
+def refuses(unit):
+    if unit.number == 7:
+        raise DataError(f"unit {unit.number} is broken")
+    return unit.number
+
+
+@pytest.mark.parametrize("scorers", [1, 2])
+def test_results_come_in_order_and_each_once(cluster, scorers):
+    with Ray(scorers=scorers) as engine:
+        assert list(engine.run(Stage("double", number, Doubles(), on_device=True), UNITS)) == [
+            *range(0, 24, 2)
+        ]
+        assert list(engine.run(reading_only("read", number), UNITS)) == [*range(12)]
+        assert list(engine.run(reading_only("read", number), [])) == []
+    assert cluster.is_initialized(), "what was joined before stays joined"
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_worker_that_dies_is_replaced_and_no_result_is_lost_or_there_twice(tmp_path):
+    mark = str(tmp_path / "died")
+    with Ray(scorers=1) as engine:
+        done = list(engine.run(Stage("double", number, Doubles(5, mark), on_device=True), UNITS))
+    assert done == [*range(0, 24, 2)]
+    assert Path(mark).exists()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_what_is_wrong_with_the_data_is_said_as_it_is_here():
+    with Ray(scorers=1) as engine, pytest.raises(DataError, match=r"^unit 7 is broken$"):
+        list(engine.run(reading_only("read", refuses), UNITS))
+
+
+@pytest.mark.usefixtures("cluster")
+def test_nodes_that_never_come_are_not_waited_for_for_ever():
+    began = time.monotonic()
+    with Ray(scorers=64, patience=1.5) as many, pytest.raises(EngineError, match="64 scorers need"):
+        list(many.run(DOUBLING, UNITS))
+    with Ray(device="cuda", patience=1.5) as gpus, pytest.raises(EngineError, match="1 GPUs, and after"):
+        list(gpus.run(DOUBLING, UNITS))
+    assert time.monotonic() - began < 30
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_stage_that_stands_still_is_ended():
+    with Ray(scorers=1, silence=8) as engine, pytest.raises(EngineError, match=r"no progress.*--resume"):
+        list(engine.run(reading_only("asleep", sleeps), UNITS[:2]))
+
+
+def test_settings_that_cannot_be_are_refused():
+    with pytest.raises(ConfigError, match="scorers"):
+        Ray(scorers=0)
+    with pytest.raises(ConfigError, match="patience"):
+        Ray(patience=0)
+    with pytest.raises(EngineError, match="Not connected"):
+        list(Ray().run(reading_only("read", number), UNITS))
+
+
+def scored(world, out, engine, **how):
+    return score(found(str(world.folder), world.options, engine), world.trained, str(out), engine, **how)
+
+
+def kept_of(folder):
+    table = pq.read_table(f"{folder}/quality")
+    return table["id"].to_numpy(), table["kept"].to_numpy(), table["quality"].to_numpy()
+
+
+def assert_same(first, second):
+    assert len(np.unique(first[0])) == len(first[0])
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("scorers", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 4))])
+@pytest.mark.usefixtures("cluster")
+def test_however_many_workers_the_answer_is_the_same(world, tmp_path, scorers):
+    scored(world, tmp_path / "here", Here())
+    with Ray(scorers=scorers) as engine:
+        scored(world, tmp_path / "ray", engine)
+    assert_same(kept_of(tmp_path / "here"), kept_of(tmp_path / "ray"))
+
+
+DRIVER = """
+import sys
+from unchaff.cli.app import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_a_driver_that_is_killed_goes_on_when_it_is_started_again(world, tmp_path, cluster):
+    cluster.shutdown()
+    (tmp_path / "model.safetensors").write_bytes(to_bytes(world.trained.model.state_dict()))
+    words = ["score", str(world.folder), "--model", "mlp", "--weights", str(tmp_path / "model.safetensors")]
+    words += ["--engine", "ray", "--scorers", "1", "--out", str(tmp_path / "run"), "--device", "cpu"]
+    begun = subprocess.Popen([sys.executable, "-c", DRIVER, *words], start_new_session=True)  # noqa: S603 - ours
+    shards = tmp_path / "run" / "unfinished" / "evidence"
+    while not (shards.is_dir() and any(shards.iterdir())):
+        assert begun.poll() is None, "it ended before it could be killed"
+        time.sleep(0.02)
+    os.killpg(begun.pid, signal.SIGKILL)
+    begun.wait()
+    done = subprocess.run([sys.executable, "-c", DRIVER, *words, "--resume"], check=False)  # noqa: S603 - ours
+    assert done.returncode == 0
+    scored(world, tmp_path / "here", Here())
+    assert_same(kept_of(tmp_path / "here"), kept_of(tmp_path / "run"))
