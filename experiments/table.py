@@ -9,7 +9,8 @@ from typing import Any
 
 from unchaff.bench.comparison import Entrant, entrants
 from unchaff.bench.contenders import ORACLE, WITH_TRUTH
-from unchaff.bench.memory import GB, Weighed, known
+from unchaff.bench.lines import known
+from unchaff.bench.memory import GB, Weighed
 from unchaff.bench.rows import Results, Row
 from unchaff.bench.settings import Setting
 from unchaff.bench.suites import LITERAL, SUITES
@@ -219,7 +220,7 @@ def systems() -> str:
 
 def weighed() -> str:
     """Return what scoring data larger than memory takes."""
-    rows = known(HERE / "memory" / "results.jsonl").values()
+    rows = known(HERE / "memory" / "results.jsonl", Weighed).values()
 
     def row(one: Weighed) -> list[str]:
         sizes = (f"{each / GB:.2f}" for each in (one.peak, one.peak_resident, one.limit))

@@ -184,8 +184,8 @@ def _peak(words: Sequence[str], said: Path) -> tuple[int, int]:
     try:
         peak = resident = 0
         while running.poll() is None:
-            pids = [running.pid, *_below(running.pid)]
-            peak, resident = max(peak, _bytes(pids, "Pss:")), max(resident, _bytes(pids, "Rss:"))
+            pids = [running.pid, *below(running.pid)]
+            peak, resident = max(peak, held_by(pids, "Pss:")), max(resident, held_by(pids, "Rss:"))
             time.sleep(EVERY)
     finally:
         running.kill()
@@ -195,15 +195,16 @@ def _peak(words: Sequence[str], said: Path) -> tuple[int, int]:
     return peak, resident
 
 
-def _below(pid: int) -> Iterator[int]:
+def below(pid: int) -> Iterator[int]:
     """Yield the processes that this one started, and theirs."""
     for file in (PROC / str(pid) / "task").glob("*/children"):
         for child in map(int, _text(file).split()):
             yield child
-            yield from _below(child)
+            yield from below(child)
 
 
-def _bytes(pids: Sequence[int], name: str) -> int:
+def held_by(pids: Sequence[int], name: str) -> int:
+    """Return the bytes that processes hold together: Pss counts pages that they share once, Rss in each."""
     lines = (line for pid in pids for line in _text(PROC / str(pid) / "smaps_rollup").splitlines())
     return sum(1024 * int(line.split()[1]) for line in lines if line.startswith(name))
 
@@ -213,28 +214,3 @@ def _text(file: Path) -> str:
         return file.read_text()
     except OSError:  # it ended in the meantime
         return ""
-
-
-def known(file: Path) -> dict[str, Weighed]:
-    """Return what a results file holds, by key.
-
-    Raises:
-        DataError: a line of it is no result.
-    """
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-        return {row.key: row for row in (Weighed(**json.loads(line)) for line in lines)}
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise DataError(
-            f"{file} holds a line that is no result. Repair it, or give another --out."
-        ) from error
-
-
-def run(bulks: Sequence[Bulk], file: Path) -> Iterator[Weighed]:
-    """Measure what the results file lacks, and yield each row when it is in there."""
-    rows = known(file)
-    for bulk in bulks:
-        if bulk.key not in rows:
-            rows[bulk.key] = weighed(bulk)
-            put(file, "".join(f"{json.dumps(asdict(row))}\n" for row in rows.values()).encode())
-            yield rows[bulk.key]

@@ -11,14 +11,16 @@ from unchaff.cli import options
 EXAMPLE = "unchaff bench smoke --list"
 OUT_OF_RANGE = 3  # exit code
 RESULTS = "results.jsonl"
-Suite = Literal["smoke", "cpu", "gpu", "ablations", "systems", "memory"]
+Suite = Literal["smoke", "cpu", "gpu", "ablations", "systems", "memory", "scale"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(options.Answering):
     """What `bench` takes."""
 
-    suite: Annotated[Suite, Argument(help="smoke, memory (minutes); cpu, gpu, ablations, systems (hours).")]
+    suite: Annotated[
+        Suite, Argument(help="smoke, memory, scale (minutes); cpu, gpu, ablations, systems (hours).")
+    ]
     only: Annotated[
         str, Option(help="Only rows SETTING/NAME/SEED in which this regular expression is found.")
     ] = ""
@@ -49,6 +51,6 @@ def command(given: Options) -> int:
     """
     from unchaff.cli import measuring, weighing
 
-    if given.suite == "memory":
+    if given.suite in ("memory", "scale"):
         return weighing.perform(given)
     return measuring.perform(given)

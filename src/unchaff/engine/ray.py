@@ -15,8 +15,8 @@ from unchaff.engine.units import Unit
 from unchaff.errors import ConfigError, EngineError, UnchaffError
 from unchaff.extras import library
 
-READING = 0.25  # CPUs that a task of reading asks for
-LEFT = 0.5  # CPUs that workers leave to reading: else both would wait for each other for ever
+READING = 0.5  # CPUs that a task of reading asks for beside workers, which leave it as much at least:
+# else both would wait for each other for ever
 LEAST = 0.2  # CPUs of a worker
 LOOKS = 1.0  # seconds between two looks at what the cluster has
 
@@ -99,13 +99,13 @@ class Ray:
         context.execution_no_progress_timeout_s = self.silence
         read, look = _Box(ray.put(stage.read)), _Box(ray.put(stage.look))  # held here while the stage runs
         rows = ray.data.from_items([{"unit": _Box(unit)} for unit in units], override_num_blocks=len(units))
-        rows = rows.map(partial(_read, held=read), num_cpus=READING)
         if stage.on_device:
+            rows = rows.map(partial(_read, held=read), num_cpus=READING)
             pool = ray.data.ActorPoolStrategy(size=min(share.workers, len(units)))
             asked = {"num_cpus": share.cpus, "num_gpus": share.gpus or None}
             rows = rows.map(_Looks, fn_constructor_args=(look, share.device), compute=pool, **asked)
         else:
-            rows = rows.map(partial(_look, held=look), num_cpus=READING)
+            rows = rows.map(partial(_both, read=read, look=look), num_cpus=1)
         try:
             for row in rows.iter_rows():
                 result = row["result"].content
@@ -130,11 +130,11 @@ class Ray:
             cpus, gpus = has.get("CPU", 0.0), int(has.get("GPU", 0))
             wants_gpus = on_device and (self.device == "cuda" or (self.device == "auto" and gpus > 0))
             workers = self.scorers or max(1, gpus if wants_gpus else int(cpus) - 1)
-            each = min(1.0, (cpus - LEFT) / workers)
+            each = min(1.0, (cpus - READING) / workers)
             if each >= LEAST and (gpus >= workers or not wants_gpus):
                 return _Share(workers, round(each, 3), 1.0 if wants_gpus else 0.0)
             if time.monotonic() - began >= self.patience:
-                need = f"{workers * LEAST + LEFT:g} CPUs" + (f" and {workers} GPUs" if wants_gpus else "")
+                need = f"{workers * LEAST + READING:g} CPUs" + (f" and {workers} GPUs" if wants_gpus else "")
                 raise EngineError(
                     f"{workers} scorers need {need}, and after {self.patience:g} s the cluster has {cpus:g} "
                     f"CPUs and {gpus} GPUs. Wait for its nodes, or give fewer --scorers."
@@ -178,9 +178,9 @@ def _read(row: dict[str, Any], held: _Box[Any]) -> dict[str, Any]:
         return {"piece": _Box(error)}
 
 
-def _look(row: dict[str, Any], held: _Box[Any]) -> dict[str, Any]:
-    """Return the result of a piece."""
-    return _looked(row, _fetched(held.content))
+def _both(row: dict[str, Any], read: _Box[Any], look: _Box[Any]) -> dict[str, Any]:
+    """Read a unit and look at it, in one task."""
+    return _looked(_read(row, read), _fetched(look.content))
 
 
 class _Looks:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
+from unchaff import progress
 from unchaff.engine.units import Unit
 
 Piece = TypeVar("Piece")
@@ -47,5 +48,8 @@ class Here:
     """This process, unit after unit."""
 
     def run(self, stage: Stage[Piece, Result], units: Sequence[Unit]) -> Iterator[Result]:
-        """Yield the result of each unit."""
-        return map(stage, units)
+        """Yield the result of each unit; what is said of single ones is not shown."""
+        for unit in units:
+            with progress.shown_by(progress.Silent()):
+                result = stage(unit)
+            yield result
