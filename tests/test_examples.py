@@ -109,7 +109,7 @@ def test_the_manifest_is_a_ray_job(job):
 
 def test_the_command_of_the_manifest_is_one_we_take(job, monkeypatch):
     taken = []
-    monkeypatch.setattr(scaled, "perform", lambda given, data: taken.append((given, data)) or 0)
+    monkeypatch.setattr(scaled, "perform", lambda given, data, _run: taken.append((given, data)) or 0)
     program, *words = shlex.split(job["spec"]["entrypoint"])
     assert program == "unchaff"
     assert app.main(words) == 0

@@ -18,7 +18,8 @@ from torch import nn
 from unchaff.attribute.readout import Readout
 from unchaff.bench.memory import GB, PROC, below, held_by
 from unchaff.bench.rows import made
-from unchaff.data import Options, from_arrays, load
+from unchaff.data import Loaded, Options, from_arrays, load
+from unchaff.data.prepare import Plain
 from unchaff.engine import Engine, Here, Ray, found, score
 from unchaff.engine.finding import Found
 from unchaff.engine.rows import Portion
@@ -176,9 +177,10 @@ def _work(load: Load, engine: Engine, packs: Path | None, out: Path) -> None:
             raise DataError(f"{planned} of {load.rows} rows were planned.")
         return
     if load.what == "made":
-        units, rows = cut([("", load.rows)]), Made()
-        model = linear(rows.example)
-        score(Found(rows, units, Options(), f"{load.rows} made rows"), Trained(model=model), str(out), engine)
+        rows = Made()
+        like = Loaded(train=rows.example, test=None, prepare=Plain())
+        made_rows = Found(rows, cut([("", load.rows)]), Options(), like, f"{load.rows:,} made rows")
+        score(made_rows, Trained(model=linear(rows.example)), str(out), engine)
         return
     spec, options = str(Path(packs or ".") / PACK), Options(rows=load.rows, lazy=load.where == "streamed")
     if load.where in ("one process", "streamed"):

@@ -133,7 +133,10 @@ class Placed(Job):
         str | None, Option(help="Of the cluster, such as auto; one is started on this machine without.")
     ] = None
     scorers: Annotated[
-        int | None, Option(min=1, help="Ray workers that hold the network; one per device by default.")
+        int | None, Option(min=1, help="Ray workers that look at samples; one per device by default.")
+    ] = None
+    trainers: Annotated[
+        int | None, Option(min=1, help="Ray workers that learn together; one per device by default.")
     ] = None
 
 

@@ -14,7 +14,7 @@ DEMONSTRATION = "symmetric:0.4"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(options.Job):
+class Options(options.Placed):
     """What `repair` takes."""
 
     data: Annotated[str | None, Argument(help=f"{options.DATA} Without: a demonstration on digits.")] = None
@@ -43,8 +43,11 @@ def command(given: Options) -> int:
     --decisions it repeats that run, with what a person decided in unchaff review taken as given.
     """
     from unchaff.bench import cell
-    from unchaff.cli import job
+    from unchaff.cli import job, scaled
 
+    if scaled.is_asked(given):
+        scaled.check(given)
+        return scaled.perform(given, given.data or "digits", scaled.repairing, budget=given.budget)
     if given.resume_from is not None or given.decisions:
         from unchaff.cli.again import reviewed
 

@@ -23,5 +23,5 @@ def command(given: Options) -> int:
     from unchaff.cli import job, scaled
 
     if scaled.is_asked(given):
-        return scaled.perform(given, given.data)
+        return scaled.perform(given, given.data, scaled.scoring)
     return job.perform(given, job.cell_of(given, given.data), cell.score_only)

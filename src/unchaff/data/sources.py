@@ -116,6 +116,13 @@ def in_memory(inputs: Tensor, prepare: Prepare) -> InMemory:
     return InMemory(_Held(inputs, prepare), np.arange(len(inputs)), inputs.device)
 
 
+def joined(sources: "list[InMemory | OnDisk]") -> InMemory:
+    """Return sources of the same preparation as one, in memory."""
+    first = sources[0]
+    prepare = first.held.prepare if isinstance(first, InMemory) else first.prepare
+    return in_memory(torch.cat([each.raw(np.arange(len(each.rows))) for each in sources]), prepare)
+
+
 @dataclass(frozen=True)
 class OnDisk:
     """Inputs decoded on access by worker processes, one batch ahead each.

@@ -10,7 +10,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from unchaff.attribute.readout import OPINION
-from unchaff.engine.passes import shard
+from unchaff.engine.passes import Look
 from unchaff.engine.store import Store
 from unchaff.engine.units import Unit
 from unchaff.partition.believed import judge, numbers
@@ -22,7 +22,6 @@ from unchaff.whole import parquet
 
 BINS = 1_000  # of the quality, in which the best of each class are counted, where classes are few
 COUNTS = 1_000_000  # of all classes together
-QUALITY = "quality"  # folder in the store
 Shard = tuple[Unit, pa.Table | None]  # None: it is not as it was written
 
 
@@ -41,10 +40,11 @@ class Shards:
     """Reads shards of evidence; those that are not as they were written are None."""
 
     store: Store
+    look: Look
 
     def __call__(self, unit: Unit) -> Shard:
         """Return the table of a unit."""
-        return unit, self.store.sealed(shard(unit.number))
+        return unit, self.store.sealed(self.look.shard(unit))
 
 
 def opinions_in(table: pa.Table) -> list[Tensor]:
@@ -180,6 +180,7 @@ class Write:
 
     decision: Decision
     store: Store
+    look: Look
 
     def __call__(self, piece: Shard) -> tuple[int, int, float] | None:
         """Return the number of samples, how many are kept, and their doubt; None: the shard is broken."""
@@ -207,5 +208,5 @@ class Write:
         rest = [name for name in table.column_names if name not in columns and not name.startswith(OPINION)]
         columns |= {name: table.column(name) for name in rest}
         made = pa.table(columns).replace_schema_metadata(described(columns, decision.class_names))
-        self.store.put(f"{QUALITY}/part-{unit.number:05d}.parquet", parquet(made))
+        self.store.put(self.look.quality(unit), parquet(made))
         return len(table), int(kept.sum()), float((1 - quality.double()).sum())

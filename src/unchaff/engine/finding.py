@@ -33,6 +33,7 @@ class Found:
     rows: Rows
     units: list[Unit]
     options: Options  # how they are read
+    loaded: Loaded  # with some of them or all: what test data are read like
     said: str  # one sentence on what was found
 
 
@@ -46,7 +47,7 @@ def found(spec: str, options: Options, engine: Engine) -> Found:
     if not files:
         loaded = load(spec, options)
         held = Held(loaded.train)
-        return Found(held, held.units(), options, loaded.found)
+        return Found(held, held.units(), options, loaded, loaded.found)
     whole = [Unit(place, file, 0, 0, 0) for place, file in enumerate(files)]
     footers = list(engine.run(reading_only("footers", _footer), whole))
     first = footers[0][1]
@@ -63,7 +64,7 @@ def found(spec: str, options: Options, engine: Engine) -> Found:
     rows = Tables(columns, options, _settled(columns, options, units, engine))
     count, kind = sum(unit.rows for unit in units), rows.example.kind
     said = f"{count:,} rows ({kind}) in Parquet, files: {len(files)}, read in units: {len(units)}."
-    return Found(rows, units, options, said)
+    return Found(rows, units, options, rows.like, said)
 
 
 def _footer(unit: Unit) -> tuple[int, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -10,13 +11,17 @@ from typing import Any, Generic
 
 import torch
 
-from unchaff.engine.stage import Piece, Result, Stage
+from unchaff.engine.passes import UNFINISHED
+from unchaff.engine.stage import Piece, Place, Result, Stage
+from unchaff.engine.store import Store
 from unchaff.engine.units import Unit
-from unchaff.errors import ConfigError, EngineError, UnchaffError
+from unchaff.errors import ConfigError, DataError, EngineError, UnchaffError
 from unchaff.extras import library
 
 READING = 0.5  # CPUs that a task of reading asks for beside workers, which leave it as much at least:
 # else both would wait for each other for ever
+TRIES = 3  # times that learning is begun again after a trainer died
+FAULT = "fault"  # what a trainer reports: a sentence, or nothing
 LEAST = 0.2  # CPUs of a worker
 LOOKS = 1.0  # seconds between two looks at what the cluster has
 
@@ -32,6 +37,7 @@ class Ray:
 
     address: str | None = None  # of a cluster, such as auto or ray://host:10001; None: one is started here
     scorers: int | None = None  # workers that hold the network; None: one per GPU, or one per CPU but one
+    trainers: int | None = None  # workers that learn together; None: as many
     device: str = "auto"  # of the workers; auto: GPUs where the cluster has any
     patience: float = 60.0  # seconds to wait for nodes that are needed
     silence: float = 900.0  # seconds without any progress after which a stage has failed
@@ -39,10 +45,9 @@ class Ray:
     _owns: bool = field(default=True, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.scorers is not None and self.scorers < 1:
-            raise ConfigError(
-                f"scorers must be 1 or more, got {self.scorers}. Leave it out for one a device."
-            )
+        for name, asked in (("scorers", self.scorers), ("trainers", self.trainers)):
+            if asked is not None and asked < 1:
+                raise ConfigError(f"{name} must be 1 or more, got {asked}. Leave it out for one a device.")
         if self.patience <= 0 or self.silence <= 0:
             raise ConfigError(
                 f"patience and silence must be above 0, got {self.patience} and {self.silence}."
@@ -91,7 +96,7 @@ class Ray:
             return
         if self._ray is None:
             raise EngineError("Not connected. Use the engine in a block: `with Ray() as engine: ...`.")
-        ray, share = self._ray, self._share(on_device=stage.on_device)
+        ray, share = self._ray, self._share(self.scorers, on_device=stage.on_device)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.execution_options.preserve_order = True
@@ -118,7 +123,44 @@ class Ray:
                 "kept: see to the cluster, and go on with --resume."
             ) from error
 
-    def _share(self, *, on_device: bool) -> "_Share":
+    def together(self, work: Callable[[Place], None], store: Store) -> None:
+        """Do work in all trainers at once, which can speak to each other by torch.distributed.
+
+        Where one of them dies, all begin the work again.
+
+        Raises:
+            UnchaffError: what a trainer said.
+            EngineError: trainers died again and again, or never came.
+        """
+        if self._ray is None:
+            raise EngineError("Not connected. Use the engine in a block: `with Ray() as engine: ...`.")
+        train = library("ray.train", extra="ray", without="leave --engine out")
+        torch_of = library("ray.train.torch", extra="ray", without="leave --engine out")
+        share = self._share(self.trainers, on_device=True)
+        trainer = torch_of.TorchTrainer(
+            partial(_train, work=work),
+            scaling_config=train.ScalingConfig(
+                num_workers=share.workers,
+                use_gpu=bool(share.gpus),
+                resources_per_worker={"CPU": share.cpus, **({"GPU": share.gpus} if share.gpus else {})},
+            ),
+            run_config=train.RunConfig(
+                name=f"unchaff-{uuid.uuid4().hex[:8]}",
+                storage_path=store.path(UNFINISHED),
+                failure_config=train.FailureConfig(max_failures=TRIES),
+            ),
+        )
+        try:
+            said = trainer.fit().metrics or {}
+        except (self._ray.exceptions.RayError, RuntimeError) as error:  # what training raises is one of these
+            raise EngineError(
+                f"Learning failed on the cluster: {_told(error)}. What was done is kept: see to the cluster, "
+                "and go on with --resume."
+            ) from error
+        if said.get(FAULT):
+            raise DataError(said[FAULT])
+
+    def _share(self, asked: int | None, *, on_device: bool) -> "_Share":
         """Return how many workers there are and what each asks for, once the cluster has it.
 
         Raises:
@@ -129,15 +171,15 @@ class Ray:
             has = self._ray.cluster_resources()
             cpus, gpus = has.get("CPU", 0.0), int(has.get("GPU", 0))
             wants_gpus = on_device and (self.device == "cuda" or (self.device == "auto" and gpus > 0))
-            workers = self.scorers or max(1, gpus if wants_gpus else int(cpus) - 1)
+            workers = asked or max(1, gpus if wants_gpus else int(cpus) - 1)
             each = min(1.0, (cpus - READING) / workers)
             if each >= LEAST and (gpus >= workers or not wants_gpus):
                 return _Share(workers, round(each, 3), 1.0 if wants_gpus else 0.0)
             if time.monotonic() - began >= self.patience:
                 need = f"{workers * LEAST + READING:g} CPUs" + (f" and {workers} GPUs" if wants_gpus else "")
                 raise EngineError(
-                    f"{workers} scorers need {need}, and after {self.patience:g} s the cluster has {cpus:g} "
-                    f"CPUs and {gpus} GPUs. Wait for its nodes, or give fewer --scorers."
+                    f"{workers} workers need {need}, and after {self.patience:g} s the cluster has {cpus:g} "
+                    f"CPUs and {gpus} GPUs. Wait for its nodes, or give fewer --scorers or --trainers."
                 )
             time.sleep(min(LOOKS, self.patience))
 
@@ -181,6 +223,19 @@ def _read(row: dict[str, Any], held: _Box[Any]) -> dict[str, Any]:
 def _both(row: dict[str, Any], read: _Box[Any], look: _Box[Any]) -> dict[str, Any]:
     """Read a unit and look at it, in one task."""
     return _looked(_read(row, read), _fetched(look.content))
+
+
+def _train(work: Callable[[Place], None]) -> None:
+    """Be one of the trainers."""
+    train = library("ray.train", extra="ray", without="leave --engine out")
+    torch_of = library("ray.train.torch", extra="ray", without="leave --engine out")
+    context = train.get_context()
+    fault = ""
+    try:
+        work(Place(context.get_world_rank(), context.get_world_size(), torch_of.get_device()))
+    except UnchaffError as error:
+        fault = str(error)
+    train.report({FAULT: fault})
 
 
 class _Looks:

@@ -1,10 +1,9 @@
 """Score every sample of data that no process holds: two passes, a split, and shards of what came of it."""
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,8 @@ from unchaff import progress
 from unchaff.attribute.readout import Readout
 from unchaff.attribute.ridge import Ridge, Sums
 from unchaff.data import Skipped
+from unchaff.engine.begun import ANEW, SUMMARY, Begin, begin, settings_of
 from unchaff.engine.deciding import (
-    QUALITY,
     Count,
     Counted,
     Decision,
@@ -30,24 +29,18 @@ from unchaff.engine.deciding import (
     opinions_in,
 )
 from unchaff.engine.finding import Found
-from unchaff.engine.passes import SHARDS, Looker, Note, Seen, SumUp, shard
+from unchaff.engine.passes import UNFINISHED, Look, Looker, Note, SumUp
 from unchaff.engine.rows import Portion
 from unchaff.engine.stage import Engine, Result, Stage
 from unchaff.engine.store import Store
 from unchaff.engine.units import Unit
 from unchaff.errors import DataError, RunFolderError
-from unchaff.journal import difference
 from unchaff.partition.believed import most_fitted
 from unchaff.partition.latent import latent
 from unchaff.partition.transition import BLIND, Transition
 from unchaff.records import Cost, Trained
-from unchaff.runs.manifest import plain, sha256, versions
-from unchaff.runs.weights import to_bytes
+from unchaff.runs.manifest import versions
 
-SUMMARY = "summary.json"  # written last: a run without it is not finished
-UNFINISHED = "unfinished"  # folder of what is needed only until then
-SUMS = f"{UNFINISHED}/sums.safetensors"
-SETTINGS = f"{UNFINISHED}/settings.json"
 EVERY = 10.0  # seconds between two writes of the sums
 NAMED = 5  # skipped samples that are named
 
@@ -77,16 +70,23 @@ class Scoring:
     engine: Engine
     readout: Readout = field(default_factory=Readout)
     rule: Transition = field(default_factory=Transition)
+    views: tuple[str, ...] | None = None  # None: all that leave the label right
+    look: Look = field(default_factory=Look)
 
     def __post_init__(self) -> None:
-        self._cost, self._named = Cost(), list[Skipped]()
-        self._looker = Looker.of(self.trained, self.readout, self.found.rows.example)
-        self._classes = self.found.rows.example.num_classes
+        example = self.found.rows.example
+        self._named, self._classes = list[Skipped](), example.num_classes
+        self._looker = Looker(self.trained, self.readout, self.views).settled(example)
+
+    @property
+    def flops(self) -> float:
+        """Operations of the whole look."""
+        per_sample = self._looker.flops(self.found.rows.example)
+        return per_sample * sum(unit.rows for unit in self.found.units)
 
     def run(self) -> Scored:
         """Do all that is left to do."""
         started = time.perf_counter()
-        progress.say(self.found.said)
         self._note(self.found.units, self._ridge())
         rule, fitted_on = self._fitted()
         names = self.found.rows.example.class_names
@@ -106,7 +106,7 @@ class Scoring:
             abstained=decision.keeps_all,
             reason=reason,
             notes=tuple(f"Left out: {one.id}: {one.reason}" for one in self._named),
-            cost=replace(self._cost, seconds=time.perf_counter() - started),
+            cost=Cost(time.perf_counter() - started, 2 * samples, self.flops).as_stage("score"),
         )
 
     def _stage(self, name: str, look: Callable[[Portion], Result]) -> Stage[Portion, Result]:
@@ -122,19 +122,18 @@ class Scoring:
     def _ridge(self) -> Ridge:
         """Return the read-out, from the sums of all units, added up in their order."""
         sums, done = Sums(self._classes), 0
-        before = self.store.state(SUMS)
+        before = self.store.state(self.look.sums)
         if before is not None:
             sums.restore(before[0])
             done = int(str(before[1]["units"]))
         written, left = time.monotonic(), self.found.units[done:]
         stage = self._stage("sums", SumUp(self._looker))
         for seen in self._shown("sums", left, self.engine.run(stage, left)):
-            self._take(seen)
             if seen.sums:
                 sums.join(seen.sums)
             done += 1
             if time.monotonic() - written >= EVERY or done == len(self.found.units):
-                self.store.put_state(SUMS, sums.state(), {"units": done})
+                self.store.put_state(self.look.sums, sums.state(), {"units": done})
                 written = time.monotonic()
         if sums.count < 2:
             raise DataError("No row of the tables can be used. Look at them with `unchaff doctor`.")
@@ -144,19 +143,19 @@ class Scoring:
     def _note(self, units: Sequence[Unit], ridge: Ridge) -> None:
         """Write the shards of evidence that are not there."""
         self._ridge_found = ridge
-        there = set(self.store.names(SHARDS))
-        left = [unit for unit in units if Path(shard(unit.number)).name not in there]
-        stage = self._stage("score", Note(self._looker, ridge, self.store))
+        there = set(self.store.names(self.look.folder))
+        left = [unit for unit in units if Path(self.look.shard(unit)).name not in there]
+        stage = self._stage("score", Note(self._looker, ridge, self.store, self.look))
         for seen in self._shown("score", left, self.engine.run(stage, left)):
-            self._take(seen)
             self._named += seen.named[: NAMED - len(self._named)]
-
-    def _take(self, seen: Seen) -> None:
-        self._cost = self._cost + seen.cost
 
     def _over_shards(self, name: str, look: Callable[[Shard], Result | None]) -> Iterator[Result]:
         """Yield what comes of each shard; broken ones are made anew."""
-        stage, units, broken = Stage(name, Shards(self.store), look), self.found.units, list[Unit]()
+        stage, units, broken = (
+            Stage(name, Shards(self.store, self.look), look),
+            self.found.units,
+            list[Unit](),
+        )
         for unit, result in zip(units, self._shown(name, units, self.engine.run(stage, units)), strict=True):
             if result is None:
                 broken.append(unit)
@@ -166,12 +165,12 @@ class Scoring:
             return
         progress.say(f"{len(broken)} shards of evidence are not as they were written, and are made anew.")
         for unit in broken:
-            self.store.drop(shard(unit.number))
+            self.store.drop(self.look.shard(unit))
         self._note(broken, self._ridge_found)
         for unit, result in zip(broken, self.engine.run(stage, broken), strict=True):
             if result is None:
                 raise RunFolderError(
-                    f"{self.store.path(shard(unit.number))} cannot be read, though it was just "
+                    f"{self.store.path(self.look.shard(unit))} cannot be read, though it was just "
                     "written. See to the disk."
                 )
             yield result
@@ -198,20 +197,12 @@ class Scoring:
         return total
 
     def _written(self, decision: Decision) -> tuple[int, int, float]:
-        done = list(self._over_shards("split", Write(decision, self.store)))
+        done = list(self._over_shards("split", Write(decision, self.store, self.look)))
         samples, kept = sum(each[0] for each in done), sum(each[1] for each in done)
         return samples, kept, sum(each[2] for each in done)
 
 
-def score(
-    found: Found,
-    trained: Trained,
-    out: str,
-    engine: Engine,
-    *,
-    resume: bool = False,
-    overwrite: bool = False,
-) -> Scored:
+def score(found: Found, trained: Trained, out: str, engine: Engine, begun: Begin = ANEW) -> Scored:
     """Score into a folder that all workers reach.
 
     Args:
@@ -219,16 +210,16 @@ def score(
         trained: a finished network.
         out: folder, or address of one.
         engine: where stages run.
-        resume: go on with what an earlier attempt left there.
-        overwrite: delete what is there.
+        begun: what to do with what is there.
 
     Raises:
         RunFolderError: something else is there, or the attempt to resume had other settings.
     """
-    store, settings = Store(out), _settings(found, trained)
-    if resume and (before := store.read(SUMMARY)) is not None:
-        return _finished(store, json.loads(before), settings)
-    _begin(store, settings, resume=resume, overwrite=overwrite)
+    store, settings = Store(out), settings_of(found, trained)
+    before = begin(store, settings, begun)
+    if before is not None:
+        return scored_of(store, before)
+    progress.say(found.said)
     scored = Scoring(found, trained, store, engine).run()
     said = {"settings": settings, "versions": versions(), "result": {**asdict(scored), "place": None}}
     store.put(SUMMARY, json.dumps(said, indent=1).encode())
@@ -236,56 +227,12 @@ def score(
     return scored
 
 
-def _finished(store: Store, said: dict[str, Any], settings: dict[str, object]) -> Scored:
-    """Return what was found before, by the same settings."""
-    differing = difference(said["settings"], json.loads(json.dumps(settings)))
-    if differing:
-        raise RunFolderError(
-            f"The finished run in {store.place} had other settings: {differing}. Choose another --out, or "
-            "--overwrite to replace it."
-        )
-    result = said["result"]
-    cost = Cost(*(result["cost"][name] for name in ("seconds", "samples_seen", "flops")))
-    return Scored(**{**result, "place": store.place, "notes": tuple(result["notes"]), "cost": cost})
+def scored_of(store: Store, said: dict[str, Any]) -> Scored:
+    """Return what was found before."""
+    notes, cost = tuple(said["notes"]), cost_of(said["cost"])
+    return Scored(**{**said, "place": store.place, "notes": notes, "cost": cost})
 
 
-def _begin(store: Store, settings: dict[str, object], *, resume: bool, overwrite: bool) -> None:
-    """See to it that the folder is empty, or holds the begun run of the same settings."""
-    there = store.names()
-    ours = {SUMMARY, UNFINISHED, QUALITY}
-    if overwrite and there and set(there) <= ours:
-        for name in there:
-            store.drop(name)
-        there = []
-    if there and not set(there) <= ours:
-        raise RunFolderError(f"{store.place} holds something else than such a run. Choose another --out.")
-    if SUMMARY in there:
-        raise RunFolderError(
-            f"{store.place} holds a finished run. Choose another --out, or --overwrite to replace it."
-        )
-    begun = store.read(SETTINGS)
-    if begun is not None and not resume:
-        raise RunFolderError(
-            f"{store.place} holds an unfinished run. Go on with --resume, begin anew with --overwrite, or "
-            "choose another --out."
-        )
-    if begun is None:
-        store.put(SETTINGS, json.dumps(settings).encode())
-        return
-    differing = difference(json.loads(begun), json.loads(json.dumps(settings)))
-    if differing:
-        raise RunFolderError(
-            f"The unfinished run in {store.place} differs in its settings: {differing}. Give back what it "
-            "began with, or --overwrite to begin anew."
-        )
-
-
-def _settings(found: Found, trained: Trained) -> dict[str, object]:
-    cut = hashlib.sha256(repr(found.units).encode()).hexdigest()
-    return {
-        "rows": sum(unit.rows for unit in found.units),
-        "units_sha256": cut,
-        "classes": list(found.rows.example.class_names),
-        "options": plain(asdict(found.options)),
-        "network_sha256": sha256(to_bytes(trained.model.state_dict())),
-    }
+def cost_of(said: dict[str, Any]) -> Cost:
+    """Return a cost without its stages."""
+    return Cost(*(said[name] for name in ("seconds", "samples_seen", "flops")))

@@ -4,7 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
+import torch
+
 from unchaff import progress
+from unchaff.engine.store import Store
 from unchaff.engine.units import Unit
 
 Piece = TypeVar("Piece")
@@ -25,6 +28,15 @@ class Stage(Generic[Piece, Result]):
         return self.look(self.read(unit))
 
 
+@dataclass(frozen=True)
+class Place:
+    """Which of several workers this is, and where it computes."""
+
+    rank: int
+    count: int
+    device: torch.device
+
+
 def reading_only(name: str, read: Callable[[Unit], Result]) -> Stage[Result, Result]:
     """Return a stage that only reads."""
     return Stage(name, read, _same)
@@ -42,6 +54,10 @@ class Engine(Protocol):
         """Yield the result of each unit, in the order of the units."""
         ...
 
+    def together(self, work: Callable[[Place], None], store: Store) -> None:
+        """Do work in several processes at once, which can speak to each other by torch.distributed."""
+        ...
+
 
 @dataclass(frozen=True)
 class Here:
@@ -53,3 +69,7 @@ class Here:
             with progress.shown_by(progress.Silent()):
                 result = stage(unit)
             yield result
+
+    def together(self, work: Callable[[Place], None], store: Store) -> None:
+        """Do work in this process alone."""
+        work(Place(0, 1, torch.device("cpu")))

@@ -17,6 +17,7 @@ from unchaff.nets.looking import give_back, halved, say_halved
 from unchaff.records import Cost
 from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams
+from unchaff.train import together
 from unchaff.train.augment import named, smaller
 from unchaff.train.average import Average
 from unchaff.train.phases import Phase
@@ -49,7 +50,9 @@ def fit(
     repeats less than drawing each time (Jordan, arXiv 2404.00498). Where a journal is kept, training goes
     on after the last epoch it holds. A loss that is no longer finite is answered once, by going back to
     the last good epoch with half the rate; memory of the device that runs out, by going back there and
-    running each batch through the network in smaller pieces, whose gradients are added up.
+    running each batch through the network in smaller pieces, whose gradients are added up. Where several
+    processes train together, each takes its share of every batch from its own samples, and gradients are
+    averaged; statistics of normalisations are, after each epoch.
 
     Args:
         model: not modified.
@@ -77,7 +80,7 @@ def fit(
                 try:
                     training.run_epoch(shown.advance)
                 except RuntimeError as error:
-                    piece = halved(training.piece, error, name)
+                    piece = training.halved(error, name)
                 if piece < training.piece:  # outside of the block above: the error holds on to memory
                     training.take_smaller(piece, good)
                     continue
@@ -109,7 +112,7 @@ class Training:
         self.learner = copy.deepcopy(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._optimizer = _prepare(self.learner, phase)
         self.average = Average(self.learner, phase.average)
-        self.batch_size = min(phase.batch_size, len(samples))
+        self.batch_size = min(together.share(phase.batch_size), len(samples))
         self.piece = self.batch_size  # samples that run through the network at once
         self.step = 0
         self._samples, self._phase, self._watcher = samples, phase, watcher
@@ -125,7 +128,7 @@ class Training:
 
         An incomplete last batch is left out.
         """
-        per_epoch = max(1, len(self._samples) // self.batch_size)
+        per_epoch = together.least(max(1, len(self._samples) // self.batch_size))
         here = min(per_epoch, self._phase.steps - self.step)
         order = torch.randperm(len(self._samples), generator=self._ordering)[: here * self.batch_size]
         if self._watcher is not None:
@@ -135,6 +138,7 @@ class Training:
             self.average.update()
             self.step += 1
             advance()
+        together.average_buffers(self.learner)
         if here == per_epoch:
             self._epoch += 1
             if self._watcher is not None:
@@ -150,6 +154,7 @@ class Training:
         for start in range(0, len(batch.rows), self.piece):
             inputs, part = seen.part(batch, slice(start, start + self.piece))
             self._learn_from(inputs, part, len(batch.rows))
+        together.average_gradients(self.learner.parameters())
         self._optimizer.step()
         hold_masks(self.learner, phase.masks)
 
@@ -181,7 +186,7 @@ class Training:
     @property
     def is_finite(self) -> bool:
         """Whether all losses so far were finite numbers."""
-        return bool(torch.isfinite(self._losses))
+        return together.all_are(bool(torch.isfinite(self._losses)))
 
     def go_back(self, good: State, name: str) -> None:
         """Begin again after the last good epoch, with half the rate; once.
@@ -205,6 +210,12 @@ class Training:
     def _also(self) -> str:
         change = self._samples.augmentation if self._phase.augment else None
         return "" if change is None else f" and what {named(change)} makes of them"
+
+    def halved(self, error: RuntimeError, name: str) -> int:
+        """Return half the size of the pieces after an error of memory; any other is raised again."""
+        if together.number() > 1:  # the others are in the midst of the step and would wait for ever
+            raise error
+        return halved(self.piece, error, name)
 
     def take_smaller(self, piece: int, good: State) -> None:
         """Begin again after the last good epoch, with smaller pieces of each batch."""

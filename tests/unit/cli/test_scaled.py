@@ -1,5 +1,8 @@
 """`--engine ray`: what makes no sense with it is refused before anything is started."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from unchaff.cli import app, scaled
@@ -10,6 +13,7 @@ from unchaff.engine import Here
     ("words", "said"),
     [
         (["--scorers", "2"], "--scorers is for --engine ray"),
+        (["--trainers", "2"], "--trainers is for --engine ray"),
         (["--ray-address", "auto"], "--ray-address is for --engine ray"),
         (["--engine", "ray"], "with a finished network"),
         (["--engine", "ray", "--noise", "symmetric:0.4"], "--noise has no use"),
@@ -24,6 +28,20 @@ def test_what_makes_no_sense_is_refused_in_one_sentence(words, said, capsys, tmp
     assert app.main(["score", "digits", *words]) == 1
     assert said in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "needs data"),
+        (["digits", "--method", "sap"], "repairs by unlearn, and not by sap"),
+        (["digits", "--controls", "all"], "runs no controls"),
+        (["digits", "--decisions"], "no decisions of a person"),
+    ],
+)
+def test_what_only_one_machine_does_is_refused(words, said, capsys):
+    assert app.main(["repair", *words, "--engine", "ray"]) == 1
+    assert said in capsys.readouterr().err
 
 
 class Joined(Here):
@@ -62,6 +80,19 @@ def test_a_run_is_told_in_words_as_an_object_and_as_a_path(weights, tmp_path, ca
     found = capsys.readouterr()
     assert '"exit_code": 3' in found.out
     assert "Gate not met" in found.err
+
+
+def test_a_repair_is_measured_where_there_are_test_data(weights, capsys):
+    assert app.main(["inject", "digits", "--noise", "symmetric:0.4", "--out", "noisy.parquet", "-q"]) == 0
+    capsys.readouterr()
+    words = ["repair", "noisy.parquet", *weights, "--test", "digits", "--out", "run", "--json"]
+    assert app.main(words) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["after"] > found["before"]
+    assert 0 < found["share"] < 0.6
+    assert Path(found["model"]).is_file()
+    assert app.main([*words, "--resume"]) == 0
+    assert json.loads(capsys.readouterr().out)["after"] == found["after"]
 
 
 def test_ctrl_c_says_how_to_go_on(weights, capsys, monkeypatch):

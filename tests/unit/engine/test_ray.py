@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from unchaff.engine import Here, Ray, found, score
+from unchaff.engine import Begin, Here, Ray, found, score
 from unchaff.engine.stage import Stage, reading_only
 from unchaff.engine.units import Unit
 from unchaff.errors import ConfigError, DataError, EngineError
@@ -130,7 +130,8 @@ def test_settings_that_cannot_be_are_refused():
 
 
 def scored(world, out, engine, **how):
-    return score(found(str(world.folder), world.options, engine), world.trained, str(out), engine, **how)
+    rows = found(str(world.folder), world.options, engine)
+    return score(rows, world.trained, str(out), engine, Begin(**how))
 
 
 def kept_of(folder):
@@ -167,7 +168,7 @@ def test_a_driver_that_is_killed_goes_on_when_it_is_started_again(world, tmp_pat
     words = ["score", str(world.folder), "--model", "mlp", "--weights", str(tmp_path / "model.safetensors")]
     words += ["--engine", "ray", "--scorers", "1", "--out", str(tmp_path / "run"), "--device", "cpu"]
     begun = subprocess.Popen([sys.executable, "-c", DRIVER, *words], start_new_session=True)  # noqa: S603 - ours
-    shards = tmp_path / "run" / "unfinished" / "evidence"
+    shards = tmp_path / "run" / "unfinished" / "evidence-1"
     while not (shards.is_dir() and any(shards.iterdir())):
         assert begun.poll() is None, "it ended before it could be killed"
         time.sleep(0.02)

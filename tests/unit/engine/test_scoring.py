@@ -1,6 +1,7 @@
 """Scoring unit by unit says what scoring in one piece says, and goes on where it was stopped."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,7 @@ import torch
 from unchaff.attribute.readout import Readout
 from unchaff.data import digits, load
 from unchaff.data.tables import encoded
-from unchaff.engine import Here, found, score
+from unchaff.engine import Begin, Here, found, score
 from unchaff.engine import scoring as module
 from unchaff.engine.deciding import Counted, Decision, Rule
 from unchaff.engine.finding import are_unique
@@ -26,7 +27,7 @@ from unchaff.streams import Streams
 from unchaff.whole import parquet
 
 
-class Watched:
+class Watched(Here):
     """Works here, notes which units each stage saw, and is stopped, or does mischief, where it is told to."""
 
     def __init__(self, stops_in="", after=0, before=None):
@@ -49,7 +50,7 @@ def quality(folder):
 def scored(world, out, engine=None, spec=None, **how):
     engine = engine or Here()
     return score(
-        found(spec or str(world.folder), world.options, engine), world.trained, str(out), engine, **how
+        found(spec or str(world.folder), world.options, engine), world.trained, str(out), engine, Begin(**how)
     )
 
 
@@ -77,7 +78,7 @@ def test_units_say_what_one_piece_says(world, tmp_path):
 
 def test_samples_that_are_in_memory_are_scored_alike(world, tmp_path):
     rows = Held(world.samples)
-    found_here = module.Found(rows, rows.units(), world.options, "digits")
+    found_here = module.Found(rows, rows.units(), world.options, load("digits"), "digits")
     score(found_here, world.trained, str(tmp_path / "run"), Here())
     assert len(rows.units()) == 9
     assert_as_in_one_piece(world, tmp_path / "run")
@@ -148,7 +149,7 @@ def test_another_network_does_not_go_on_with_a_run(world, tmp_path, monkeypatch)
 @pytest.mark.parametrize("before", ["noise", "count", "split"])
 def test_a_broken_shard_is_made_anew(world, tmp_path, before):
     def spoil():
-        shard = tmp_path / "run" / "unfinished" / "evidence" / "00004"
+        shard = tmp_path / "run" / "unfinished" / "evidence-1" / "00004"
         content = bytearray(shard.read_bytes())
         content[500] ^= 0xFF
         shard.write_bytes(bytes(content))
@@ -229,7 +230,7 @@ def test_ids_that_occur_twice_are_found_wherever_they_are(world, tmp_path, monke
     assert not are_unique("id", units, engine)
     assert found(spec, world.options, engine).rows.read(units[2]).samples.ids[0] == units[2].start
     with pytest.raises(DataError, match="not unique"):
-        found(spec, module.replace(world.options, id_column="id"), engine)
+        found(spec, replace(world.options, id_column="id"), engine)
 
 
 def test_a_class_of_which_hardly_any_is_kept_keeps_its_best():

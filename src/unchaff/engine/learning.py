@@ -1,0 +1,123 @@
+"""Learning from the kept samples, each worker from those of its own units."""
+
+import copy
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+
+from unchaff import progress
+from unchaff.data import sources
+from unchaff.engine.passes import Look
+from unchaff.engine.rows import Rows
+from unchaff.engine.stage import Place
+from unchaff.engine.store import Store
+from unchaff.engine.units import Unit
+from unchaff.errors import DataError, RunFolderError
+from unchaff.methods.finetune import Lesson, Schedule
+from unchaff.records import Cost
+from unchaff.samples import Samples, canonical
+from unchaff.streams import Streams
+from unchaff.train import together
+
+LEARNER, AVERAGED = "learner.", "averaged."  # begin the names of weights
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The samples that a look has kept."""
+
+    rows: Rows
+    units: Sequence[Unit]
+    store: Store
+    look: Look
+
+    def of(self, place: Place) -> Samples:
+        """Return those of the units of one worker, in memory where it computes.
+
+        Raises:
+            DataError: none is left for it.
+            RunFolderError: what the look wrote is not there.
+        """
+        with progress.shown_by(progress.Silent()):
+            found = [self._kept(unit) for unit in self.units[place.rank :: place.count]]
+        parts = [part for part in found if part is not None and len(part)]
+        if not together.all_are(sum(map(len, parts)) > 1):
+            raise DataError(
+                f"Of {place.count} trainers, one has no samples to learn from. Give fewer --trainers."
+            )
+        return joined(parts).to(place.device)
+
+    def _kept(self, unit: Unit) -> Samples | None:
+        name = self.look.quality(unit)
+        content = self.store.read(name)
+        samples = self.rows.read(unit).samples
+        if samples is None:
+            return None
+        if content is None:
+            raise RunFolderError(
+                f"{self.store.path(name)} is not there any more. Begin anew with --overwrite."
+            )
+        table = pq.read_table(io.BytesIO(content), columns=["id", "kept"])
+        ids = np.asarray(table.column("id").to_numpy())
+        return samples.select(ids[table.column("kept").to_numpy(zero_copy_only=False)])
+
+
+def joined(parts: Sequence[Samples]) -> Samples:
+    """Return samples that were read apart as one set, in memory."""
+    first = parts[0]
+    whole = canonical(
+        np.concatenate([part.ids for part in parts]),
+        torch.cat([part.labels.cpu() for part in parts]),
+        class_names=first.class_names,
+        kind=first.kind,
+        source=sources.joined([part.source for part in parts]),  # type: ignore[misc]  # ours are of these
+    )
+    return replace(whole, augmentation=first.augmentation, columns=first.columns)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a schedule, as every worker runs it."""
+
+    kept: Kept
+    schedule: Schedule
+    weights: str  # name in the store of those it begins with
+    into: str  # and of those it ends with
+    streams: Streams
+
+    def __call__(self, place: Place) -> None:
+        """Learn; the first worker writes what all have learned.
+
+        Raises:
+            RunFolderError: there are no weights to begin with.
+        """
+        found = self.kept.store.state(self.weights)
+        if found is None:
+            raise RunFolderError(
+                f"{self.kept.store.path(self.weights)} is not as it was written. Begin anew with --overwrite."
+            )
+        schedule = copy.copy(self.schedule)  # which counts the parts it has run
+        model = copy.deepcopy(schedule.trained.model)
+        weights = {name: each for name, each in found[0].items() if name.startswith(LEARNER)}
+        model.load_state_dict({name.removeprefix(LEARNER): each for name, each in weights.items()})
+        samples = self.kept.of(place)
+        streams = self.streams if place.rank == 0 else self.streams.fork(f"worker {place.rank}")
+        fitted = schedule.run(model.to(place.device), Lesson(samples), streams=streams)
+        if place.rank == 0:
+            state = {f"{LEARNER}{name}": each for name, each in fitted.model.state_dict().items()}
+            mean = {f"{AVERAGED}{name}": each for name, each in fitted.averaged.state_dict().items()}
+            flops = fitted.cost.flops * place.count
+            self.kept.store.put_state(self.into, {**state, **mean}, {"flops": flops})
+
+
+def learned(store: Store, name: str, prefix: str) -> tuple[dict[str, torch.Tensor], Cost] | None:
+    """Return weights of a part that is done, and what it cost; None where it is not."""
+    found = store.state(name)
+    if found is None:
+        return None
+    weights = {key.removeprefix(prefix): each for key, each in found[0].items() if key.startswith(prefix)}
+    return weights, Cost(flops=float(str(found[1].get("flops", 0.0)))).as_stage("fine-tune")
