@@ -36,8 +36,8 @@ class InputFilter:
     inputs. The most foreign block of an input is taken out where its score is beyond the threshold, and with
     more `rounds` the rest is looked at again. Where such a span ends the pixels or frames themselves say, by
     distances of their own: a layer sees its edges too far out, and a hole that is two pixels too wide costs
-    much of what the filter wins. Pixels and frames are filled from around them, words are closed
-    up; never more than half of a picture or clip goes, and never all of a text.
+    much of what the filter wins. Pixels are filled from around them, frames by a straight line in time, and
+    words are closed up; never more than half of a picture or clip goes, and never all of a text.
 
     Source: Krishna et al., arXiv 2212.09928 (spans found by the network's own embedding and deleted; no
     training, nothing known of the noise); Ren et al., arXiv 2209.15558 (the distance). The layer, the blocks

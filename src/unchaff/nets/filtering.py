@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from unchaff.errors import ModelError
 from unchaff.nets.foreignness import Foreignness
 from unchaff.nets.hooks import ended_before, in_eval_mode, read_inputs
-from unchaff.nets.spans import blocks, cells, closed_up, covered, extent, filled
+from unchaff.nets.spans import blocks, bridged, cells, closed_up, covered, extent, filled
 
 FILTERED = "input filter reading"  # among the modifications of an outcome: then kind of input and layer
 AT_ONCE = 64  # inputs
@@ -79,7 +79,8 @@ class SpanFilter(nn.Module):
             if self.kind == "text":
                 cleaned, gone = closed_up(cleaned, new & worst, int(self.settings[1])), None
             else:
-                cleaned, gone = filled(inputs, new), new
+                mend = bridged if self.kind == "audio" else filled
+                cleaned, gone = mend(inputs, new), new
         return cleaned
 
     def _measured(self, network: nn.Module, inputs: Tensor) -> tuple[Tensor, tuple[int, int]]:

@@ -8,6 +8,12 @@ from torch import Tensor
 from torch.nn import functional
 
 BANDS = 4  # of a spectrogram, kept apart where frames are judged
+SHARES = (0.3, 0.5, 0.75, 1.0)  # sides of blocks, of the largest
+SHORT = (
+    0.12,
+    0.2,
+)  # of sound as well: a stretch of a few frames is all of what is under it, a small patch not
+BESIDE = 3  # frames on each side of a hole in sound that tell its level
 
 
 def cells(kind: str, read: Tensor) -> Float[Tensor, "b m rows columns"]:
@@ -45,7 +51,8 @@ def sides_of(kind: str, rows: int, columns: int) -> tuple[int, ...]:
     most = max(1, (columns if rows == 1 else min(rows, columns)) // 2)
     if kind == "text":
         return tuple(range(1, min(most, 4) + 1))
-    return tuple(sorted({max(1, round(most * share)) for share in (0.3, 0.5, 0.75, 1.0)}))
+    shares = SHARES if rows > 1 else (*SHORT, *SHARES)
+    return tuple(sorted({max(1, round(most * share)) for share in shares}))
 
 
 def covered(
@@ -87,6 +94,25 @@ def filled(
         missing = missing & ~now
     whole = inputs.clone()
     whole[hit] = result
+    return whole
+
+
+def bridged(
+    inputs: Float[Tensor, "b c rows frames"], mask: Bool[Tensor, "b rows frames"]
+) -> Float[Tensor, "b c rows frames"]:
+    """Return sound whose masked frames lead in a straight line from before the hole to after it.
+
+    What touches the hole does not count, as in `filled`; at an end of the clip the level stays.
+    """
+    whole, frames = inputs.clone(), inputs.shape[-1]
+    for row in mask.flatten(1).any(1).nonzero()[:, 0].tolist():
+        gone = mask[row].any(0).nonzero()[:, 0]
+        first, end = max(0, int(gone[0]) - 1), min(frames, int(gone[-1]) + 2)
+        sides = inputs[row, ..., max(0, first - BESIDE) : first], inputs[row, ..., end : end + BESIDE]
+        levels = [side.mean(-1) for side in sides if side.shape[-1]]
+        if levels:
+            way = torch.linspace(0, 1, end - first, device=inputs.device)
+            whole[row, ..., first:end] = torch.lerp(levels[0][..., None], levels[-1][..., None], way)
     return whole
 
 

@@ -17,7 +17,7 @@ from unchaff.exports.programs import torch_program
 from unchaff.methods.input_filter import InputFilter
 from unchaff.nets.build import build
 from unchaff.nets.mahalanobis import Moments, gaussian_of, relative
-from unchaff.nets.spans import closed_up, densest, extent, filled
+from unchaff.nets.spans import bridged, closed_up, densest, extent, filled
 from unchaff.noise.foreign import ForeignSpans
 from unchaff.records import Observed, Trained
 from unchaff.runs.read import read
@@ -114,6 +114,21 @@ def test_a_hole_is_filled_from_around_it_and_words_close_up():
     words = torch.tensor([[5, 6, 7, 8, 0]])
     gone = torch.tensor([[False, True, True, False, False]])
     assert closed_up(words, gone, 0).tolist() == [[5, 8, 0, 0, 0]]
+
+
+def test_a_hole_in_sound_is_bridged_in_a_straight_line():
+    ramp = torch.arange(40.0).expand(3, 1, 4, 40).clone()
+    mask = torch.zeros(3, 4, 40, dtype=torch.bool)
+    mask[0, :, 12:20] = True
+    mask[1, :, 33:] = True
+    broken = torch.where(mask[:, None], 99.0, ramp)
+    broken[0, ..., 20] = 50.0  # the rim: a window saw the hole too
+    mended = bridged(broken, mask)
+    torch.testing.assert_close(mended[0], ramp[0], atol=2.0, rtol=0)
+    assert (mended[1, ..., 32:] == 30.0).all(), "the level before it, to the end of the clip"
+    assert torch.equal(mended[2], ramp[2])
+    everything = torch.ones(1, 4, 40, dtype=torch.bool)
+    assert torch.equal(bridged(ramp[:1], everything), ramp[:1]), "nothing is left to go by"
 
 
 def test_the_rectangle_with_the_highest_sum_is_found():
