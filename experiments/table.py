@@ -12,6 +12,7 @@ from unchaff.bench.contenders import ORACLE, WITH_TRUTH
 from unchaff.bench.lines import known
 from unchaff.bench.memory import GB, Weighed
 from unchaff.bench.rows import Results, Row
+from unchaff.bench.scale import Carried
 from unchaff.bench.settings import Setting
 from unchaff.bench.suites import LITERAL, SUITES
 from unchaff.bench.summary import Line, Spread, summarised
@@ -230,6 +231,38 @@ def weighed() -> str:
     return markdown(head, map(row, rows))
 
 
+def carried() -> str:
+    """Return what a cluster on one machine takes."""
+    rows = known(HERE / "scale" / "results.jsonl", Carried).values()
+
+    def row(one: Carried) -> list[str]:
+        memory = (f"{each / GB:.2f}" for each in (one.driver, one.growth, one.workers))
+        where = f"{one.where}, {one.scorers}" if one.scorers else one.where
+        each = 1e6 * one.seconds / one.rows
+        return [
+            one.setting,
+            where,
+            f"{one.rows:,}",
+            f"{one.start:.0f}",
+            f"{one.seconds:.0f}",
+            f"{each:.4g}",
+            *memory,
+        ]
+
+    head = (
+        "load",
+        "where",
+        "rows",
+        "start, s",
+        "then, s",
+        "microseconds a row",
+        "driver, GB",
+        "of it, since",
+        "workers, GB",
+    )
+    return markdown(head, map(row, rows))
+
+
 def tables() -> dict[tuple[str, str], str]:
     """Return every table by page and marker."""
     of = {each.name: each for each in SUITES["ablations"]}
@@ -242,6 +275,7 @@ def tables() -> dict[tuple[str, str], str]:
         ("docs/ablations.md", "evidence"): evidence(),
         ("docs/verdict.md", "verdict"): verdict(),
         ("docs/scale.md", "memory"): weighed(),
+        ("docs/scale.md", "scale"): carried(),
         ("docs/methods.md", "digits"): side_by_side("digits"),
         ("docs/methods.md", "systems"): systems(),
     }

@@ -127,7 +127,6 @@ def perform(
         raise ConfigError("--resume needs --out: the folder of the run to go on with.")
     folder = given.out or Path("runs") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
     out = address(folder)
-    out = out if "://" in out else str(folder.expanduser().resolve())
     cell = replace(job.cell_of(given, data), budget=budget)
     if cell.weights is None and cell.options.hub is None:
         raise ConfigError(

@@ -18,7 +18,7 @@ from unchaff.engine.learning import AVERAGED, LEARNER, Kept, Part, learned
 from unchaff.engine.passes import UNFINISHED, Look, Looker
 from unchaff.engine.scoring import Scored, Scoring, cost_of, scored_of
 from unchaff.engine.stage import Engine
-from unchaff.engine.store import Store
+from unchaff.engine.store import Store, address
 from unchaff.errors import ConfigError, RunFolderError
 from unchaff.methods.finetune import FineTune, Schedule
 from unchaff.methods.unlearn import LEARNING, ONE_MORE_LOOK, TWO_MORE_LOOKS
@@ -185,7 +185,7 @@ def repair(
     Raises:
         RunFolderError: something else is there, or the attempt to resume had other settings.
     """
-    plan, store = plan or Plan(), Store(out)
+    plan, store = plan or Plan(), Store(address(out))
     settings = {**settings_of(found, trained), **asdict(plan)}
     before = begin(store, settings, begun)
     if before is not None:

@@ -32,7 +32,7 @@ from unchaff.engine.finding import Found
 from unchaff.engine.passes import UNFINISHED, Look, Looker, Note, SumUp
 from unchaff.engine.rows import Portion
 from unchaff.engine.stage import Engine, Result, Stage
-from unchaff.engine.store import Store
+from unchaff.engine.store import Store, address
 from unchaff.engine.units import Unit
 from unchaff.errors import DataError, RunFolderError
 from unchaff.partition.believed import most_fitted
@@ -215,7 +215,7 @@ def score(found: Found, trained: Trained, out: str, engine: Engine, begun: Begin
     Raises:
         RunFolderError: something else is there, or the attempt to resume had other settings.
     """
-    store, settings = Store(out), settings_of(found, trained)
+    store, settings = Store(address(out)), settings_of(found, trained)
     before = begin(store, settings, begun)
     if before is not None:
         return scored_of(store, before)

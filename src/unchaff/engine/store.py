@@ -23,8 +23,9 @@ SQUEEZED = re.compile(r"^([a-z][a-z0-9+]{1,9}):/(?!/)")  # what pathlib makes of
 
 
 def address(place: str | Path) -> str:
-    """Return the address of a folder or file; two slashes that a path has lost are put back."""
-    return SQUEEZED.sub(r"\1://", str(place))
+    """Return a folder as any process can name it: whole, or as an address with both of its slashes."""
+    named = SQUEEZED.sub(r"\1://", str(place))
+    return named if "://" in named else str(Path(named).expanduser().resolve())
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Files of a run are whole or not there, on a disk and on a store."""
 
 import uuid
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -57,6 +58,7 @@ def test_an_address_survives_being_a_path(tmp_path):
     assert address("s3:/bucket/run") == "s3://bucket/run"
     assert address("s3://bucket/run") == "s3://bucket/run"
     assert address(tmp_path) == str(tmp_path)
+    assert address("run") == str(Path("run").resolve()), "workers may stand elsewhere"
 
 
 def test_a_place_nobody_knows_is_refused_in_one_sentence():
