@@ -6,8 +6,10 @@ import shutil
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
@@ -132,8 +134,14 @@ def linear(samples: Samples) -> nn.Module:
         return nn.Sequential(nn.Linear(FEATURES, 16), nn.ReLU(), nn.Linear(16, samples.num_classes)).eval()
 
 
+def apart(load: Load, packs: Path | None) -> Carried:
+    """Measure a load in a process of its own, which has held nothing before."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+        return fresh.submit(carried, load, packs).result()
+
+
 def carried(load: Load, packs: Path | None) -> Carried:
-    """Measure a load.
+    """Measure a load in this process.
 
     Raises:
         ConfigError: no Linux, or no packs for pictures.

@@ -28,7 +28,7 @@ def suite_of(given: bench.Options) -> Weighing:
     """Return what a suite measures."""
     if given.suite == "memory":
         return Weighing(memory.BULKS, memory.Weighed, memory.weighed)
-    return Weighing(scale.LOADS, scale.Carried, partial(scale.carried, packs=given.packs))
+    return Weighing(scale.LOADS, scale.Carried, partial(scale.apart, packs=given.packs))
 
 
 def perform(given: bench.Options) -> int:
