@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,19 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no data packs in {folder}; name their folder in UNCHAFF_DATA")
     return folder
+
+
+@pytest.fixture
+def ends_within() -> Iterator[Callable[[int], None]]:
+    """A function that sets how many seconds a test may take: what hangs is a failure."""
+
+    def end(*_: object) -> None:
+        raise TimeoutError("the test did not end in time")
+
+    before = signal.signal(signal.SIGALRM, end)
+    yield signal.alarm
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @dataclass(frozen=True)

@@ -77,8 +77,8 @@ def unsealed(content: bytes) -> tuple[dict[str, Tensor], dict[str, object]]:
 
 def packed(columns: Columns) -> bytes:
     """Return the columns as one Parquet file; the same numbers give the same bytes."""
-    table = pa.table({name: _array(each) for name, each in columns.items()})
-    held = {name: _tensor(table.column(name)) for name in table.column_names}
+    table = pa.table({name: array_of(each) for name, each in columns.items()})
+    held = {name: tensor_of(table.column(name)) for name in table.column_names}
     return parquet(table.replace_schema_metadata({DIGEST: digest(held)}))
 
 
@@ -90,7 +90,7 @@ def unpacked(file: Path, names: Sequence[str] | None = None) -> dict[str, Tensor
     """
     try:
         table = pq.read_table(file, columns=None if names is None else list(names), partitioning=None)
-        found = {name: _tensor(table.column(name)) for name in table.column_names}
+        found = {name: tensor_of(table.column(name)) for name in table.column_names}
     except (pa.ArrowException, KeyError, TypeError, MemoryError, OverflowError) as error:
         raise ValueError(str(error)) from error
     if names is None and (table.schema.metadata or {}).get(DIGEST) != digest(found).encode():
@@ -98,14 +98,16 @@ def unpacked(file: Path, names: Sequence[str] | None = None) -> dict[str, Tensor
     return found
 
 
-def _array(values: Tensor) -> pa.Array:
+def array_of(values: Tensor) -> pa.Array:
+    """Return one number per sample, or several, as a column of a table."""
     plain = values.detach().cpu().contiguous().numpy()
     if plain.ndim == 1:
         return pa.array(plain)
     return pa.FixedSizeListArray.from_arrays(pa.array(plain.reshape(-1)), plain.shape[1])
 
 
-def _tensor(column: pa.ChunkedArray) -> Tensor:
+def tensor_of(column: pa.ChunkedArray) -> Tensor:
+    """Return such a column again."""
     whole = column.combine_chunks()
     if not pa.types.is_fixed_size_list(whole.type):
         return torch.from_numpy(np.array(whole.to_numpy(zero_copy_only=False)))

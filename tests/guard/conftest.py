@@ -1,7 +1,6 @@
-"""Small data to be spoiled, and a limit on how long anything may take."""
+"""Small data to be spoiled, and a limit on how long each test may take."""
 
 import io
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +14,8 @@ QUICK = ("--model", "mlp", "--epochs", "1", "--device", "cpu")
 
 
 @pytest.fixture(autouse=True)
-def _no_hang():
-    def stop(*_):
-        raise TimeoutError(f"still at it after {LONGEST} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(LONGEST)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+def _no_hang(ends_within):
+    ends_within(LONGEST)
 
 
 @pytest.fixture(scope="session")

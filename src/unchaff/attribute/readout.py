@@ -72,7 +72,7 @@ class Readout:
     def scored(self, walk: Walk, ridge: Ridge, *, left_out: bool = True) -> Evidence:
         """Score by a fitted regression; `left_out`: the samples were in it and are taken out again."""
         samples = walk.samples
-        said = noted(walk, partial(self._said, ridge, left_out=left_out))
+        said = noted(walk, partial(self.said, ridge, left_out=left_out))
         numbers = said.numbers
         columns = {"readout": numbers["readout"]}
         total = z_score(columns["readout"])
@@ -99,8 +99,8 @@ class Readout:
     def _opinions(self) -> tuple[str, ...]:
         return ("readout", "network") if self.own else ("readout",)
 
-    def _said(self, ridge: Ridge, chunk: Chunk, *, left_out: bool) -> dict[str, Tensor]:
-        """Return all that is noted of each sample of a chunk."""
+    def said(self, ridge: Ridge, chunk: Chunk, *, left_out: bool = True) -> dict[str, Tensor]:
+        """Return all that is noted of each sample of a chunk, as `scored` takes it."""
         labels = chunk.labels.cpu()
         said = ridge.leave_one_out(chunk.features, labels) if left_out else ridge.predict(chunk.features)
         columns = {"readout": margin(said, labels), f"{OPINION}readout": said.float()}

@@ -1,7 +1,8 @@
 """Rows of a results file, one measurement each, by the key of what was measured."""
 
+import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -22,6 +23,11 @@ class Keyed(Protocol):
 
 Todo = TypeVar("Todo", bound=Keyed)
 Row = TypeVar("Row")
+
+
+def key_of(settings: Mapping[str, object]) -> str:
+    """Return a hash of all that decides what is measured."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:20]
 
 
 def known(file: Path, kind: Callable[..., Row]) -> dict[str, Row]:

@@ -1,6 +1,5 @@
 """The suite `memory`: data larger than what may be held are made, scored by a new process, and deleted."""
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from unchaff.bench.lines import key_of
 from unchaff.bench.rows import made
 from unchaff.errors import ConfigError, DataError
 from unchaff.runs.weights import to_bytes
@@ -51,7 +51,7 @@ class Bulk:
     @property
     def key(self) -> str:
         """A hash of all that decides what is measured."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:20]
+        return key_of(asdict(self))
 
 
 BULKS = (

@@ -1,7 +1,6 @@
 """The suite `scale`: what a cluster costs and gains, and that what drives it does not grow with the rows."""
 
-import hashlib
-import json
+import os
 import shutil
 import threading
 import time
@@ -18,9 +17,11 @@ import torch
 from torch import nn
 
 from unchaff.attribute.readout import Readout
+from unchaff.bench.lines import key_of
 from unchaff.bench.memory import GB, PROC, below, held_by
 from unchaff.bench.rows import made
-from unchaff.data import Loaded, Options, from_arrays, load
+from unchaff.data import Loaded, Options, from_arrays
+from unchaff.data import load as read
 from unchaff.data.prepare import Plain
 from unchaff.engine import Engine, Here, Ray, found, score
 from unchaff.engine.finding import Found
@@ -46,16 +47,14 @@ class Load:
 
     name: str
     rows: int
-    what: Literal["made", "pictures", "plan"] = (
-        "made"  # rows drawn by workers, of a pack, or none: only planned
-    )
+    what: Literal["made", "pictures", "plan"] = "made"  # drawn by workers; of a pack; only planned
     where: Literal["one process", "streamed", "here", "ray"] = "ray"
     scorers: int = 1
 
     @property
     def key(self) -> str:
         """A hash of all that decides what is measured."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:20]
+        return key_of(asdict(self))
 
 
 def _pictures(name: str, **where: object) -> Load:
@@ -104,20 +103,16 @@ class Carried:
 class Made:
     """Rows that are drawn where they are scored: cheap, and as many as one likes."""
 
-    @property
-    def example(self) -> Samples:
-        """Some of them."""
-        return self._drawn(Unit(0, "", 0, 10_000, 0))
-
     def few(self) -> "Made":
         """Return the same."""
         return self
 
     def read(self, unit: Unit) -> Portion:
-        """Draw the rows of a unit."""
-        return Portion(unit, self._drawn(unit))
+        """Return the rows of a unit."""
+        return Portion(unit, self.drawn(unit))
 
-    def _drawn(self, unit: Unit) -> Samples:
+    def drawn(self, unit: Unit) -> Samples:
+        """Draw them: the same again for the same unit."""
         draw = Streams(unit.start)("made")
         true = torch.randint(CLASSES, (unit.rows,), generator=draw)
         wrong = torch.rand(unit.rows, generator=draw) < 0.2  # a part of these draws the right label again
@@ -186,23 +181,19 @@ def _work(load: Load, engine: Engine, packs: Path | None, out: Path) -> None:
         return
     if load.what == "made":
         rows = Made()
-        like = Loaded(train=rows.example, test=None, prepare=Plain())
+        few = rows.drawn(Unit(0, "", 0, 10_000, 0))
+        like = Loaded(train=few, test=None, prepare=Plain())
         made_rows = Found(rows, cut([("", load.rows)]), Options(), like, f"{load.rows:,} made rows")
-        score(made_rows, Trained(model=linear(rows.example)), str(out), engine)
+        score(made_rows, Trained(model=linear(few)), str(out), engine)
         return
     spec, options = str(Path(packs or ".") / PACK), Options(rows=load.rows, lazy=load.where == "streamed")
     if load.where in ("one process", "streamed"):
-        samples = load_pack(spec, options)
+        samples = read(spec, options).train
         trained = Trained(model=_network(samples))
         Transition()(Readout()(trained, Observed(train=samples), streams=Streams(0)))
         return
     rows_found = found(spec, options, engine)
-    score(rows_found, Trained(model=_network(rows_found.rows.example)), str(out), engine)
-
-
-def load_pack(spec: str, options: Options) -> Samples:
-    """Return the pictures of a pack."""
-    return load(spec, options).train
+    score(rows_found, Trained(model=_network(rows_found.example)), str(out), engine)
 
 
 def _network(samples: Samples) -> nn.Module:
@@ -237,6 +228,6 @@ class Watch:
             self._look()
 
     def _look(self) -> None:
-        own = int((PROC / "self" / "stat").read_text().split()[0])
+        own = os.getpid()
         self.driver = max(self.driver, held_by([own], "Pss:"))
         self.workers = max(self.workers, held_by(list(below(own)), "Pss:"))

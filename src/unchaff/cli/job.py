@@ -55,11 +55,20 @@ def experiment_of(given: options.Experiment, data: str) -> Cell:
     )
 
 
-def perform(given: options.Job, cell: Cell, run: Callable[[Cell], Result]) -> int:
-    """Run a cell into its run folder, print what came of it, and return the exit code."""
+def folder_of(given: options.Job) -> Path:
+    """Return the folder of a run: that asked for, or one named by the time.
+
+    Raises:
+        ConfigError: a run is to go on, and none was named.
+    """
     if given.resume and given.out is None:
         raise ConfigError("--resume needs --out: the folder of the run to go on with.")
-    folder = given.out or Path("runs") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
+    return given.out or Path("runs") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
+
+
+def perform(given: options.Job, cell: Cell, run: Callable[[Cell], Result]) -> int:
+    """Run a cell into its run folder, print what came of it, and return the exit code."""
+    folder = folder_of(given)
     settings = plainly(asdict(cell))
     if given.resume and (measured := finished(folder, settings)):
         was = told(read(folder))

@@ -3,8 +3,6 @@
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unchaff.bench.cell import Cell
@@ -123,10 +121,7 @@ def perform(
     given: options.Placed, data: str, run: Callable[[Work], Done], budget: float | None = None
 ) -> int:
     """Run on a cluster, print what came of it, and return the exit code."""
-    if given.resume and given.out is None:
-        raise ConfigError("--resume needs --out: the folder of the run to go on with.")
-    folder = given.out or Path("runs") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
-    out = address(folder)
+    out = address(job.folder_of(given))
     cell = replace(job.cell_of(given, data), budget=budget)
     if cell.weights is None and cell.options.hub is None:
         raise ConfigError(
@@ -141,7 +136,7 @@ def perform(
     try:
         with show.stages(quiet=given.quiet), cluster as engine:
             rows = found(cell.data, cell.options, engine)
-            _, trained = start(cell, rows.rows.example, streams=Streams(cell.seed))
+            _, trained = start(cell, rows.example, streams=Streams(cell.seed))
             done = run(Work(cell, rows, trained, out, engine, begun))
     except KeyboardInterrupt:
         again = f"--out {shlex.quote(out)} --resume"

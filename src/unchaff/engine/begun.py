@@ -82,9 +82,9 @@ def settings_of(found: Found, trained: Trained) -> dict[str, object]:
     """Return what a run depends on."""
     cut = hashlib.sha256(repr(found.units).encode()).hexdigest()
     return {
-        "rows": sum(unit.rows for unit in found.units),
+        "rows": found.count,
         "units_sha256": cut,
-        "classes": list(found.rows.example.class_names),
+        "classes": list(found.example.class_names),
         "options": plain(asdict(found.options)),
         "network_sha256": sha256(to_bytes(trained.model.state_dict())),
     }

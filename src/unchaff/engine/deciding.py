@@ -18,6 +18,7 @@ from unchaff.partition.keep import needed
 from unchaff.partition.latent import Model
 from unchaff.partition.transition import Tally, Transition
 from unchaff.runs.quality import described
+from unchaff.shards import tensor_of
 from unchaff.whole import parquet
 
 BINS = 1_000  # of the quality, in which the best of each class are counted, where classes are few
@@ -27,9 +28,8 @@ Shard = tuple[Unit, pa.Table | None]  # None: it is not as it was written
 
 @dataclass(frozen=True)
 class Judged:
-    """A shard of evidence, and what the model says of it."""
+    """What the model says of the samples of a shard."""
 
-    table: pa.Table
     labels: Int[Tensor, " n"]
     quality: Tensor
     suggested: Int[Tensor, " n"]
@@ -50,13 +50,7 @@ class Shards:
 def opinions_in(table: pa.Table) -> list[Tensor]:
     """Return the scores per class, one tensor for each that has an opinion."""
     names = [name for name in table.column_names if name.startswith(OPINION)]
-    return [_wide(table.column(name)) for name in names]
-
-
-def _wide(column: pa.ChunkedArray) -> Tensor:
-    whole = column.combine_chunks()
-    flat = np.array(whole.flatten().to_numpy(zero_copy_only=False))
-    return torch.from_numpy(flat.reshape(len(whole), -1))
+    return [tensor_of(table.column(name)) for name in names]
 
 
 @dataclass(frozen=True)
@@ -72,7 +66,8 @@ class Draw:
             return table
         drawn = numbers(np.asarray(table.column("id").to_numpy()))
         table = table.append_column("number", pa.array(drawn))
-        wanted = [name for name in table.column_names if name in ("id", "label", "number") or OPINION in name]
+        plain = ("id", "label", "number")
+        wanted = [name for name in table.column_names if name in plain or name.startswith(OPINION)]
         return table.select(wanted).filter(pc.less(table.column("number"), self.below))
 
 
@@ -101,9 +96,9 @@ class Rule:
 
     def judged(self, table: pa.Table) -> Judged:
         """Return what the model says of a shard."""
-        labels = torch.from_numpy(np.array(table.column("label").to_numpy()))
+        labels = tensor_of(table.column("label"))
         quality, suggested = judge(self.model, opinions_in(table), labels)
-        return Judged(table, labels, quality, suggested)
+        return Judged(labels, quality, suggested)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from unchaff.engine.stage import Engine, reading_only
 from unchaff.engine.units import Unit, cut
 from unchaff.errors import DataError
 from unchaff.features import class_names_of
+from unchaff.samples import Samples
 from unchaff.streams import Streams
 
 SETTLED_ON = 10_000  # rows at the front, from which size, preparation and the like are found out
@@ -35,6 +36,16 @@ class Found:
     options: Options  # how they are read
     loaded: Loaded  # with some of them or all: what test data are read like
     said: str  # one sentence on what was found
+
+    @property
+    def count(self) -> int:
+        """How many rows there are, usable or not."""
+        return sum(unit.rows for unit in self.units)
+
+    @property
+    def example(self) -> Samples:
+        """Some of the samples: they stand for the kind, the classes and the preparation of all."""
+        return self.loaded.train
 
 
 def found(spec: str, options: Options, engine: Engine) -> Found:
@@ -61,10 +72,10 @@ def found(spec: str, options: Options, engine: Engine) -> Found:
         raise DataError(f"The tables of {spec} have no rows. Give data with at least two classes.")
     columns = _columns(files[0], options, units, engine)
     options = replace(options, rows=None, lazy=False, workers=0)
-    rows = Tables(columns, options, _settled(columns, options, units, engine))
-    count, kind = sum(unit.rows for unit in units), rows.example.kind
-    said = f"{count:,} rows ({kind}) in Parquet, files: {len(files)}, read in units: {len(units)}."
-    return Found(rows, units, options, rows.like, said)
+    like = _settled(columns, options, units, engine)
+    made = Found(Tables(columns, options, like), units, options, like, said="")
+    tables = f"in Parquet, files: {len(files)}, read in units: {len(units)}"
+    return replace(made, said=f"{made.count:,} rows ({like.train.kind}) {tables}.")
 
 
 def _footer(unit: Unit) -> tuple[int, tuple[str, ...]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow.parquet as pq
 import torch
+from torch import Tensor, nn
 
 from unchaff import progress
 from unchaff.data import sources
@@ -95,29 +96,45 @@ class Part:
         Raises:
             RunFolderError: there are no weights to begin with.
         """
-        found = self.kept.store.state(self.weights)
-        if found is None:
+        before = learned(self.kept.store, self.weights)
+        if before is None:
             raise RunFolderError(
                 f"{self.kept.store.path(self.weights)} is not as it was written. Begin anew with --overwrite."
             )
         schedule = copy.copy(self.schedule)  # which counts the parts it has run
-        model = copy.deepcopy(schedule.trained.model)
-        weights = {name: each for name, each in found[0].items() if name.startswith(LEARNER)}
-        model.load_state_dict({name.removeprefix(LEARNER): each for name, each in weights.items()})
+        model = before.loaded(schedule.trained.model, LEARNER)
         samples = self.kept.of(place)
         streams = self.streams if place.rank == 0 else self.streams.fork(f"worker {place.rank}")
         fitted = schedule.run(model.to(place.device), Lesson(samples), streams=streams)
         if place.rank == 0:
-            state = {f"{LEARNER}{name}": each for name, each in fitted.model.state_dict().items()}
-            mean = {f"{AVERAGED}{name}": each for name, each in fitted.averaged.state_dict().items()}
+            state = {**named(LEARNER, fitted.model), **named(AVERAGED, fitted.averaged)}
             flops = fitted.cost.flops * place.count
-            self.kept.store.put_state(self.into, {**state, **mean}, {"flops": flops})
+            self.kept.store.put_state(self.into, state, {"flops": flops})
 
 
-def learned(store: Store, name: str, prefix: str) -> tuple[dict[str, torch.Tensor], Cost] | None:
-    """Return weights of a part that is done, and what it cost; None where it is not."""
+def named(prefix: str, model: nn.Module) -> dict[str, Tensor]:
+    """Return weights under names that begin so."""
+    return {f"{prefix}{name}": each for name, each in model.state_dict().items()}
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a part has left."""
+
+    weights: dict[str, Tensor]
+    cost: Cost
+
+    def loaded(self, model: nn.Module, prefix: str) -> nn.Module:
+        """Return a copy of a network with the weights whose names begin so."""
+        weights = {
+            key.removeprefix(prefix): each for key, each in self.weights.items() if key.startswith(prefix)
+        }
+        model = copy.deepcopy(model)
+        model.load_state_dict(weights)
+        return model
+
+
+def learned(store: Store, name: str) -> Learned | None:
+    """Return what a part has left; None where it is not done."""
     found = store.state(name)
-    if found is None:
-        return None
-    weights = {key.removeprefix(prefix): each for key, each in found[0].items() if key.startswith(prefix)}
-    return weights, Cost(flops=float(str(found[1].get("flops", 0.0)))).as_stage("fine-tune")
+    return found and Learned(found[0], Cost(flops=found[1]["flops"]).as_stage("fine-tune"))

@@ -1,25 +1,26 @@
 """The two passes over the data: sums for the read-out, and what it says of each sample, in shards."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
 
 from unchaff.attribute.inputs import Reader
-from unchaff.attribute.observe import Walk
-from unchaff.attribute.passes import added
-from unchaff.attribute.readout import OPINION, WALKS, Readout
+from unchaff.attribute.observe import Chunk, Walk
+from unchaff.attribute.readout import OPINION, Readout
 from unchaff.attribute.ridge import Ridge, Sums, flops_per_sample
 from unchaff.data import Skipped
-from unchaff.engine.rows import Portion
+from unchaff.engine.rows import Portion, Rows
 from unchaff.engine.store import Store
 from unchaff.engine.units import Unit
 from unchaff.errors import RunFolderError
 from unchaff.records import Observed, Trained
 from unchaff.samples import Samples
-from unchaff.shards import whole
+from unchaff.shards import array_of, tensor_of
 
 UNFINISHED = "unfinished"  # folder in the store of what is needed only until the run is finished
 QUALITY = "quality"  # folder of what the run is for
@@ -41,6 +42,15 @@ class Look:
         return f"{UNFINISHED}/sums-{self.number}.safetensors"
 
     @property
+    def reads(self) -> str:
+        """Folder of what layers read, which the second pass looks up."""
+        return f"{UNFINISHED}/reads-{self.number}"
+
+    def read(self, unit: Unit) -> str:
+        """Return the name of what layers read of a unit."""
+        return f"{self.reads}/{unit.number:05d}"
+
+    @property
     def folder(self) -> str:
         """Folder of the shards of evidence."""
         return f"{UNFINISHED}/evidence-{self.number}"
@@ -57,14 +67,10 @@ class Look:
 
 @dataclass(frozen=True)
 class Seen:
-    """What came of a unit."""
+    """What came of a unit in the first pass."""
 
     named: tuple[Skipped, ...]  # the first of the rows that were skipped
-    sums: dict[str, Tensor]  # empty: none were made
-
-
-def _seen(portion: Portion, sums: dict[str, Tensor] | None = None) -> Seen:
-    return Seen(portion.skipped[:SHOWN], sums or {})
+    sums: dict[str, Tensor]  # empty: there was no usable row
 
 
 @dataclass(frozen=True)
@@ -80,11 +86,15 @@ class Looker:
         """Settle, by some samples, what must not differ from unit to unit."""
         return replace(self, reader=self.walk(example).reader)
 
-    def flops(self, example: Samples) -> float:
-        """Return the operations that both passes take for one sample."""
+    def numbers(self, example: Samples) -> int:
+        """Return how many numbers of each sample the second pass needs."""
+        return self.walk(example).width + (example.num_classes if self.readout.own else 0)
+
+    def flops(self, example: Samples, passes: int) -> float:
+        """Return the operations that so many passes, and what comes of them, take for one sample."""
         walk = self.walk(example)
         solving = flops_per_sample(walk.width, example.num_classes)
-        return WALKS * walk.expected_flops(1) / len(example) + solving
+        return passes * walk.expected_flops(1) / len(example) + solving
 
     def placed(self, device: torch.device) -> "Looker":
         """Return one that looks on this device."""
@@ -100,9 +110,12 @@ class Looker:
 
 @dataclass(frozen=True)
 class SumUp:
-    """Adds up what the layers read in a unit."""
+    """The first pass: adds up what the layers read in a unit, and leaves it for the second."""
 
     looker: Looker
+    store: Store
+    look: Look
+    remembers: bool  # what layers read is left in the store
 
     def placed(self, device: torch.device) -> "SumUp":
         """Return one that looks on this device."""
@@ -110,16 +123,43 @@ class SumUp:
 
     def __call__(self, portion: Portion) -> Seen:
         """Return the sums."""
-        if portion.samples is None:
-            return _seen(portion)
-        walk, sums = self.looker.walk(portion.samples), Sums(portion.samples.num_classes)
-        added(walk, sums, lambda chunk: sums.add(chunk.features, chunk.labels))
-        return _seen(portion, sums.state())
+        samples, named = portion.samples, portion.skipped[:SHOWN]
+        if samples is None:
+            return Seen(named, {})
+        sums, chunks = Sums(samples.num_classes), list[Chunk]()
+        for chunk in self.looker.walk(samples):
+            sums.add(chunk.features, chunk.labels)
+            chunks += [chunk] if self.remembers else []
+        if chunks:
+            self.store.put_sealed(self.look.read(portion.unit), _left(samples, chunks))
+        return Seen(named, sums.state())
+
+
+def _left(samples: Samples, chunks: Sequence[Chunk]) -> pa.Table:
+    """Return what layers read, as a table."""
+    columns = {"id": pa.array(samples.ids), "label": array_of(samples.labels)}
+    columns["features"] = array_of(torch.cat([chunk.features for chunk in chunks]))
+    heard = [chunk.log_probs for chunk in chunks if chunk.log_probs is not None]
+    return pa.table(columns | ({"log_probs": array_of(torch.cat(heard))} if heard else {}))
+
+
+@dataclass(frozen=True)
+class Recall:
+    """Reads what the first pass has left of a unit; where that is nothing, its rows."""
+
+    rows: Rows
+    store: Store
+    look: Look
+
+    def __call__(self, unit: Unit) -> Portion:
+        """Return one or the other."""
+        left = self.store.sealed(self.look.read(unit))
+        return self.rows.read(unit) if left is None else Portion(unit, None, recalled=left)
 
 
 @dataclass(frozen=True)
 class Note:
-    """Writes what the read-out says of each sample of a unit into a shard."""
+    """The second pass: writes what the read-out says of each sample of a unit into a shard."""
 
     looker: Looker
     ridge: Ridge
@@ -130,23 +170,27 @@ class Note:
         """Return one that looks on this device."""
         return replace(self, looker=self.looker.placed(device))
 
-    def __call__(self, portion: Portion) -> Seen:
-        """Write, and say how much."""
-        samples, name = portion.samples, self.look.shard(portion.unit)
-        if samples is None:
-            self.store.put_sealed(name, pa.table({"id": pa.array([], pa.int64())}))
-            return _seen(portion)
-        evidence = self.looker.readout.scored(self.looker.walk(samples), self.ridge)
-        columns = {"id": pa.array(samples.ids), "label": pa.array(samples.labels.cpu().numpy())}
-        if evidence.suggested is not None:
-            columns["suggested_label"] = pa.array(evidence.suggested.numpy())
-        columns |= {key: pa.array(each.numpy()) for key, each in evidence.columns.items()}
-        for key, wide in evidence.opinions.items():
-            opinion = whole(wide).contiguous().numpy()
-            flat = pa.array(opinion.reshape(-1))
-            columns[f"{OPINION}{key}"] = pa.FixedSizeListArray.from_arrays(flat, opinion.shape[1])
-        self.store.put_sealed(name, pa.table({**columns, **self._earlier(portion.unit)}))
-        return _seen(portion)
+    def __call__(self, portion: Portion) -> None:
+        """Write."""
+        columns = self._known(portion)
+        name = self.look.shard(portion.unit)
+        self.store.put_sealed(name, pa.table(columns or {"id": pa.array([], pa.int64())}))
+
+    def _known(self, portion: Portion) -> dict[str, pa.Array | pa.ChunkedArray]:
+        """Return the columns of a shard; none where no row is usable."""
+        left = portion.recalled
+        if left is not None:
+            ids, labels, chunks = left.column("id"), left.column("label"), iter([_chunk(left)])
+        elif portion.samples is not None:
+            ids, labels = pa.array(portion.samples.ids), array_of(portion.samples.labels)
+            chunks = iter(self.looker.walk(portion.samples))
+        else:
+            return {}
+        said = [self.looker.readout.said(self.ridge, chunk) for chunk in chunks]
+        found = {key: array_of(torch.cat([each[key] for each in said])) for key in said[0]}
+        columns = {"id": ids, "label": labels, "suggested_label": found.pop("suggested")}
+        del found["confidence"]
+        return columns | found | self._earlier(portion.unit)
 
     def _earlier(self, unit: Unit) -> dict[str, pa.ChunkedArray]:
         """Return what the look that is remembered said of the same samples.
@@ -164,6 +208,19 @@ class Note:
             )
         said = [each for each in table.column_names if each not in ("id", "label", "suggested_label")]
         return {_named_earlier(each): table.column(each) for each in said}
+
+
+def _chunk(left: pa.Table) -> Chunk:
+    """Return what layers read of a unit, as it was left."""
+    features, names = tensor_of(left.column("features")), left.column_names
+    return Chunk(
+        rows=np.arange(len(left)),
+        labels=tensor_of(left.column("label")),
+        features=features,
+        moments=features,
+        log_probs=tensor_of(left.column("log_probs")) if "log_probs" in names else None,
+        has_channels=False,
+    )
 
 
 def _named_earlier(column: str) -> str:

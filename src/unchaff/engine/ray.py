@@ -85,6 +85,12 @@ class Ray:
             self._ray.shutdown()
         self._ray = None
 
+    @property
+    def _joined(self) -> Any:  # noqa: ANN401 - Ray has no types
+        if self._ray is None:
+            raise EngineError("Not connected. Use the engine in a block: `with Ray() as engine: ...`.")
+        return self._ray
+
     def run(self, stage: Stage[Piece, Result], units: Sequence[Unit]) -> Iterator[Result]:
         """Yield the result of each unit, in the order of the units.
 
@@ -94,9 +100,7 @@ class Ray:
         """
         if not units:
             return
-        if self._ray is None:
-            raise EngineError("Not connected. Use the engine in a block: `with Ray() as engine: ...`.")
-        ray, share = self._ray, self._share(self.scorers, on_device=stage.on_device)
+        ray, share = self._joined, self._share(self.scorers, on_device=stage.on_device)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.execution_options.preserve_order = True
@@ -132,11 +136,9 @@ class Ray:
             UnchaffError: what a trainer said.
             EngineError: trainers died again and again, or never came.
         """
-        if self._ray is None:
-            raise EngineError("Not connected. Use the engine in a block: `with Ray() as engine: ...`.")
+        ray, share = self._joined, self._share(self.trainers, on_device=True)
         train = library("ray.train", extra="ray", without="leave --engine out")
         torch_of = library("ray.train.torch", extra="ray", without="leave --engine out")
-        share = self._share(self.trainers, on_device=True)
         trainer = torch_of.TorchTrainer(
             partial(_train, work=work),
             scaling_config=train.ScalingConfig(
@@ -152,7 +154,7 @@ class Ray:
         )
         try:
             said = trainer.fit().metrics or {}
-        except (self._ray.exceptions.RayError, RuntimeError) as error:  # what training raises is one of these
+        except (ray.exceptions.RayError, RuntimeError) as error:  # what training raises is one of these
             raise EngineError(
                 f"Learning failed on the cluster: {_told(error)}. What was done is kept: see to the cluster, "
                 "and go on with --resume."
@@ -168,7 +170,7 @@ class Ray:
         """
         began = time.monotonic()
         while True:
-            has = self._ray.cluster_resources()
+            has = self._joined.cluster_resources()
             cpus, gpus = has.get("CPU", 0.0), int(has.get("GPU", 0))
             wants_gpus = on_device and (self.device == "cuda" or (self.device == "auto" and gpus > 0))
             workers = asked or max(1, gpus if wants_gpus else int(cpus) - 1)

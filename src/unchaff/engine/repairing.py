@@ -7,15 +7,14 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import safetensors.torch
-import torch
 from torch import nn
 
 from unchaff import progress
 from unchaff.attribute.readout import Readout
 from unchaff.engine.begun import ANEW, MODEL, SUMMARY, Begin, begin, settings_of
 from unchaff.engine.finding import Found
-from unchaff.engine.learning import AVERAGED, LEARNER, Kept, Part, learned
-from unchaff.engine.passes import UNFINISHED, Look, Looker
+from unchaff.engine.learning import AVERAGED, LEARNER, Kept, Learned, Part, learned, named
+from unchaff.engine.passes import UNFINISHED, Look
 from unchaff.engine.scoring import Scored, Scoring, cost_of, scored_of
 from unchaff.engine.stage import Engine
 from unchaff.engine.store import Store, address
@@ -44,7 +43,8 @@ class Plan:
             )
 
 
-LATER = ("plain",)  # a network that is being repaired needs no mirror image
+AGAIN = Readout(depth=1.0, own=1.0)  # of a network that is being repaired
+LATER = ("plain",)  # which needs no mirror image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,93 +75,79 @@ class Repairing:
     def run(self) -> Repaired:
         """Do all that is left to do."""
         started, parts = time.perf_counter(), TWO_MORE_LOOKS if self.plan.budget >= 0.4 else ONE_MORE_LOOK
-        again = replace(Readout(), depth=1.0, own=1.0)
-        first_look, full = Look(1, is_last=False), self._full()
-        first = self._scoring(look=first_look)
+        look, full = Look(1, is_last=False), self._full()
+        first = self._scoring(self.trained.model, look)
         scored, cost = first.run(), Cost(flops=first.flops)
         if scored.abstained:
-            scored = self._scoring(look=replace(first_look, is_last=True)).run()
-            return self._done(copy.deepcopy(self.trained.model), scored, cost, full, started)
-        looker = Looker(self.trained, again, LATER).settled(self.found.rows.example)
-        each = looker.flops(self.found.rows.example) * self._rows
+            return self._done(self.trained.model, scored, cost, full, started)
         looks = sum(part.rescore for part in parts)
+        later = self._scoring(self.trained.model, Look(2)).flops
         allowed = max(
-            self.plan.budget * full - first.flops - looks * each, LEARNING * self.plan.budget * full
+            self.plan.budget * full - first.flops - looks * later, LEARNING * self.plan.budget * full
         )
-        schedule = Schedule.plan(
-            self.finetune, parts, self._with_recipe, self.found.rows.example, flops=allowed
-        )
-        look, weights = first_look, self._begun(schedule)
+        schedule = Schedule.plan(self.finetune, parts, self._with_recipe, self.found.example, flops=allowed)
+        weights = self._begun(schedule)
         for place, part in enumerate(parts, start=1):
-            weights, spent = self._learned(schedule, look, weights, place)
-            cost = cost + spent
+            weights, left = self._learned(schedule, look, weights, place)
+            cost = cost + left.cost
             schedule.done += 1
             if part.rescore:
-                after = sum(later.rescore for later in parts[place:])
-                look = Look(look.number + 1, is_last=not after, remembers=first_look)
-                scoring = self._scoring(
-                    look=look, readout=again, views=LATER, model=self._model(weights, AVERAGED)
-                )
+                is_last = not any(after.rescore for after in parts[place:])
+                look = Look(look.number + 1, is_last=is_last, remembers=Look(1, is_last=False))
+                scoring = self._scoring(left.loaded(self.trained.model, AVERAGED).eval(), look)
                 scored, cost = scoring.run(), cost + Cost(flops=scoring.flops)
-        return self._done(self._model(weights, LEARNER), scored, cost, full, started)
+                if scored.abstained:
+                    return self._done(self.trained.model, scored, cost, full, started)
+        return self._done(left.loaded(self.trained.model, LEARNER).eval(), scored, cost, full, started)
 
-    def _scoring(self, *, model: nn.Module | None = None, **how: Any) -> Scoring:  # noqa: ANN401 - its fields
-        trained = self.trained if model is None else replace(self.trained, model=model)
-        return Scoring(self.found, trained, self.store, self.engine, **how)
+    def _scoring(self, model: nn.Module, look: Look) -> Scoring:
+        """Return a look with a network; later looks hear what it says itself, in plain view."""
+        trained = replace(self.trained, model=model)
+        readout, views = (Readout(), None) if look.number == 1 else (AGAIN, LATER)
+        return Scoring(self.found, trained, self.store, self.engine, readout, views=views, look=look)
 
     @property
     def _streams(self) -> Streams:
         return Streams(self.plan.seed)
 
     @property
-    def _rows(self) -> int:
-        return sum(unit.rows for unit in self.found.units)
-
-    @property
     def _with_recipe(self) -> Trained:
         recipe = self.trained.recipe or Recipe.usual(
-            self.trained.model, self._rows, pretrained=self.trained.pretrained
+            self.trained.model, self.found.count, pretrained=self.trained.pretrained
         )
         return replace(self.trained, recipe=recipe)
 
     def _full(self) -> float:
         """Return the operations of one full training on all rows."""
-        recipe = self._with_recipe.recipe_for(self._rows)
-        example = next(self.found.rows.example.batches(2)).inputs
-        seen = steps_of(recipe, self._rows) * min(recipe.batch_size, self._rows)
+        recipe = self._with_recipe.recipe_for(self.found.count)
+        example = next(self.found.example.batches(2)).inputs
+        seen = steps_of(recipe, self.found.count) * min(recipe.batch_size, self.found.count)
         return count(self.trained.model, example).training * seen
 
     def _begun(self, schedule: Schedule) -> str:
         name = f"{UNFINISHED}/learned-0.safetensors"
         if self.store.state(name) is None:
-            state = schedule.start(streams=self._streams).state_dict()
-            self.store.put_state(name, {f"{LEARNER}{key}": each for key, each in state.items()}, {})
+            begins_with = named(LEARNER, schedule.start(streams=self._streams))
+            self.store.put_state(name, begins_with, {"flops": 0.0})
         return name
 
-    def _learned(self, schedule: Schedule, look: Look, before: str, place: int) -> tuple[str, Cost]:
-        """Return the name of the weights after a part, learned now unless they are there."""
+    def _learned(self, schedule: Schedule, look: Look, before: str, place: int) -> tuple[str, Learned]:
+        """Return what a part has left and its name, learned now unless it is there."""
         name = f"{UNFINISHED}/learned-{place}.safetensors"
-        if self.store.state(name) is None:
-            rows = self.found.rows.few()
-            kept = Kept(rows, self.found.units, self.store, look)
+        found = learned(self.store, name)
+        if found is None:
+            kept = Kept(self.found.rows.few(), self.found.units, self.store, look)
             work = Part(kept, schedule, before, name, self._streams)
             with progress.stage("fine-tune", schedule.steps[schedule.done], "steps") as shown:
                 self.engine.together(work, self.store)
                 shown.advance(schedule.steps[schedule.done])
-        return name, self._state(name, LEARNER)[1]
-
-    def _state(self, name: str, prefix: str) -> tuple[dict[str, torch.Tensor], Cost]:
-        found = learned(self.store, name, prefix)
+            found = learned(self.store, name)
         if found is None:
             raise RunFolderError(f"{self.store.path(name)} is not there after learning. Go on with --resume.")
-        return found
-
-    def _model(self, name: str, prefix: str) -> nn.Module:
-        model = copy.deepcopy(self.trained.model)
-        model.load_state_dict(self._state(name, prefix)[0])
-        return model.eval()
+        return name, found
 
     def _done(self, model: nn.Module, scored: Scored, cost: Cost, full: float, started: float) -> Repaired:
+        model = copy.deepcopy(model)  # one that is untouched is that of the caller
         self.store.put(MODEL, to_bytes(model.state_dict()))
         spent = replace(cost, seconds=time.perf_counter() - started)
         return Repaired(

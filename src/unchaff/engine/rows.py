@@ -24,16 +24,12 @@ class Portion:
     unit: Unit
     samples: Samples | None  # None: there is no usable one
     skipped: tuple[Skipped, ...] = ()
+    recalled: pa.Table | None = None  # instead of samples: what layers read of them in an earlier pass
 
 
 @runtime_checkable
 class Rows(Protocol):
     """A data set that is read unit by unit, in any process."""
-
-    @property
-    def example(self) -> Samples:
-        """Some of the samples: they stand for the kind, the classes and the preparation of all."""
-        ...
 
     def few(self) -> "Rows":
         """Return the same for workers, without samples they do not need."""
@@ -49,11 +45,6 @@ class Held:
     """Samples that are in memory, or can be read one by one from any process."""
 
     samples: Samples
-
-    @property
-    def example(self) -> Samples:
-        """All of them."""
-        return self.samples
 
     def few(self) -> "Held":
         """Return all of them: workers take theirs."""
@@ -75,11 +66,6 @@ class Tables:
     columns: Columns
     options: Options
     like: Loaded  # with the rows at the front
-
-    @property
-    def example(self) -> Samples:
-        """Those at the front."""
-        return self.like.train
 
     def few(self) -> "Tables":
         """Return the same with two samples, which stand for their kind."""

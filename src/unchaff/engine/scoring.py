@@ -3,17 +3,15 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import torch
 
 from unchaff import progress
-from unchaff.attribute.readout import Readout
+from unchaff.attribute.readout import WALKS, Readout
 from unchaff.attribute.ridge import Ridge, Sums
 from unchaff.data import Skipped
 from unchaff.engine.begun import ANEW, SUMMARY, Begin, begin, settings_of
@@ -29,8 +27,7 @@ from unchaff.engine.deciding import (
     opinions_in,
 )
 from unchaff.engine.finding import Found
-from unchaff.engine.passes import UNFINISHED, Look, Looker, Note, SumUp
-from unchaff.engine.rows import Portion
+from unchaff.engine.passes import UNFINISHED, Look, Looker, Note, Recall, SumUp
 from unchaff.engine.stage import Engine, Result, Stage
 from unchaff.engine.store import Store, address
 from unchaff.engine.units import Unit
@@ -40,9 +37,11 @@ from unchaff.partition.latent import latent
 from unchaff.partition.transition import BLIND, Transition
 from unchaff.records import Cost, Trained
 from unchaff.runs.manifest import versions
+from unchaff.shards import tensor_of
 
 EVERY = 10.0  # seconds between two writes of the sums
 NAMED = 5  # skipped samples that are named
+REMEMBERED = 50 * 10**9  # bytes of what layers read that are left in the folder from one pass to the next
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,22 +73,24 @@ class Scoring:
     look: Look = field(default_factory=Look)
 
     def __post_init__(self) -> None:
-        example = self.found.rows.example
+        example = self.found.example
         self._named, self._classes = list[Skipped](), example.num_classes
         self._looker = Looker(self.trained, self.readout, self.views).settled(example)
+        size = 4 * self._looker.numbers(example) * self.found.count  # bytes
+        self._passes = 1 if size <= REMEMBERED else WALKS  # over the rows themselves
 
     @property
     def flops(self) -> float:
         """Operations of the whole look."""
-        per_sample = self._looker.flops(self.found.rows.example)
-        return per_sample * sum(unit.rows for unit in self.found.units)
+        return self._looker.flops(self.found.example, self._passes) * self.found.count
 
     def run(self) -> Scored:
         """Do all that is left to do."""
         started = time.perf_counter()
         self._note(self.found.units, self._ridge())
+        self.store.drop(self.look.reads)
         rule, fitted_on = self._fitted()
-        names = self.found.rows.example.class_names
+        names = self.found.example.class_names
         if rule is None:
             decision, reason = Decision.nothing(names), BLIND
         else:
@@ -100,18 +101,14 @@ class Scoring:
         return Scored(
             place=self.store.place,
             samples=samples,
-            skipped=sum(unit.rows for unit in self.found.units) - samples,
+            skipped=self.found.count - samples,
             kept=kept,
             noise_rate=doubt / samples,
             abstained=decision.keeps_all,
             reason=reason,
             notes=tuple(f"Left out: {one.id}: {one.reason}" for one in self._named),
-            cost=Cost(time.perf_counter() - started, 2 * samples, self.flops).as_stage("score"),
+            cost=Cost(time.perf_counter() - started, self._passes * samples, self.flops).as_stage("score"),
         )
-
-    def _stage(self, name: str, look: Callable[[Portion], Result]) -> Stage[Portion, Result]:
-        """Return a stage over the data."""
-        return Stage(name, self.found.rows.few().read, look, on_device=True)
 
     def _shown(self, name: str, units: Sequence[Unit], results: Iterable[Result]) -> Iterator[Result]:
         with progress.stage(name, sum(unit.rows for unit in units)) as shown:
@@ -125,37 +122,38 @@ class Scoring:
         before = self.store.state(self.look.sums)
         if before is not None:
             sums.restore(before[0])
-            done = int(str(before[1]["units"]))
+            done = before[1]["units"]
+            self._named = [Skipped(*each) for each in before[1]["named"]]
         written, left = time.monotonic(), self.found.units[done:]
-        stage = self._stage("sums", SumUp(self._looker))
+        look = SumUp(self._looker, self.store, self.look, remembers=self._passes == 1)
+        stage = Stage("sums", self.found.rows.few().read, look, on_device=True)
         for seen in self._shown("sums", left, self.engine.run(stage, left)):
             if seen.sums:
                 sums.join(seen.sums)
+            self._named += seen.named[: NAMED - len(self._named)]
             done += 1
             if time.monotonic() - written >= EVERY or done == len(self.found.units):
-                self.store.put_state(self.look.sums, sums.state(), {"units": done})
+                named = [[one.id, one.reason] for one in self._named]
+                self.store.put_state(self.look.sums, sums.state(), {"units": done, "named": named})
                 written = time.monotonic()
         if sums.count < 2:
             raise DataError("No row of the tables can be used. Look at them with `unchaff doctor`.")
-        walk = self._looker.walk(self.found.rows.example)
-        return sums.solve(None if walk.reads_inputs else self.readout.penalty)
+        return sums.solve(self.readout.penalty if self._looker.reader is None else None)
 
     def _note(self, units: Sequence[Unit], ridge: Ridge) -> None:
         """Write the shards of evidence that are not there."""
         self._ridge_found = ridge
         there = set(self.store.names(self.look.folder))
         left = [unit for unit in units if Path(self.look.shard(unit)).name not in there]
-        stage = self._stage("score", Note(self._looker, ridge, self.store, self.look))
-        for seen in self._shown("score", left, self.engine.run(stage, left)):
-            self._named += seen.named[: NAMED - len(self._named)]
+        read = Recall(self.found.rows.few(), self.store, self.look)
+        stage = Stage("score", read, Note(self._looker, ridge, self.store, self.look), on_device=True)
+        for _ in self._shown("score", left, self.engine.run(stage, left)):
+            pass
 
     def _over_shards(self, name: str, look: Callable[[Shard], Result | None]) -> Iterator[Result]:
         """Yield what comes of each shard; broken ones are made anew."""
-        stage, units, broken = (
-            Stage(name, Shards(self.store, self.look), look),
-            self.found.units,
-            list[Unit](),
-        )
+        stage, units = Stage(name, Shards(self.store, self.look), look), self.found.units
+        broken = list[Unit]()
         for unit, result in zip(units, self._shown(name, units, self.engine.run(stage, units)), strict=True):
             if result is None:
                 broken.append(unit)
@@ -177,7 +175,7 @@ class Scoring:
 
     def _fitted(self) -> tuple[Rule | None, int]:
         """Fit the model of the noise to the samples with the lowest numbers."""
-        size, limit = sum(unit.rows for unit in self.found.units), most_fitted(self._classes)
+        size, limit = self.found.count, most_fitted(self._classes)
         below = min(2.0, (limit + 6 * limit**0.5) / size) if size > limit else 2.0
         drawn = [table for table in self._over_shards("noise", Draw(below)) if len(table)]
         if not drawn:
@@ -185,8 +183,7 @@ class Scoring:
         table = pa.concat_tables(drawn)
         table = table.take(pc.sort_indices(table, [("number", "ascending")])[:limit])
         table = table.take(pc.sort_indices(table, [("id", "ascending")]))
-        labels = torch.from_numpy(np.array(table.column("label").to_numpy()))
-        found = latent(opinions_in(table), labels)
+        found = latent(opinions_in(table), tensor_of(table.column("label")))
         return (Rule(self.rule, found.model, self._classes) if found.agrees else None), len(table)
 
     def _counted(self, rule: Rule) -> Counted:
@@ -197,7 +194,8 @@ class Scoring:
         return total
 
     def _written(self, decision: Decision) -> tuple[int, int, float]:
-        done = list(self._over_shards("split", Write(decision, self.store, self.look)))
+        look = replace(self.look, is_last=self.look.is_last or decision.keeps_all)  # nothing comes after
+        done = list(self._over_shards("split", Write(decision, self.store, look)))
         samples, kept = sum(each[0] for each in done), sum(each[1] for each in done)
         return samples, kept, sum(each[2] for each in done)
 

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 from torch import Tensor
 
 from unchaff import whole
+from unchaff.engine.places import REMOTE
 from unchaff.errors import RunFolderError, WriteError
 from unchaff.shards import sealed, unsealed
 
@@ -25,7 +26,7 @@ SQUEEZED = re.compile(r"^([a-z][a-z0-9+]{1,9}):/(?!/)")  # what pathlib makes of
 def address(place: str | Path) -> str:
     """Return a folder as any process can name it: whole, or as an address with both of its slashes."""
     named = SQUEEZED.sub(r"\1://", str(place))
-    return named if "://" in named else str(Path(named).expanduser().resolve())
+    return named if REMOTE in named else str(Path(named).expanduser().resolve())
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,11 @@ class Store:
             files.rm(f"{root}/{name}", recursive=True)
 
     def put_sealed(self, name: str, table: pa.Table) -> None:
-        """Write a table behind the hash of its bytes, for us alone to read."""
-        content = whole.parquet(table)
+        """Write a table behind the hash of its bytes, for us alone to read: fast, and not small."""
+        buffer = io.BytesIO()
+        with pa.ipc.new_file(buffer, table.schema) as file:
+            file.write_table(table)
+        content = buffer.getvalue()
         self.put(name, hashlib.sha256(content).digest() + content)
 
     def sealed(self, name: str) -> pa.Table | None:
@@ -99,13 +103,13 @@ class Store:
         seal, content = found[:SEAL], found[SEAL:]
         if hashlib.sha256(content).digest() != seal:
             return None
-        return pq.read_table(io.BytesIO(content))
+        return pa.ipc.open_file(pa.BufferReader(content)).read_all()
 
     def put_state(self, name: str, tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> None:
         """Write tensors and plain values."""
         self.put(name, sealed(tensors, about))
 
-    def state(self, name: str) -> tuple[dict[str, Tensor], dict[str, object]] | None:
+    def state(self, name: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """Return them; None where they are not there, or are not as they were written."""
         content = self.read(name)
         if content is None:

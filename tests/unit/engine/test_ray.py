@@ -11,28 +11,31 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from unchaff import noise
+from unchaff.attribute.readout import Readout
+from unchaff.data import Options, load
+from unchaff.data.tables import encoded
 from unchaff.engine import Begin, Here, Ray, found, score
 from unchaff.engine.stage import Stage, reading_only
 from unchaff.engine.units import Unit
 from unchaff.errors import ConfigError, DataError, EngineError
+from unchaff.nets.build import build
+from unchaff.partition.transition import Transition
+from unchaff.records import Observed, Recipe, Trained
 from unchaff.runs.weights import to_bytes
+from unchaff.streams import Streams
+from unchaff.train.initial import train_initial
+from unchaff.whole import parquet
 
 pytest.importorskip("ray", reason="Ray is an extra")
 pytestmark = pytest.mark.filterwarnings("ignore")  # those of Ray and of its libraries are not ours
 UNITS = [Unit(place, "", 0, 1, place) for place in range(12)]
-LIMIT = 240  # seconds for one test: what hangs is a failure
+LIMIT = 240  # seconds for one test
 
 
 @pytest.fixture(autouse=True)
-def time_limit():
-    def end(*_):
-        raise TimeoutError(f"no end after {LIMIT} s")
-
-    before = signal.signal(signal.SIGALRM, end)
-    signal.alarm(LIMIT)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+def _no_hang(ends_within):
+    ends_within(LIMIT)
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +155,28 @@ def test_however_many_workers_the_answer_is_the_same(world, tmp_path, scorers):
     with Ray(scorers=scorers) as engine:
         scored(world, tmp_path / "ray", engine)
     assert_same(kept_of(tmp_path / "here"), kept_of(tmp_path / "ray"))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+def test_photographs_are_decided_as_in_one_process_by_any_number_of_workers(shared_data, tmp_path):
+    streams = Streams(0)
+    given = load(str(shared_data / "cifar10" / "train.parquet"), Options(rows=5_000)).train
+    samples = noise.parse("symmetric:0.4")(given, streams=streams)[0]
+    (tmp_path / "photographs.parquet").write_bytes(parquet(encoded(samples, {})))
+    model = build("small-cnn", samples, streams=streams)
+    fitted = train_initial(model, samples, Recipe(epochs=4, batch_size=128), streams=streams)
+    trained = Trained(model=fitted.model.eval())
+    split = Transition()(Readout()(trained, Observed(train=samples), streams=streams))
+    assert 0.4 < split.kept_share < 0.9
+    for scorers in (1, 2, 4):
+        with Ray(scorers=scorers) as engine:
+            rows = found(str(tmp_path / "photographs.parquet"), Options(), engine)
+            score(rows, trained, str(tmp_path / f"by-{scorers}"), engine)
+        ids, kept, quality = kept_of(tmp_path / f"by-{scorers}")
+        np.testing.assert_array_equal(ids, split.ids)
+        assert int((kept != split.kept.numpy()).sum()) <= 5, "one in a thousand"
+        np.testing.assert_allclose(quality, split.quality.numpy(), atol=1e-4)
 
 
 DRIVER = """

@@ -2,15 +2,18 @@
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 
 from unchaff.data import digits
 from unchaff.data.tables import encoded
 from unchaff.engine import Begin, Here, Plan, found, repair
+from unchaff.engine.deciding import Decision
 from unchaff.engine.learning import Kept
 from unchaff.engine.passes import Look
 from unchaff.engine.stage import Place
@@ -84,6 +87,26 @@ def test_without_noise_the_network_stays_as_it_is(world, tmp_path):
     assert done.scored.abstained
     assert torch.equal(next(done.model.parameters()), next(world.trained.model.parameters()))
     assert len(list((tmp_path / "run" / "quality").iterdir())) == 9
+
+
+def test_a_later_look_that_finds_no_noise_leaves_the_network_as_it_was(world, tmp_path, monkeypatch):
+    seen, usual = [], Decision.of
+
+    def sees_none(by, counted, names):
+        seen.append(usual(by, counted, names))
+        return seen[-1] if len(seen) == 1 else replace(seen[-1], keeps_all=True)
+
+    monkeypatch.setattr(Decision, "of", sees_none)
+    done = repaired(world, tmp_path / "run", plan=Plan(budget=0.5))
+    assert [each.keeps_all for each in seen] == [False, False], "there is noise, and it is not seen again"
+    assert done.scored.abstained
+    assert done.share > 0.1, "what was learned is paid for"
+    for name, each in world.trained.model.state_dict().items():
+        assert torch.equal(each, done.model.state_dict()[name]), name
+    assert done.model is not world.trained.model
+    table = pq.read_table(tmp_path / "run" / "quality")
+    assert table["kept"].to_numpy().all()
+    assert len(table) == 1347
 
 
 def test_trainers_share_the_kept_samples_and_none_is_left_out(world, tmp_path):

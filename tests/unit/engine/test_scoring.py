@@ -1,6 +1,7 @@
 """Scoring unit by unit says what scoring in one piece says, and goes on where it was stopped."""
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -146,6 +147,58 @@ def test_another_network_does_not_go_on_with_a_run(world, tmp_path, monkeypatch)
         scored(world, tmp_path / "run", resume=True)
 
 
+class Counting(Held):
+    """Samples that count how often a unit of them is read."""
+
+    reads = []  # noqa: RUF012 - emptied by each test
+
+    def read(self, unit):
+        self.reads.append(unit.number)
+        return super().read(unit)
+
+
+def counted(world, out, engine=None):
+    rows = Counting(world.samples)
+    rows.reads.clear()
+    found_here = module.Found(rows, rows.units(), world.options, load("digits"), "digits")
+    told = score(found_here, world.trained, str(out), engine or Here())
+    assert_as_in_one_piece(world, out)
+    return rows.reads, told
+
+
+def test_rows_are_read_once_where_what_layers_read_may_be_left_in_the_folder(world, tmp_path, monkeypatch):
+    reads, told = counted(world, tmp_path / "once")
+    assert reads == [*range(9)]
+    monkeypatch.setattr(module, "REMEMBERED", 1_000)
+    again, told_again = counted(world, tmp_path / "twice")
+    assert again == [*range(9), *range(9)]
+    assert told_again.cost.samples_seen == 2 * told.cost.samples_seen
+    assert told_again.cost.flops > told.cost.flops
+    for one, other in zip(*(kept_in(tmp_path / name) for name in ("once", "twice")), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def kept_in(folder):
+    table = quality(folder)
+    return table["id"].to_numpy(), table["kept"].to_numpy(), table["quality"].to_numpy()
+
+
+def test_what_layers_read_is_read_anew_where_it_was_spoiled_and_gone_when_it_is_done(world, tmp_path):
+    folder = tmp_path / "run" / "unfinished" / "reads-1"
+
+    def spoil():
+        content = bytearray((folder / "00004").read_bytes())
+        content[500] ^= 0xFF
+        (folder / "00004").write_bytes(bytes(content))
+        (folder / "00007").unlink()
+
+    left = []
+    engine = Watched(before={"score": spoil, "noise": lambda: left.append(folder.exists())})
+    reads, _ = counted(world, tmp_path / "run", engine)
+    assert reads == [*range(9), 4, 7]
+    assert left == [False]
+
+
 @pytest.mark.parametrize("before", ["noise", "count", "split"])
 def test_a_broken_shard_is_made_anew(world, tmp_path, before):
     def spoil():
@@ -172,7 +225,8 @@ def test_a_broken_table_is_named_in_one_sentence(world, tmp_path):
         scored(world, tmp_path / "run", spec=str(tmp_path))
 
 
-def test_rows_that_cannot_be_used_are_left_out_and_named(world, tmp_path):
+@pytest.mark.parametrize("stops_in", ["", "score"])
+def test_rows_that_cannot_be_used_are_left_out_and_named(world, tmp_path, stops_in):
     table = encoded(world.samples, {})
     labels, images = table["label"].to_pylist(), table["image"].to_pylist()
     labels[3] = None
@@ -186,7 +240,9 @@ def test_rows_that_cannot_be_used_are_left_out_and_named(world, tmp_path):
         place, table.schema.field("image"), pa.array(images, table.schema.field("image").type)
     )
     (tmp_path / "broken.parquet").write_bytes(parquet(broken.replace_schema_metadata(table.schema.metadata)))
-    told = scored(world, tmp_path / "run", spec=str(tmp_path / "broken.parquet"))
+    with suppress(KeyboardInterrupt):
+        scored(world, tmp_path / "run", Watched(stops_in, 4), str(tmp_path / "broken.parquet"))
+    told = scored(world, tmp_path / "run", spec=str(tmp_path / "broken.parquet"), resume=True)
     usable = load(str(tmp_path / "broken.parquet")).train
     assert told.skipped == 152
     assert told.samples == len(usable) == 1347 - 152
@@ -209,10 +265,10 @@ def test_names_of_classes_are_those_of_all_rows(world, tmp_path):
     order = np.argsort(-world.samples.labels.numpy(), kind="stable")
     names = np.array([f"digit {label}" for label in world.samples.labels.tolist()])[order]
     found_here = found(columns_of(tmp_path, world, label=names.tolist()), world.options, Here())
-    assert found_here.rows.example.class_names == tuple(f"digit {label}" for label in range(10))
+    assert found_here.example.class_names == tuple(f"digit {label}" for label in range(10))
     unit = found_here.units[-1]
     portion = found_here.rows.few().read(unit)
-    given = [found_here.rows.example.class_names[label] for label in portion.samples.labels.tolist()]
+    given = [found_here.example.class_names[label] for label in portion.samples.labels.tolist()]
     assert given == names[unit.start : unit.start + unit.rows].tolist()
 
 
