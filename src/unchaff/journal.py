@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -141,11 +142,24 @@ class Entry:
         return f"{self._name}-{part:05d}.parquet"
 
 
-_current: ContextVar[Journal | None] = ContextVar("journal", default=None)
+@runtime_checkable
+class Keeps(Protocol):
+    """Keeps the stages of a run: in one folder, or wherever the run is."""
+
+    def entry(self, name: str) -> Entry:
+        """Return the entry of the next stage."""
+        ...
+
+    def check(self, name: str, content: Mapping[str, object]) -> None:
+        """Note what the run depends on, or compare it with what was noted."""
+        ...
+
+
+_current: ContextVar[Keeps | None] = ContextVar("journal", default=None)
 
 
 @contextmanager
-def kept_by(journal: Journal | None) -> Iterator[None]:
+def kept_by(journal: Keeps | None) -> Iterator[None]:
     """Keep the stages inside the block."""
     token = _current.set(journal)
     try:

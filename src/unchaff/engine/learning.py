@@ -12,12 +12,14 @@ from torch import Tensor, nn
 
 from unchaff import progress
 from unchaff.data import sources
+from unchaff.engine.checkpoints import Checkpoints
 from unchaff.engine.passes import Look
 from unchaff.engine.rows import Rows
 from unchaff.engine.stage import Place
 from unchaff.engine.store import Store
 from unchaff.engine.units import Unit
 from unchaff.errors import DataError, RunFolderError
+from unchaff.journal import kept_by
 from unchaff.methods.finetune import Lesson, Schedule
 from unchaff.records import Cost
 from unchaff.samples import Samples, canonical
@@ -88,6 +90,7 @@ class Part:
     schedule: Schedule
     weights: str  # name in the store of those it begins with
     into: str  # and of those it ends with
+    folder: str  # in the store, of checkpoints
     streams: Streams
 
     def __call__(self, place: Place) -> None:
@@ -105,7 +108,8 @@ class Part:
         model = before.loaded(schedule.trained.model, LEARNER)
         samples = self.kept.of(place)
         streams = self.streams if place.rank == 0 else self.streams.fork(f"worker {place.rank}")
-        fitted = schedule.run(model.to(place.device), Lesson(samples), streams=streams)
+        with kept_by(Checkpoints(self.kept.store, self.folder, place)):
+            fitted = schedule.run(model.to(place.device), Lesson(samples), streams=streams)
         if place.rank == 0:
             state = {**named(LEARNER, fitted.model), **named(AVERAGED, fitted.averaged)}
             flops = fitted.cost.flops * place.count

@@ -21,7 +21,7 @@ from unchaff.extras import library
 READING = 0.5  # CPUs that a task of reading asks for beside workers, which leave it as much at least:
 # else both would wait for each other for ever
 TRIES = 3  # times that learning is begun again after a trainer died
-FAULT = "fault"  # what a trainer reports: a sentence, or nothing
+FAULT = f"{UNFINISHED}/fault.txt"  # what a trainer said is wrong with the data
 LEAST = 0.2  # CPUs of a worker
 LOOKS = 1.0  # seconds between two looks at what the cluster has
 
@@ -136,11 +136,31 @@ class Ray:
             UnchaffError: what a trainer said.
             EngineError: trainers died again and again, or never came.
         """
-        ray, share = self._joined, self._share(self.trainers, on_device=True)
-        train = library("ray.train", extra="ray", without="leave --engine out")
+        ray, train = self._joined, library("ray.train", extra="ray", without="leave --engine out")
+        store.drop(FAULT)
+        for left in reversed(range(TRIES)):
+            try:
+                self._trainer(train, work, store).fit()
+            except (ray.exceptions.RayError, train.TrainingFailedError) as error:
+                # Ray begins again by itself, but not where a trainer dies while it is being started.
+                cause = getattr(error, "controller_failure", None)
+                if left and isinstance(cause, ray.exceptions.RayActorError):
+                    continue
+                fault = store.read(FAULT)
+                if fault is not None:
+                    raise DataError(fault.decode()) from None
+                raise EngineError(
+                    f"Learning failed on the cluster: {_told(error)}. What was done is kept: see to the "
+                    "cluster, and go on with --resume."
+                ) from error
+            else:
+                return
+
+    def _trainer(self, train: Any, work: Callable[[Place], None], store: Store) -> Any:  # noqa: ANN401 - untyped
+        share = self._share(self.trainers, on_device=True)
         torch_of = library("ray.train.torch", extra="ray", without="leave --engine out")
-        trainer = torch_of.TorchTrainer(
-            partial(_train, work=work),
+        return torch_of.TorchTrainer(
+            partial(_train, work=work, store=store),
             scaling_config=train.ScalingConfig(
                 num_workers=share.workers,
                 use_gpu=bool(share.gpus),
@@ -152,15 +172,6 @@ class Ray:
                 failure_config=train.FailureConfig(max_failures=TRIES),
             ),
         )
-        try:
-            said = trainer.fit().metrics or {}
-        except (ray.exceptions.RayError, RuntimeError) as error:  # what training raises is one of these
-            raise EngineError(
-                f"Learning failed on the cluster: {_told(error)}. What was done is kept: see to the cluster, "
-                "and go on with --resume."
-            ) from error
-        if said.get(FAULT):
-            raise DataError(said[FAULT])
 
     def _share(self, asked: int | None, *, on_device: bool) -> "_Share":
         """Return how many workers there are and what each asks for, once the cluster has it.
@@ -227,17 +238,16 @@ def _both(row: dict[str, Any], read: _Box[Any], look: _Box[Any]) -> dict[str, An
     return _looked(_read(row, read), _fetched(look.content))
 
 
-def _train(work: Callable[[Place], None]) -> None:
-    """Be one of the trainers."""
+def _train(work: Callable[[Place], None], store: Store) -> None:
+    """Be one of the trainers; what is wrong with the data is left in the store, from where it is said."""
     train = library("ray.train", extra="ray", without="leave --engine out")
     torch_of = library("ray.train.torch", extra="ray", without="leave --engine out")
     context = train.get_context()
-    fault = ""
     try:
         work(Place(context.get_world_rank(), context.get_world_size(), torch_of.get_device()))
     except UnchaffError as error:
-        fault = str(error)
-    train.report({FAULT: fault})
+        store.put(FAULT, str(error).encode())
+        raise
 
 
 class _Looks:

@@ -137,11 +137,13 @@ class Repairing:
         found = learned(self.store, name)
         if found is None:
             kept = Kept(self.found.rows.few(), self.found.units, self.store, look)
-            work = Part(kept, schedule, before, name, self._streams)
+            folder = f"{UNFINISHED}/learning-{place}"
+            work = Part(kept, schedule, before, name, folder, self._streams)
             with progress.stage("fine-tune", schedule.steps[schedule.done], "steps") as shown:
                 self.engine.together(work, self.store)
                 shown.advance(schedule.steps[schedule.done])
             found = learned(self.store, name)
+            self.store.drop(folder)
         if found is None:
             raise RunFolderError(f"{self.store.path(name)} is not there after learning. Go on with --resume.")
         return name, found

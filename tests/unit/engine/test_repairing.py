@@ -3,7 +3,7 @@
 import os
 import signal
 from dataclasses import replace
-from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,7 +12,7 @@ import torch
 
 from unchaff.data import digits
 from unchaff.data.tables import encoded
-from unchaff.engine import Begin, Here, Plan, found, repair
+from unchaff.engine import Begin, Here, Plan, checkpoints, found, repair
 from unchaff.engine.deciding import Decision
 from unchaff.engine.learning import Kept
 from unchaff.engine.passes import Look
@@ -24,6 +24,7 @@ from unchaff.methods.unlearn import Unlearn
 from unchaff.records import Observed
 from unchaff.runs.weights import load_weights
 from unchaff.streams import Streams
+from unchaff.train import loop
 from unchaff.whole import parquet
 
 
@@ -131,27 +132,43 @@ def test_a_budget_that_cannot_be_is_refused():
 
 
 class Dies:
-    """Work in which one trainer is killed, once."""
+    """Work in which one trainer is killed once, at its beginning or at a step; its steps are noted."""
 
-    def __init__(self, work, mark):
-        self.work, self.mark = work, mark
+    def __init__(self, work, folder, step):
+        self.work, self.died, self.steps, self.step = work, folder / "died", folder / "steps", step
 
     def __call__(self, place):
-        if place.rank == 0 and not Path(self.mark).exists():
-            Path(self.mark).touch()
+        usual = loop.Training._take
+
+        def take(training, batch):
+            if place.rank == 0:
+                self._dies(at=training.step)
+                with self.steps.open("a") as file:
+                    file.write(f"{training.step}\n")
+            usual(training, batch)
+
+        with patch.object(checkpoints, "EVERY", 0.0), patch.object(loop.Training, "_take", take):
+            if place.rank == 0:
+                self._dies(at=None)
+            self.work(place)
+
+    def _dies(self, at):
+        if at == self.step and not self.died.exists():
+            self.died.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        self.work(place)
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_two_trainers_learn_as_one_does_and_outlive_the_death_of_one(world, tmp_path):
+@pytest.mark.parametrize("step", [None, 60])
+def test_two_trainers_learn_as_one_does_and_outlive_the_death_of_one(world, tmp_path, step, ends_within):
+    ends_within(400)
     ray = pytest.importorskip("ray", reason="Ray is an extra")
     from unchaff.engine import Ray
 
     class Deadly(Ray):
         def together(self, work, store):
-            super().together(Dies(work, str(tmp_path / "died")), store)
+            super().together(Dies(work, tmp_path, step), store)
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     try:
@@ -160,6 +177,10 @@ def test_two_trainers_learn_as_one_does_and_outlive_the_death_of_one(world, tmp_
     finally:
         ray.shutdown()
     assert (tmp_path / "died").exists()
+    if step is not None:
+        steps = [int(line) for line in (tmp_path / "steps").read_text().splitlines()]
+        assert steps[:step] == [*range(step)]
+        assert 0 < steps[step] < step, "it went on from a checkpoint"
     alone = repaired(world, tmp_path / "alone")
     assert accuracy(done.model) == pytest.approx(accuracy(alone.model), abs=0.03)
     assert done.scored.kept == pytest.approx(alone.scored.kept, rel=0.05)
