@@ -213,6 +213,37 @@ def test_a_direction_finds_what_the_distance_does_not():
     assert replace(whole, has_channels=False).direction() is None
 
 
+def moments_of(some):
+    size = some.shape[1]
+    eye = torch.eye(size, dtype=some.dtype)
+    return Statistics(some.mean(0), eye, some.mean(0)[None], some - some.mean(0), has_channels=True)
+
+
+def test_groups_that_no_single_component_shows_are_parted_by_all_of_them_together():
+    draw = Streams(0)("groups")
+    mixed = torch.randn(40, 40, generator=draw, dtype=torch.float64)
+    values = torch.randn(4000, 40, generator=draw, dtype=torch.float64) @ mixed
+    spoiled = torch.rand(4000, generator=draw) < 0.5
+    values[spoiled] += 1.1 * torch.sign(torch.randn(40, generator=draw)).double() @ mixed
+    whole = moments_of(values)
+    along = whole.some @ whole.direction()
+    assert ashman(along.float()) > 2 * Typicality().apart_along
+    assert max(roc_auc_score(spoiled, along), roc_auc_score(~spoiled, along)) > 0.999
+
+
+@pytest.mark.parametrize(("count", "size"), [(120, 64), (600, 128), (3000, 64), (1500, 12)])
+def test_chance_parts_no_inputs_that_are_all_alike(count, size):
+    draw = Streams(count)("alike")
+    for values in (torch.randn(count, size, generator=draw), torch.randn(count, size, generator=draw).exp()):
+        whole = moments_of(values.double())
+        assert ashman((whole.some @ whole.direction()).float()) < Typicality().apart_along
+
+
+def test_too_few_inputs_are_not_searched():
+    draw = Streams(0)("few")
+    assert moments_of(torch.randn(60, 64, generator=draw).double()).direction() is None
+
+
 def test_the_input_channel_stays_out_where_inputs_are_sound(clean_toy):
     assert not judged(clean_toy).acts
 

@@ -182,6 +182,18 @@ def test_spoiled_inputs_that_still_show_their_label_are_kept():
     assert torch.equal(split.quality, sound), "quality speaks of the input all the same"
 
 
+def test_what_is_read_from_spoiled_inputs_must_be_more_than_chance():
+    """Of two classes half are guessed; that is no reading, though it is half as often right as 0.95."""
+    draw = torch.Generator().manual_seed(1)
+    _, sound, seen = evidence()
+    labels, right = torch.arange(400) % 2, torch.rand(400, generator=draw)
+    suggested = torch.where(right < torch.where(sound > 0.5, 0.95, 0.5), labels, 1 - labels)
+    split = by_inputs(replace(seen, labels=labels, suggested=suggested), sound)
+    assert torch.equal(split.kept, sound > 0.5)
+    read = torch.where(right < torch.where(sound > 0.5, 0.95, 0.93), labels, 1 - labels)
+    assert by_inputs(replace(seen, labels=labels, suggested=read), sound).kept.all()
+
+
 def test_both_channels_must_agree_to_keep():
     wrong, sound, seen = evidence()
     split = by_both(seen, sound, Mixture())
@@ -213,7 +225,7 @@ def test_sound_labels_leave_the_decision_to_the_inputs():
 def test_sound_labels_and_readable_inputs_leave_nothing_to_reject():
     _, sound, seen = evidence()
     agreeing = seen.labels.clone()
-    unread = (sound < 0.5).nonzero()[:10]
+    unread = (sound < 0.5).nonzero()[:5]
     agreeing[unread] = (agreeing[unread] + 1) % 4
     split = by_both(replace(seen, suggested=agreeing), sound, Mixture())
     assert split.kept.all()
