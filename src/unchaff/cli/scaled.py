@@ -17,7 +17,7 @@ from unchaff.engine.finding import Found
 from unchaff.engine.store import address
 from unchaff.errors import ConfigError, Unfinished
 from unchaff.evaluate.accuracy import score as accuracy_of
-from unchaff.records import Trained
+from unchaff.records import Cost, Trained
 from unchaff.runs.weights import load_weights
 from unchaff.samples import Samples
 from unchaff.streams import Streams
@@ -76,6 +76,7 @@ class Done:
     """What a run gave, and what there is to say of it beyond its split."""
 
     scored: Scored
+    cost: Cost  # of everything
     lines: tuple[str, ...] = ()
     content: Mapping[str, object] = field(default_factory=dict)
 
@@ -101,7 +102,8 @@ class Work:
 
 def scoring(work: Work) -> Done:
     """Rate every sample."""
-    return Done(score(work.rows, work.trained, work.out, work.engine, work.begun))
+    scored = score(work.rows, work.trained, work.out, work.engine, work.begun)
+    return Done(scored, scored.cost)
 
 
 def repairing(work: Work) -> Done:
@@ -114,7 +116,7 @@ def repairing(work: Work) -> Done:
         before, after = (accuracy_of(each, test).accuracy for each in (work.trained.model, done.model))
         lines = [f"before       {percent(before)} right", f"repaired     {percent(after)} right", *lines]
         content |= {"before": before, "after": after}
-    return Done(done.scored, (*lines, f"Network: {done.place}/{MODEL}"), content)
+    return Done(done.scored, done.cost, (*lines, f"Network: {done.place}/{MODEL}"), content)
 
 
 def perform(
@@ -158,12 +160,12 @@ def _said(given: options.Placed, done: Done) -> int:
         say(f"kept         {scored.kept:,} ({percent(scored.kept / scored.samples)})")
         for line in done.lines:
             say(line)
-        say(f"took         {duration(scored.cost.seconds)}")
+        say(f"took         {duration(done.cost.seconds)}")
         for note in scored.notes:
             terminal.tell(f"Note: {plain(note)}")
         say(f"Quality of every sample: {scored.place}/quality")
 
-    cost = {"seconds": scored.cost.seconds, "flops": scored.cost.flops}
+    cost = {"seconds": done.cost.seconds, "flops": done.cost.flops}
     code = job.GATE_NOT_MET if missed else 0
     content = {**asdict(scored), "cost": cost, **done.content}
     answer.give(given, answer.Answer(content=content, tell=tell, path=scored.place, code=code))

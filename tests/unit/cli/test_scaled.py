@@ -90,6 +90,8 @@ def test_a_repair_is_measured_where_there_are_test_data(weights, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["after"] > found["before"]
     assert 0 < found["share"] < 0.6
+    spent = json.loads(Path("run/summary.json").read_text())["result"]["cost"]
+    assert found["cost"] == {"seconds": spent["seconds"], "flops": spent["flops"]}, "looks and learning"
     assert Path(found["model"]).is_file()
     assert app.main([*words, "--resume"]) == 0
     assert json.loads(capsys.readouterr().out)["after"] == found["after"]
