@@ -9,10 +9,8 @@ from torch.nn import functional
 
 BANDS = 4  # of a spectrogram, kept apart where frames are judged
 SHARES = (0.3, 0.5, 0.75, 1.0)  # sides of blocks, of the largest
-SHORT = (
-    0.12,
-    0.2,
-)  # of sound as well: a stretch of a few frames is all of what is under it, a small patch not
+# Of sound shorter ones as well: a few frames are all there is at their time, a small patch is not.
+SHORT = (0.12, 0.2)
 BESIDE = 3  # frames on each side of a hole in sound that tell its level
 
 
