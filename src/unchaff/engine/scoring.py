@@ -146,7 +146,8 @@ class Scoring:
         there = set(self.store.names(self.look.folder))
         left = [unit for unit in units if Path(self.look.shard(unit)).name not in there]
         read = Recall(self.found.rows.few(), self.store, self.look)
-        stage = Stage("score", read, Note(self._looker, ridge, self.store, self.look), on_device=True)
+        look = Note(self._looker, ridge, self.store, self.look)
+        stage = Stage("score", read, look, on_device=self._passes > 1)  # what is recalled needs no network
         for _ in self._shown("score", left, self.engine.run(stage, left)):
             pass
 
