@@ -1,5 +1,6 @@
 """The frozen records that flow between stages. All carry ids; higher is always better."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -155,6 +156,11 @@ class Trained:
     def recipe_for(self, size: int) -> Recipe:
         """Return how it was trained, or the usual recipe for such a network and so many samples."""
         return self.recipe or Recipe.usual(self.model, size, pretrained=self.pretrained)
+
+    def copied_to(self, device: torch.device) -> "Trained":
+        """Return the same with a copy of the network, and of its first weights, on a device."""
+        initial = self.initial and {name: each.to(device) for name, each in self.initial.items()}
+        return replace(self, model=copy.deepcopy(self.model).to(device), initial=initial)
 
 
 @dataclass(frozen=True, kw_only=True)

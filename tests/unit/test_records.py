@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from unchaff.records import Cost, Partition, PrunedUnit, PrunePlan, Truth
+from unchaff.records import Cost, Partition, PrunedUnit, PrunePlan, Trained, Truth
 
 
 def test_costs_add_up_stage_by_stage():
@@ -20,6 +20,17 @@ def test_costs_add_up_stage_by_stage():
 def test_nothing_costs_nothing():
     cost = Cost(1.0, 10, 100.0).as_stage("score")
     assert cost + Cost() == cost
+
+
+def test_a_network_and_its_first_weights_are_copied_to_a_device_and_stay_where_they_are():
+    model = torch.nn.Linear(3, 2)
+    trained = Trained(model=model, initial={"weight": torch.zeros(2, 3)}, pretrained=True)
+    copied = trained.copied_to(torch.device("meta"))
+    assert {each.device.type for each in copied.model.parameters()} == {"meta"}
+    assert copied.initial["weight"].device.type == "meta"
+    assert copied.pretrained
+    assert {each.device.type for each in model.parameters()} == {"cpu"}
+    assert Trained(model=model).copied_to(torch.device("cpu")).initial is None
 
 
 def partition(quality, kept):

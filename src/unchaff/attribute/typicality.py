@@ -23,7 +23,7 @@ from unchaff.streams import Streams
 DIRECTIONS = 20  # principal components that are searched
 LIMIT = 10_000  # samples the directions are found on
 APART_COLUMNS = 3.0  # Ashman's D of the distances of columns; long-tailed ones pass 2 without noise
-PER_AXIS = 20  # samples for each component among which a direction is sharpened; with 8 chance looks clear
+PER_AXIS = 20  # samples for each component among which a direction is sharpened; with few, chance looks clear
 FLOOR = 1e-6  # of a variance of a component, all of which are 1
 MOST = 0.75  # of the inputs can be unlike the others
 
@@ -118,7 +118,7 @@ class Statistics:
         return found
 
     def direction(self) -> Float[Tensor, " m"] | None:
-        """Find independent directions on a sample, and return the one with the two clearest groups.
+        """Find the independent direction with the two clearest groups on a sample, and return it sharpened.
 
         None where the features themselves are read, or where too few samples are there to find one.
         """

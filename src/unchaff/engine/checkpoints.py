@@ -36,12 +36,11 @@ class Checkpoint(Entry):
     def __init__(self, kept: Checkpoints, name: str) -> None:
         super().__init__(None, name)
         self._store, self._place, self._folder = kept.store, kept.place, f"{kept.folder}/{name}"
-        self._since = time.monotonic()
 
     @property
     def is_due(self) -> bool:
         """Whether it is time for all to write."""
-        return together.all_are(time.monotonic() - self._since >= EVERY)
+        return together.all_are(time.monotonic() - self._last >= EVERY)
 
     def found(self) -> State | None:
         """Return the last state that all have written; None where there is none."""
@@ -58,7 +57,7 @@ class Checkpoint(Entry):
         self._store.put_state(self._file(step, rank), own, state.about)
         for old in self._steps()[:-KEPT]:
             self._store.drop(self._file(old, rank))
-        self._since = time.monotonic()
+        self._last = time.monotonic()
 
     def _file(self, step: str, rank: int) -> str:
         return f"{self._folder}/{step}-{rank}-of-{self._place.count}.safetensors"

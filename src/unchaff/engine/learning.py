@@ -141,4 +141,6 @@ class Learned:
 def learned(store: Store, name: str) -> Learned | None:
     """Return what a part has left; None where it is not done."""
     found = store.state(name)
-    return found and Learned(found[0], Cost(flops=found[1]["flops"]).as_stage("fine-tune"))
+    if found is None:
+        return None
+    return Learned(found[0], Cost(flops=found[1]["flops"]).as_stage("fine-tune"))

@@ -1,6 +1,5 @@
 """The two passes over the data: sums for the read-out, and what it says of each sample, in shards."""
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +11,7 @@ from torch import Tensor
 from unchaff.attribute.inputs import Reader
 from unchaff.attribute.observe import Chunk, Walk
 from unchaff.attribute.readout import OPINION, Readout
-from unchaff.attribute.ridge import Ridge, Sums, flops_per_sample
+from unchaff.attribute.ridge import Ridge, Sums
 from unchaff.data import Skipped
 from unchaff.engine.rows import Portion, Rows
 from unchaff.engine.store import Store
@@ -82,24 +81,9 @@ class Looker:
     views: tuple[str, ...] | None  # None: all that leave the label right
     reader: Reader | None = None  # of inputs, where these are read
 
-    def settled(self, example: Samples) -> "Looker":
-        """Settle, by some samples, what must not differ from unit to unit."""
-        return replace(self, reader=self.walk(example).reader)
-
-    def numbers(self, example: Samples) -> int:
-        """Return how many numbers of each sample the second pass needs."""
-        return self.walk(example).width + (example.num_classes if self.readout.own else 0)
-
-    def flops(self, example: Samples, passes: int) -> float:
-        """Return the operations that so many passes, and what comes of them, take for one sample."""
-        walk = self.walk(example)
-        solving = flops_per_sample(walk.width, example.num_classes)
-        return passes * walk.expected_flops(1) / len(example) + solving
-
     def placed(self, device: torch.device) -> "Looker":
         """Return one that looks on this device."""
-        here = copy.deepcopy(self.trained.model).to(device)
-        return replace(self, trained=replace(self.trained, model=here))
+        return replace(self, trained=self.trained.copied_to(device))
 
     def walk(self, samples: Samples) -> Walk:
         """Return the walk over some samples, where the network is."""

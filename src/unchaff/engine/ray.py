@@ -26,6 +26,9 @@ LEAST = 0.2  # CPUs of a worker
 LOOKS = 1.0  # seconds between two looks at what the cluster has
 
 
+_library = partial(library, extra="ray", without="leave --engine out")
+
+
 @dataclass
 class Ray:
     """A Ray cluster: the one joined already, or one that is started here for as long as it is used.
@@ -60,8 +63,8 @@ class Ray:
             NeedsError: Ray is not installed.
             EngineError: the cluster cannot be reached.
         """
-        ray = library("ray", extra="ray", without="leave --engine out")
-        library("ray.data", extra="ray", without="leave --engine out")
+        ray = _library("ray")
+        _library("ray.data")
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
         self._owns = not ray.is_initialized()
@@ -136,7 +139,7 @@ class Ray:
             UnchaffError: what a trainer said.
             EngineError: trainers died again and again, or never came.
         """
-        ray, train = self._joined, library("ray.train", extra="ray", without="leave --engine out")
+        ray, train = self._joined, _library("ray.train")
         store.drop(FAULT)
         for left in reversed(range(TRIES)):
             try:
@@ -158,7 +161,7 @@ class Ray:
 
     def _trainer(self, train: Any, work: Callable[[Place], None], store: Store) -> Any:  # noqa: ANN401 - untyped
         share = self._share(self.trainers, on_device=True)
-        torch_of = library("ray.train.torch", extra="ray", without="leave --engine out")
+        torch_of = _library("ray.train.torch")
         return torch_of.TorchTrainer(
             partial(_train, work=work, store=store),
             scaling_config=train.ScalingConfig(
@@ -221,7 +224,7 @@ class _Box(Generic[Result]):
 @lru_cache(maxsize=2)
 def _fetched(held: Any) -> Any:  # noqa: ANN401 - a reference to anything
     """Return what a reference stands for; a process that reads unit after unit fetches it once."""
-    ray: ModuleType = library("ray", extra="ray", without="leave --engine out")
+    ray: ModuleType = _library("ray")
     return ray.get(held)
 
 
@@ -240,8 +243,8 @@ def _both(row: dict[str, Any], read: _Box[Any], look: _Box[Any]) -> dict[str, An
 
 def _train(work: Callable[[Place], None], store: Store) -> None:
     """Be one of the trainers; what is wrong with the data is left in the store, from where it is said."""
-    train = library("ray.train", extra="ray", without="leave --engine out")
-    torch_of = library("ray.train.torch", extra="ray", without="leave --engine out")
+    train = _library("ray.train")
+    torch_of = _library("ray.train.torch")
     context = train.get_context()
     try:
         work(Place(context.get_world_rank(), context.get_world_size(), torch_of.get_device()))

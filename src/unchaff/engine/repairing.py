@@ -1,6 +1,5 @@
 """Repair a network on data that no process holds: look, learn from the kept samples, look again, learn."""
 
-import copy
 import json
 import time
 from dataclasses import asdict, dataclass, field, replace
@@ -16,7 +15,7 @@ from unchaff.engine.finding import Found
 from unchaff.engine.learning import AVERAGED, LEARNER, Kept, Learned, Part, learned, named
 from unchaff.engine.passes import UNFINISHED, Look
 from unchaff.engine.scoring import Scored, Scoring, cost_of, scored_of
-from unchaff.engine.stage import Engine
+from unchaff.engine.stage import CPU, Engine
 from unchaff.engine.store import Store, address
 from unchaff.errors import ConfigError, RunFolderError
 from unchaff.methods.finetune import FineTune, Schedule
@@ -52,7 +51,7 @@ class Repaired:
     """What repairing on large data gave; the weights are in `model.safetensors` at `place`."""
 
     place: str
-    model: nn.Module = field(repr=False)
+    model: nn.Module = field(repr=False)  # on the CPU
     scored: Scored  # by the last look
     cost: Cost
     share: float  # of the operations of one full training
@@ -149,7 +148,6 @@ class Repairing:
         return name, found
 
     def _done(self, model: nn.Module, scored: Scored, cost: Cost, full: float, started: float) -> Repaired:
-        model = copy.deepcopy(model)  # one that is untouched is that of the caller
         self.store.put(MODEL, to_bytes(model.state_dict()))
         spent = replace(cost, seconds=time.perf_counter() - started)
         return Repaired(
@@ -179,7 +177,7 @@ def repair(
     if before is not None:
         return _again(store, trained, before)
     progress.say(found.said)
-    repaired = Repairing(found, trained, store, engine, plan).run()
+    repaired = Repairing(found, trained.copied_to(CPU), store, engine, plan).run()
     told = {"scored": {**asdict(repaired.scored), "place": None}, "cost": asdict(repaired.cost)}
     said = {"settings": settings, "versions": versions(), "result": {**told, "share": repaired.share}}
     store.put(SUMMARY, json.dumps(said, indent=1).encode())
@@ -192,7 +190,7 @@ def _again(store: Store, trained: Trained, said: dict[str, Any]) -> Repaired:
     content = store.read(MODEL)
     if content is None:
         raise RunFolderError(f"{store.path(MODEL)} is not there any more. Begin anew with --overwrite.")
-    model = copy.deepcopy(trained.model)
+    model = trained.copied_to(CPU).model
     model.load_state_dict(safetensors.torch.load(content))
     scored, cost = scored_of(store, said["scored"]), cost_of(said["cost"])
     return Repaired(place=store.place, model=model.eval(), scored=scored, cost=cost, share=said["share"])

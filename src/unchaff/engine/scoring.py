@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from unchaff import progress
 from unchaff.attribute.readout import WALKS, Readout
-from unchaff.attribute.ridge import Ridge, Sums
+from unchaff.attribute.ridge import Ridge, Sums, flops_per_sample
 from unchaff.data import Skipped
 from unchaff.engine.begun import ANEW, SUMMARY, Begin, begin, settings_of
 from unchaff.engine.deciding import (
@@ -28,7 +28,7 @@ from unchaff.engine.deciding import (
 )
 from unchaff.engine.finding import Found
 from unchaff.engine.passes import UNFINISHED, Look, Looker, Note, Recall, SumUp
-from unchaff.engine.stage import Engine, Result, Stage
+from unchaff.engine.stage import CPU, Engine, Result, Stage
 from unchaff.engine.store import Store, address
 from unchaff.engine.units import Unit
 from unchaff.errors import DataError, RunFolderError
@@ -71,18 +71,18 @@ class Scoring:
     rule: Transition = field(default_factory=Transition)
     views: tuple[str, ...] | None = None  # None: all that leave the label right
     look: Look = field(default_factory=Look)
+    flops: float = field(init=False)  # operations of the whole look
 
     def __post_init__(self) -> None:
-        example = self.found.example
+        example, looker = self.found.example, Looker(self.trained, self.readout, self.views)
         self._named, self._classes = list[Skipped](), example.num_classes
-        self._looker = Looker(self.trained, self.readout, self.views).settled(example)
-        size = 4 * self._looker.numbers(example) * self.found.count  # bytes
+        walk = looker.walk(example)
+        self._looker = replace(looker, reader=walk.reader)  # which must not differ from unit to unit
+        numbers = walk.width + (self._classes if self.readout.own else 0)
+        size = 4 * numbers * self.found.count  # bytes
         self._passes = 1 if size <= REMEMBERED else WALKS  # over the rows themselves
-
-    @property
-    def flops(self) -> float:
-        """Operations of the whole look."""
-        return self._looker.flops(self.found.example, self._passes) * self.found.count
+        seeing = self._passes * walk.expected_flops(1) / len(example)
+        self.flops = (seeing + flops_per_sample(walk.width, self._classes)) * self.found.count
 
     def run(self) -> Scored:
         """Do all that is left to do."""
@@ -219,7 +219,7 @@ def score(found: Found, trained: Trained, out: str, engine: Engine, begun: Begin
     if before is not None:
         return scored_of(store, before)
     progress.say(found.said)
-    scored = Scoring(found, trained, store, engine).run()
+    scored = Scoring(found, trained.copied_to(CPU), store, engine).run()
     said = {"settings": settings, "versions": versions(), "result": {**asdict(scored), "place": None}}
     store.put(SUMMARY, json.dumps(said, indent=1).encode())
     store.drop(UNFINISHED)

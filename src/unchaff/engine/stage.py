@@ -10,6 +10,7 @@ from unchaff import progress
 from unchaff.engine.store import Store
 from unchaff.engine.units import Unit
 
+CPU = torch.device("cpu")  # where the network is on its way to workers, of which not each may have a GPU
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
@@ -72,4 +73,4 @@ class Here:
 
     def together(self, work: Callable[[Place], None], store: Store) -> None:
         """Do work in this process alone."""
-        work(Place(0, 1, torch.device("cpu")))
+        work(Place(0, 1, CPU))
