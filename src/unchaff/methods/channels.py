@@ -13,8 +13,11 @@ from unchaff.attribute.readout import clear_disagreement
 from unchaff.interfaces import Partitioner
 from unchaff.partition.decided import Decided, imposed
 from unchaff.partition.keep import spare_classes
+from unchaff.partition.transition import DIFFUSE
 from unchaff.records import Evidence, Partition
 
+SURE = 0.05  # a label with lower quality is surely wrong
+DISPUTED = 0.02  # of the labels of sound inputs: share of surely wrong ones below which labels are left alone
 READABLE = 0.87  # of the agreement on sound inputs: so well are spoiled ones read that are worth keeping
 
 
@@ -42,9 +45,10 @@ def by_inputs(evidence: Evidence, sound: Float[Tensor, " n"]) -> Partition:
 def by_both(evidence: Evidence, sound: Float[Tensor, " n"], rule: Partitioner) -> Partition:
     """Split by the labels among the sound inputs, and decide which of the others can still be read.
 
-    Where the labels of the sound inputs give no evidence of noise, the inputs alone decide. Spoiled
-    inputs whose own label is read from them are kept where that can be trusted; their quality stays
-    low, for it speaks of the input. What a person decided holds for both.
+    Where the labels of the sound inputs give no evidence of noise, or so little that spoiled inputs in
+    what reads them explain it, the inputs alone decide. Spoiled inputs whose own label is read from them
+    are kept where that can be trusted; their quality stays low, for it speaks of the input. What a person
+    decided holds for both.
     """
     split = _by_both(evidence, sound, rule)
     return imposed(split, rule.decisions) if isinstance(rule, Decided) else split
@@ -54,8 +58,12 @@ def _by_both(evidence: Evidence, sound: Float[Tensor, " n"], rule: Partitioner) 
     inputs = by_inputs(evidence, sound)
     inside = sound > 0.5
     labels = rule(restricted(evidence, inside))
+    wrong = float((labels.quality < SURE).double().mean())
     if labels.abstained:
         return replace(inputs, reason=f"{inputs.reason} {labels.reason}")
+    if wrong < DISPUTED and float(labels.quality.double().mean()) >= 1 - DIFFUSE:
+        reason = f"{wrong:.1%} of the labels of the others are surely wrong, too few to act on beside that."
+        return replace(inputs, reason=f"{inputs.reason} {reason}")
     quality, kept = sound.clone(), torch.zeros_like(inside)
     quality[inside] = sound[inside] * labels.quality
     kept[inside] = labels.kept

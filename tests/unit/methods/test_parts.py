@@ -222,6 +222,22 @@ def test_sound_labels_leave_the_decision_to_the_inputs():
     assert "No evidence of noise" in split.reason
 
 
+@pytest.mark.parametrize(("wrong", "disputed"), [(0.01, False), (0.04, True)])
+def test_a_few_labels_that_look_wrong_beside_spoiled_inputs_are_left_alone(wrong, disputed):
+    _, sound, seen = evidence()
+
+    def rule(part):
+        quality = torch.full((len(part.ids),), 0.99)
+        quality[: round(wrong * len(quality))] = 0.01
+        return replace(Mixture()(part), quality=quality, kept=quality > 0.5, abstained=False)
+
+    split = by_both(seen, sound, rule)
+    assert torch.equal(split.kept, sound > 0.5) != disputed
+    assert ("surely wrong, too few to act on" in split.reason) != disputed
+    diffuse = by_both(seen, sound, lambda part: replace(rule(part), quality=0.7 + 0 * part.total))
+    assert "too few to act on" not in diffuse.reason, "of no label it is sure, and of all it has doubts"
+
+
 def test_sound_labels_and_readable_inputs_leave_nothing_to_reject():
     _, sound, seen = evidence()
     agreeing = seen.labels.clone()
