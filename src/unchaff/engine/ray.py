@@ -2,7 +2,6 @@
 
 import logging
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -11,22 +10,16 @@ from typing import Any, Generic
 
 import torch
 
-from unchaff.engine.passes import UNFINISHED
 from unchaff.engine.stage import Piece, Place, Result, Stage
 from unchaff.engine.store import Store
+from unchaff.engine.trainers import Share, Trainers, of_ray, told
 from unchaff.engine.units import Unit
-from unchaff.errors import ConfigError, DataError, EngineError, UnchaffError
-from unchaff.extras import library
+from unchaff.errors import ConfigError, EngineError, UnchaffError
 
 READING = 0.5  # CPUs that a task of reading asks for beside workers, which leave it as much at least:
 # else both would wait for each other for ever
-TRIES = 3  # times that learning is begun again after a trainer died
-FAULT = f"{UNFINISHED}/fault.txt"  # what a trainer said is wrong with the data
 LEAST = 0.2  # CPUs of a worker
 LOOKS = 1.0  # seconds between two looks at what the cluster has
-
-
-_library = partial(library, extra="ray", without="leave --engine out")
 
 
 @dataclass
@@ -63,8 +56,8 @@ class Ray:
             NeedsError: Ray is not installed.
             EngineError: the cluster cannot be reached.
         """
-        ray = _library("ray")
-        _library("ray.data")
+        ray = of_ray("ray")
+        of_ray("ray.data")
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
         self._owns = not ray.is_initialized()
@@ -74,7 +67,7 @@ class Ray:
                 ray.init(**where, **quiet)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise EngineError(
-                f"Ray cannot be reached at {self.address or 'this machine'}: {_told(error)}. "
+                f"Ray cannot be reached at {self.address or 'this machine'}: {told(error)}. "
                 "Start one with `ray start --head`, or leave --ray-address out."
             ) from error
         self._ray = ray
@@ -126,7 +119,7 @@ class Ray:
                 yield result
         except (ray.exceptions.RayError, ray.data.exceptions.ExecutionTimeoutError) as error:
             raise EngineError(
-                f"The stage {stage.name!r} failed on the cluster: {_told(error)}. What was done is "
+                f"The stage {stage.name!r} failed on the cluster: {told(error)}. What was done is "
                 "kept: see to the cluster, and go on with --resume."
             ) from error
 
@@ -139,44 +132,10 @@ class Ray:
             UnchaffError: what a trainer said.
             EngineError: trainers died again and again, or never came.
         """
-        ray, train = self._joined, _library("ray.train")
-        store.drop(FAULT)
-        for left in reversed(range(TRIES)):
-            try:
-                self._trainer(train, work, store).fit()
-            except (ray.exceptions.RayError, train.TrainingFailedError) as error:
-                # Ray begins again by itself, but not where a trainer dies while it is being started.
-                cause = getattr(error, "controller_failure", None)
-                if left and isinstance(cause, ray.exceptions.RayActorError):
-                    continue
-                fault = store.read(FAULT)
-                if fault is not None:
-                    raise DataError(fault.decode()) from None
-                raise EngineError(
-                    f"Learning failed on the cluster: {_told(error)}. What was done is kept: see to the "
-                    "cluster, and go on with --resume."
-                ) from error
-            else:
-                return
-
-    def _trainer(self, train: Any, work: Callable[[Place], None], store: Store) -> Any:  # noqa: ANN401 - untyped
         share = self._share(self.trainers, on_device=True)
-        torch_of = _library("ray.train.torch")
-        return torch_of.TorchTrainer(
-            partial(_train, work=work, store=store),
-            scaling_config=train.ScalingConfig(
-                num_workers=share.workers,
-                use_gpu=bool(share.gpus),
-                resources_per_worker={"CPU": share.cpus, **({"GPU": share.gpus} if share.gpus else {})},
-            ),
-            run_config=train.RunConfig(
-                name=f"unchaff-{uuid.uuid4().hex[:8]}",
-                storage_path=store.path(UNFINISHED),
-                failure_config=train.FailureConfig(max_failures=TRIES),
-            ),
-        )
+        Trainers(self._joined, share, self.patience).do(work, store)
 
-    def _share(self, asked: int | None, *, on_device: bool) -> "_Share":
+    def _share(self, asked: int | None, *, on_device: bool) -> Share:
         """Return how many workers there are and what each asks for, once the cluster has it.
 
         Raises:
@@ -190,7 +149,7 @@ class Ray:
             workers = asked or max(1, gpus if wants_gpus else int(cpus) - 1)
             each = min(1.0, (cpus - READING) / workers)
             if each >= LEAST and (gpus >= workers or not wants_gpus):
-                return _Share(workers, round(each, 3), 1.0 if wants_gpus else 0.0)
+                return Share(workers, round(each, 3), 1.0 if wants_gpus else 0.0)
             if time.monotonic() - began >= self.patience:
                 need = f"{workers * LEAST + READING:g} CPUs" + (f" and {workers} GPUs" if wants_gpus else "")
                 raise EngineError(
@@ -198,20 +157,6 @@ class Ray:
                     f"CPUs and {gpus} GPUs. Wait for its nodes, or give fewer --scorers or --trainers."
                 )
             time.sleep(min(LOOKS, self.patience))
-
-
-@dataclass(frozen=True)
-class _Share:
-    """What the workers of a stage ask for."""
-
-    workers: int
-    cpus: float  # of each
-    gpus: float
-
-    @property
-    def device(self) -> str:
-        """Where each of them computes."""
-        return "cuda" if self.gpus else "cpu"
 
 
 @dataclass(frozen=True)
@@ -224,7 +169,7 @@ class _Box(Generic[Result]):
 @lru_cache(maxsize=2)
 def _fetched(held: Any) -> Any:  # noqa: ANN401 - a reference to anything
     """Return what a reference stands for; a process that reads unit after unit fetches it once."""
-    ray: ModuleType = _library("ray")
+    ray: ModuleType = of_ray("ray")
     return ray.get(held)
 
 
@@ -239,18 +184,6 @@ def _read(row: dict[str, Any], held: _Box[Any]) -> dict[str, Any]:
 def _both(row: dict[str, Any], read: _Box[Any], look: _Box[Any]) -> dict[str, Any]:
     """Read a unit and look at it, in one task."""
     return _looked(_read(row, read), _fetched(look.content))
-
-
-def _train(work: Callable[[Place], None], store: Store) -> None:
-    """Be one of the trainers; what is wrong with the data is left in the store, from where it is said."""
-    train = _library("ray.train")
-    torch_of = _library("ray.train.torch")
-    context = train.get_context()
-    try:
-        work(Place(context.get_world_rank(), context.get_world_size(), torch_of.get_device()))
-    except UnchaffError as error:
-        store.put(FAULT, str(error).encode())
-        raise
 
 
 class _Looks:
@@ -270,9 +203,3 @@ def _looked(row: dict[str, Any], look: Callable[[Any], object]) -> dict[str, Any
         return {"result": _Box(piece if isinstance(piece, UnchaffError) else look(piece))}
     except UnchaffError as error:
         return {"result": _Box(error)}
-
-
-def _told(error: BaseException) -> str:
-    """Return the line in which an error says what it is: below a traceback, else at its beginning."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return lines[-1 if "Traceback" in str(error) else 0][:300].rstrip(".")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from unchaff.data.tables import encoded
 from unchaff.engine import Begin, Here, Ray, found, score
 from unchaff.engine.stage import Stage, reading_only
 from unchaff.engine.store import Store
+from unchaff.engine.trainers import Trainers
 from unchaff.engine.units import Unit
 from unchaff.errors import ConfigError, DataError, EngineError
 from unchaff.nets.build import build
@@ -138,13 +140,54 @@ class Fails:
 @pytest.mark.slow
 @pytest.mark.usefixtures("cluster")
 def test_learning_that_fails_again_and_again_is_said_in_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr("unchaff.engine.ray.TRIES", 1)
+    monkeypatch.setattr("unchaff.engine.trainers.TRIES", 1)
     store = Store(str(tmp_path))
     with Ray(trainers=1) as engine:
         with pytest.raises(EngineError, match=r"Learning failed on the cluster: .*it cannot.*--resume"):
             engine.together(Fails(ValueError("it cannot")), store)
         with pytest.raises(DataError, match=r"^there is nothing to learn from$"):
             engine.together(Fails(DataError("there is nothing to learn from")), store)
+
+
+class Unlucky:
+    """Ray Train whose trainers die while they are being started: what was reserved for them stays so."""
+
+    def __init__(self, ray, deaths):
+        self.ray, self.deaths, self.reserved = ray, deaths, []
+
+    def fit(self):
+        from ray.train.v2.api.exceptions import ControllerError
+
+        self.reserved.append(self.ray.util.placement_group([{"CPU": 1.5}]))
+        assert self.reserved[-1].wait(10), "nothing else has taken what it needs"
+        if len(self.reserved) <= self.deaths:
+            raise ControllerError(self.ray.exceptions.RayActorError())
+
+
+@pytest.mark.parametrize("deaths", [1, 3])
+def test_what_was_reserved_for_trainers_that_died_is_given_back(cluster, tmp_path, monkeypatch, deaths):
+    """Before, those that were begun again waited for it for ever."""
+    unlucky, ours = Unlucky(cluster, deaths), cluster.util.placement_group([{"CPU": 0.1}])
+    monkeypatch.setattr(Trainers, "_trainer", lambda *_: unlucky)
+    with Ray(trainers=1) as engine:
+        with pytest.raises(EngineError, match="Learning failed") if deaths == 3 else nullcontext():
+            engine.together(print, Store(str(tmp_path)))
+        table = cluster.util.placement_group_table()
+        states = [table[each.id.hex()]["state"] for each in unlucky.reserved]
+        assert states == ["REMOVED"] * min(deaths + 1, 3)
+        assert table[ours.id.hex()]["state"] == "CREATED"
+    cluster.util.remove_placement_group(ours)
+
+
+@pytest.mark.slow
+def test_trainers_for_which_there_is_no_room_are_not_waited_for_for_ever(cluster, tmp_path):
+    taken = cluster.util.placement_group([{"CPU": 1.8}])
+    assert taken.wait(10)
+    try:
+        with Ray(trainers=1, patience=5) as engine, pytest.raises(EngineError, match=r"timed out.*--resume"):
+            engine.together(print, Store(str(tmp_path)))
+    finally:
+        cluster.util.remove_placement_group(taken)
 
 
 def test_settings_that_cannot_be_are_refused():
