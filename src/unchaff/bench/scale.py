@@ -48,7 +48,7 @@ class Load:
     name: str
     rows: int
     what: Literal["made", "pictures", "plan"] = "made"  # drawn by workers; of a pack; only planned
-    where: Literal["one process", "streamed", "here", "ray"] = "ray"
+    where: Literal["one process", "streamed", "here", "ray", "ray started"] = "ray"
     scorers: int = 1
 
     @property
@@ -67,6 +67,8 @@ LOADS = (
     _pictures("units-here", where="here"),
     _pictures("ray-1"),
     _pictures("ray-2", scorers=2),
+    _pictures("ray-1-started", where="ray started"),
+    _pictures("ray-2-started", where="ray started", scorers=2),
     Load(name="made-1e6", rows=10**6),
     Load(name="made-1e7", rows=10**7),
     Load(name="plan-1e9", rows=10**9, what="plan"),
@@ -82,7 +84,7 @@ class Carried:
     where: str
     scorers: int
     rows: int
-    start: float  # seconds until the cluster was there
+    start: float  # seconds until the cluster was there; one that is started had done a unit by then
     seconds: float  # of all that follows
     rows_per_second: float
     driver: int  # bytes of the process that drives, at most
@@ -146,10 +148,11 @@ def carried(load: Load, packs: Path | None) -> Carried:
     if load.what == "pictures" and (packs is None or not (packs / PACK).is_file()):
         raise ConfigError(f"{load.name} needs {PACK} in the folder of data packs. Name that with --packs.")
     scratch, began = Scratch(), time.monotonic()
-    engine: AbstractContextManager[Engine] = (
-        Ray(scorers=load.scorers) if load.where == "ray" else nullcontext(Here())
-    )
+    is_spread = load.where.startswith("ray")
+    engine: AbstractContextManager[Engine] = Ray(scorers=load.scorers) if is_spread else nullcontext(Here())
     with engine as joined:
+        if load.where == "ray started":
+            list(joined.run(reading_only("start", _count), cut([("", 1)])))
         start = time.monotonic() - began
         with Watch() as watch:
             began = time.monotonic()
@@ -160,7 +163,7 @@ def carried(load: Load, packs: Path | None) -> Carried:
         key=load.key,
         setting=load.name,
         where=load.where,
-        scorers=load.scorers if load.where == "ray" else 0,
+        scorers=load.scorers if is_spread else 0,
         rows=load.rows,
         start=round(start, 2),
         seconds=round(seconds, 2),
