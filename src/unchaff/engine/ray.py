@@ -31,7 +31,7 @@ class Ray:
     started.
     """
 
-    address: str | None = None  # of a cluster, such as auto or ray://host:10001; None: one is started here
+    address: str | None = None  # of a cluster this machine is part of, mostly auto; None: one is started here
     scorers: int | None = None  # workers that hold the network; None: one per GPU, or one per CPU but one
     trainers: int | None = None  # workers that learn together; None: as many
     device: str = "auto"  # of the workers; auto: GPUs where the cluster has any

@@ -122,6 +122,7 @@ def _train(work: Callable[[Place], None], store: Store) -> None:
 
 
 def told(error: BaseException) -> str:
-    """Return the line in which an error says what it is: below a traceback, else at its beginning."""
+    """Return the line in which an error says what it is: below a traceback, else the first whole one."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return lines[-1 if "Traceback" in str(error) else 0][:300].rstrip(".")
+    whole = [line for line in lines if not line.endswith(":")] or lines
+    return (lines[-1] if "Traceback" in str(error) else whole[0])[:300].rstrip(".")

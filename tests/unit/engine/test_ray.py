@@ -20,7 +20,7 @@ from unchaff.data.tables import encoded
 from unchaff.engine import Begin, Here, Ray, found, score
 from unchaff.engine.stage import Stage, reading_only
 from unchaff.engine.store import Store
-from unchaff.engine.trainers import Trainers
+from unchaff.engine.trainers import Trainers, told
 from unchaff.engine.units import Unit
 from unchaff.errors import ConfigError, DataError, EngineError
 from unchaff.nets.build import build
@@ -270,3 +270,22 @@ def test_a_driver_that_is_killed_goes_on_when_it_is_started_again(world, tmp_pat
     assert done.returncode == 0
     scored(world, tmp_path / "here", Here())
     assert_same(kept_of(tmp_path / "here"), kept_of(tmp_path / "run"))
+
+
+@pytest.mark.parametrize(
+    ("said", "told_as"),
+    [
+        (
+            "Training failed due to controller error:\nIt timed out.\nMore of it.",
+            "It timed out",
+        ),
+        (
+            "Traceback (most recent call last):\n  File ...\nValueError: it cannot.",
+            "ValueError: it cannot",
+        ),
+        ("", "RuntimeError"),
+        ("only this:", "only this:"),
+    ],
+)
+def test_an_error_is_told_by_the_line_that_says_what_it_is(said, told_as):
+    assert told(RuntimeError(said)) == told_as
