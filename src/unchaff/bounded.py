@@ -15,7 +15,7 @@ from unchaff.errors import DataError
 MANY_ROWS = 2**20  # of places in lists, between two looks at the sum
 SOME_ROWS = 65_536  # of the cells themselves
 PORTION_ROWS = 512  # of them, where a few thousand rows are read
-BUFFER = 2**20  # bytes read at once while only looking
+BUFFER = 2**20  # bytes read at once of a column that is not read whole
 
 # What pyarrow raises over a broken file differs from one broken place to another.
 BROKEN = (pa.ArrowException, OSError, UnicodeError, OverflowError, MemoryError)
@@ -99,13 +99,13 @@ def read_portion(file: Path | IOBase, name: str, columns: list[str], *, first: i
         DataError: the file cannot be read, holds fewer rows, or unpacks to more than is allowed.
     """
     room, batches, left = limits.TABLE_BYTES.value, [], rows
-    with reading(name, "Parquet"), pq.ParquetFile(file) as opened:
+    with reading(name, "Parquet"), pq.ParquetFile(file, buffer_size=BUFFER) as opened:
         groups, skip = _groups(opened.metadata, first, rows)
         size = min(PORTION_ROWS, max(rows, 1))
         for batch in opened.iter_batches(row_groups=groups, columns=columns, batch_size=size):
-            room -= batch.nbytes
-            _check_room(name, room)
+            _check_room(name, room - batch.nbytes)
             here = batch.slice(skip, left)
+            room -= here.nbytes
             skip, left = max(0, skip - len(batch)), left - len(here)
             if len(here):
                 batches.append(here)

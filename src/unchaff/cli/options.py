@@ -132,6 +132,13 @@ class Placed(Job):
     ray_address: Annotated[
         str | None, Option(help="Of the cluster, such as auto; one is started on this machine without.")
     ] = None
+    ray_patience: Annotated[
+        float | None, Option(min=1, help="Seconds to wait for nodes of the cluster; 60 by default.")
+    ] = None
+    ray_silence: Annotated[
+        float | None,
+        Option(min=1, help="Seconds without a finished unit after which it has failed; 900 by default."),
+    ] = None
     scorers: Annotated[
         int | None, Option(min=1, help="Ray workers that look at samples; one per device by default.")
     ] = None

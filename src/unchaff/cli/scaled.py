@@ -25,6 +25,7 @@ from unchaff.streams import Streams
 if TYPE_CHECKING:
     from unchaff.cli.repair import Options as RepairOptions
 
+OF_RAY = ("ray_address", "ray_patience", "ray_silence", "scorers", "trainers")  # mean nothing without it
 USELESS = ("noise", "truth", "record", "reference")  # what such a run does nothing with
 
 
@@ -34,7 +35,7 @@ def is_asked(given: options.Placed) -> bool:
     Raises:
         ConfigError: an option was given that means nothing without one, or with one.
     """
-    alone = [name for name in ("ray_address", "scorers", "trainers") if getattr(given, name) is not None]
+    alone = [name for name in OF_RAY if getattr(given, name) is not None]
     if given.engine == "here" and alone:
         raise ConfigError(f"{_option(alone[0])} is for --engine ray. Add that, or leave it out.")
     if given.engine == "here":
@@ -131,8 +132,13 @@ def perform(
         )
     if cell.weights is not None:
         load_weights(cell.weights)  # what is wrong with them is said before a cluster starts
+    waits = {"patience": given.ray_patience, "silence": given.ray_silence}
     cluster = Ray(
-        address=given.ray_address, scorers=given.scorers, trainers=given.trainers, device=given.device
+        address=given.ray_address,
+        scorers=given.scorers,
+        trainers=given.trainers,
+        device=given.device,
+        **{name: value for name, value in waits.items() if value is not None},
     )
     begun = Begin(resume=given.resume, overwrite=given.overwrite)
     try:

@@ -1,6 +1,5 @@
 """The folder of a run on a cluster: empty, begun with the same settings, or finished."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -41,12 +40,14 @@ def begin(store: Store, settings: dict[str, object], how: Begin) -> dict[str, An
     if there and not set(there) <= OURS:
         raise RunFolderError(f"{store.place} holds something else than such a run. Choose another --out.")
     if how.overwrite and not how.resume:
-        for name in there:
+        for name in (SUMMARY, SETTINGS, *there):  # first what says that the rest belongs together
             store.drop(name)
+        there = []
     finished, begun = store.read(SUMMARY), store.read(SETTINGS)
     if finished is not None:
         return _finished(store, json.loads(finished), settings, how)
     if begun is None:
+        _cleared(store, there)
         store.put(SETTINGS, json.dumps(settings).encode())
         return None
     if not how.resume:
@@ -61,6 +62,16 @@ def begin(store: Store, settings: dict[str, object], how: Begin) -> dict[str, An
             "began with, or --overwrite to begin anew."
         )
     return None
+
+
+def _cleared(store: Store, there: list[str]) -> None:
+    """Delete what an attempt left that was stopped before it wrote down its settings."""
+    if set(there) - {UNFINISHED}:
+        raise RunFolderError(
+            f"{store.place} holds {', '.join(there)}, and no run they belong to. Begin anew with "
+            "--overwrite, which deletes them, or choose another --out."
+        )
+    store.drop(UNFINISHED)
 
 
 def _finished(store: Store, said: dict[str, Any], settings: dict[str, Any], how: Begin) -> dict[str, Any]:
@@ -80,10 +91,10 @@ def _finished(store: Store, said: dict[str, Any], settings: dict[str, Any], how:
 
 def settings_of(found: Found, trained: Trained) -> dict[str, object]:
     """Return what a run depends on."""
-    cut = hashlib.sha256(repr(found.units).encode()).hexdigest()
     return {
         "rows": found.count,
-        "units_sha256": cut,
+        "units_sha256": sha256(repr(found.units).encode()),
+        "data": found.identity,
         "classes": list(found.example.class_names),
         "options": plain(asdict(found.options)),
         "network_sha256": sha256(to_bytes(trained.model.state_dict())),

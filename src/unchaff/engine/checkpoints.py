@@ -63,7 +63,9 @@ class Checkpoint(Entry):
         return f"{self._folder}/{step}-{rank}-of-{self._place.count}.safetensors"
 
     def _steps(self) -> list[str]:
-        return sorted({name.partition("-")[0] for name in self._store.names(self._folder)})
+        ours = f"-of-{self._place.count}.safetensors"
+        there = self._store.names(self._folder)
+        return sorted({name.partition("-")[0] for name in there if name.endswith(ours)})
 
     def _at(self, step: str) -> State | None:
         """Return the state of a step; None where one of the trainers has not written it whole."""

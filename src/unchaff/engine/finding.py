@@ -20,10 +20,12 @@ from unchaff.engine.stage import Engine, reading_only
 from unchaff.engine.units import Unit, cut
 from unchaff.errors import DataError
 from unchaff.features import class_names_of
+from unchaff.runs.manifest import hashes, sha256
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 
 SETTLED_ON = 10_000  # rows at the front, from which size, preparation and the like are found out
+MANY = 8  # units in a row group, from which on reading them anew and anew is worth a word
 IDS_AT_ONCE = 20_000_000  # whose numbers are compared in one pass, 8 bytes each
 
 
@@ -36,6 +38,7 @@ class Found:
     options: Options  # how they are read
     loaded: Loaded  # with some of them or all: what test data are read like
     said: str  # one sentence on what was found
+    identity: str = ""  # a hash of what tells these rows from others of the same number
 
     @property
     def count(self) -> int:
@@ -58,14 +61,15 @@ def found(spec: str, options: Options, engine: Engine) -> Found:
     if not files:
         loaded = load(spec, options)
         held = Held(loaded.train)
-        return Found(held, held.units(), options, loaded, loaded.found)
+        identity = sha256(repr(hashes(loaded.train)).encode())
+        return Found(held, held.units(), options, loaded, loaded.found, identity)
     whole = [Unit(place, file, 0, 0, 0) for place, file in enumerate(files)]
     footers = list(engine.run(reading_only("footers", _footer), whole))
-    first = footers[0][1]
-    for file, (_, names) in zip(files, footers, strict=True):
-        if set(names) != set(first):
+    first = footers[0]
+    for file, footer in zip(files, footers, strict=True):
+        if set(footer.names) != set(first.names):
             raise DataError(f"{file} has other columns than {files[0]}. Give tables of one layout.")
-    units = cut([(file, count) for file, (count, _) in zip(files, footers, strict=True)])
+    units = cut([(file, footer.rows) for file, footer in zip(files, footers, strict=True)])
     if options.rows is not None:
         units = _front(units, options.rows)
     if not units:
@@ -73,15 +77,38 @@ def found(spec: str, options: Options, engine: Engine) -> Found:
     columns = _columns(files[0], options, units, engine)
     options = replace(options, rows=None, lazy=False, workers=0)
     like = _settled(columns, options, units, engine)
-    made = Found(Tables(columns, options, like), units, options, like, said="")
+    identity = sha256("".join(footer.identity for footer in footers).encode())
+    made = Found(Tables(columns, options, like), units, options, like, said="", identity=identity)
     tables = f"in Parquet, files: {len(files)}, read in units: {len(units)}"
-    return replace(made, said=f"{made.count:,} rows ({like.train.kind}) {tables}.")
+    return replace(made, said=f"{made.count:,} rows ({like.train.kind}) {tables}.{_slow(footers, units)}")
 
 
-def _footer(unit: Unit) -> tuple[int, tuple[str, ...]]:
+@dataclass(frozen=True)
+class Footer:
+    """What a table says of itself at its end."""
+
+    rows: int
+    names: tuple[str, ...]  # of its columns
+    most: int  # rows of its largest row group
+    identity: str  # a hash of all of it: sizes, places and bounds of every column of every group
+
+
+def _footer(unit: Unit) -> Footer:
     with places.opened(unit.file) as file, reading(unit.file, "Parquet"):
         told = pq.read_metadata(file)
-        return told.num_rows, tuple(told.schema.to_arrow_schema().names)
+        groups = [told.row_group(group) for group in range(told.num_row_groups)]
+        most = max((group.num_rows for group in groups), default=0)
+        said = repr([group.to_dict() for group in groups])
+        names = tuple(told.schema.to_arrow_schema().names)
+        return Footer(told.num_rows, names, most, sha256(said.encode()))
+
+
+def _slow(footers: Sequence[Footer], units: Sequence[Unit]) -> str:
+    """Return what to do about row groups of many units: each is unpacked from the beginning of its group."""
+    most, size = max(footer.most for footer in footers), max(unit.rows for unit in units)
+    if most <= MANY * size:
+        return ""
+    return f" Row groups hold up to {most:,} rows; written with row_group_size={size}, they are read faster."
 
 
 def _front(units: Sequence[Unit], rows: int) -> list[Unit]:
@@ -103,9 +130,10 @@ def _columns(file: str, options: Options, units: Sequence[Unit], engine: Engine)
             f"Column {columns.inputs[0]} names files, which workers do not find from {file}. Put their bytes "
             "into the table."
         )
-    if columns.id is None or are_unique(columns.id, units, engine):
+    is_asked = options.id_column is not None
+    if columns.id is None or are_unique(columns.id, units, engine, is_asked=is_asked):
         return columns
-    if options.id_column is not None:
+    if is_asked:
         raise DataError(
             f"The ids of column {columns.id} are not unique. Name another with --id-column, or leave it out "
             "to number the rows."
@@ -113,11 +141,11 @@ def _columns(file: str, options: Options, units: Sequence[Unit], engine: Engine)
     return replace(columns, id=None)
 
 
-def are_unique(column: str, units: Sequence[Unit], engine: Engine) -> bool:
-    """Whether no id occurs twice, by hashes of 64 bits, of which no more than `IDS_AT_ONCE` are held here."""
+def are_unique(column: str, units: Sequence[Unit], engine: Engine, *, is_asked: bool) -> bool:
+    """Whether no id is missing or there twice, by hashes of 64 bits, of which few are held here at once."""
     passes = -(-sum(unit.rows for unit in units) // IDS_AT_ONCE)
     for place in range(passes):
-        stage = reading_only("ids", Hashed(column, place, passes))
+        stage = reading_only("ids", Hashed(column, place, passes, is_asked))
         hashes = np.concatenate(list(engine.run(stage, units)))
         if len(np.unique(hashes)) < len(hashes):
             return False
@@ -131,10 +159,13 @@ class Hashed:
     column: str
     place: int
     parts: int
+    is_asked: bool  # the column was named: what is wrong with it is said
 
     def __call__(self, unit: Unit) -> NDArray[np.uint64]:
-        ids = plain_ids(portion(unit, [self.column]).column(self.column), self.column)
-        hashes = Streams(0).seeds("unique", ids)
+        column = portion(unit, [self.column]).column(self.column)
+        if column.null_count and not self.is_asked:
+            return np.zeros(2, dtype=np.uint64)  # which are not unique
+        hashes = Streams(0).seeds("unique", plain_ids(column, self.column))
         return hashes[hashes % np.uint64(self.parts) == self.place]
 
 

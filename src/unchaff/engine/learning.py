@@ -62,7 +62,7 @@ class Kept:
             return None
         if content is None:
             raise RunFolderError(
-                f"{self.store.path(name)} is not there any more. Begin anew with --overwrite."
+                f"{self.store.path(name)} is not there any more. Go on with --resume, which makes it anew."
             )
         table = pq.read_table(io.BytesIO(content), columns=["id", "kept"])
         ids = np.asarray(table.column("id").to_numpy())
@@ -71,15 +71,24 @@ class Kept:
 
 def joined(parts: Sequence[Samples]) -> Samples:
     """Return samples that were read apart as one set, in memory."""
-    first = parts[0]
+    first, ids = parts[0], np.concatenate([part.ids for part in parts])
     whole = canonical(
-        np.concatenate([part.ids for part in parts]),
+        ids,
         torch.cat([part.labels.cpu() for part in parts]),
         class_names=first.class_names,
         kind=first.kind,
         source=sources.joined([part.source for part in parts]),  # type: ignore[misc]  # ours are of these
     )
-    return replace(whole, augmentation=first.augmentation, columns=first.columns)
+    tags = first.tags and replace(first.tags, numbers=torch.cat([_numbers(part) for part in parts]))
+    if tags is not None:
+        tags = tags.at(np.argsort(ids, kind="stable"))
+    return replace(whole, augmentation=first.augmentation, columns=first.columns, tags=tags)
+
+
+def _numbers(samples: Samples) -> Tensor:
+    if samples.tags is None:
+        raise DataError("Some tables have tags of words and others have none. Give tables of one layout.")
+    return samples.tags.numbers
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,8 @@ class Part:
         before = learned(self.kept.store, self.weights)
         if before is None:
             raise RunFolderError(
-                f"{self.kept.store.path(self.weights)} is not as it was written. Begin anew with --overwrite."
+                f"{self.kept.store.path(self.weights)} is not as it was written. Go on with --resume, which "
+                "learns it anew."
             )
         schedule = copy.copy(self.schedule)  # which counts the parts it has run
         model = before.loaded(schedule.trained.model, LEARNER)

@@ -188,7 +188,7 @@ class Note:
         table = self.store.sealed(name)
         if table is None:
             raise RunFolderError(
-                f"{self.store.path(name)} is not as it was written. Begin anew with --overwrite."
+                f"{self.store.path(name)} is not as it was written. Go on with --resume, which makes it anew."
             )
         said = [each for each in table.column_names if each not in ("id", "label", "suggested_label")]
         return {_named_earlier(each): table.column(each) for each in said}

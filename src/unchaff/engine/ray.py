@@ -18,7 +18,7 @@ from unchaff.errors import ConfigError, EngineError, UnchaffError
 
 READING = 0.5  # CPUs that a task of reading asks for beside workers, which leave it as much at least:
 # else both would wait for each other for ever
-LEAST = 0.2  # CPUs of a worker
+LEAST, STEP = 20, 5  # hundredths of a CPU that a worker asks for at least, and between two sizes
 LOOKS = 1.0  # seconds between two looks at what the cluster has
 
 
@@ -117,7 +117,13 @@ class Ray:
                 if isinstance(result, UnchaffError):
                     raise result
                 yield result
-        except (ray.exceptions.RayError, ray.data.exceptions.ExecutionTimeoutError) as error:
+        except ray.data.exceptions.ExecutionTimeoutError as error:
+            raise EngineError(
+                f"The stage {stage.name!r} made no progress: no unit was finished for {self.silence:g} s. "
+                "What was done is kept: see to the cluster, or give --ray-silence more seconds where a unit "
+                "takes longer, and go on with --resume."
+            ) from error
+        except ray.exceptions.RayError as error:
             raise EngineError(
                 f"The stage {stage.name!r} failed on the cluster: {told(error)}. What was done is "
                 "kept: see to the cluster, and go on with --resume."
@@ -143,20 +149,39 @@ class Ray:
         """
         began = time.monotonic()
         while True:
-            has = self._joined.cluster_resources()
-            cpus, gpus = has.get("CPU", 0.0), int(has.get("GPU", 0))
+            nodes = [node["Resources"] for node in self._joined.nodes() if node["Alive"]]
+            cpus, gpus = (sum(node.get(kind, 0.0) for node in nodes) for kind in ("CPU", "GPU"))
             wants_gpus = on_device and (self.device == "cuda" or (self.device == "auto" and gpus > 0))
-            workers = asked or max(1, gpus if wants_gpus else int(cpus) - 1)
-            each = min(1.0, (cpus - READING) / workers)
-            if each >= LEAST and (gpus >= workers or not wants_gpus):
-                return Share(workers, round(each, 3), 1.0 if wants_gpus else 0.0)
+            workers = asked or max(1, int(gpus) if wants_gpus else int(cpus) - 1)
+            each = largest([node.get("CPU", 0.0) for node in nodes], workers)
+            if each and (gpus >= workers or not wants_gpus):
+                return Share(workers, each, 1.0 if wants_gpus else 0.0)
             if time.monotonic() - began >= self.patience:
-                need = f"{workers * LEAST + READING:g} CPUs" + (f" and {workers} GPUs" if wants_gpus else "")
+                also = f" and {workers} GPUs" if wants_gpus else ""
+                need = f"{workers * LEAST / 100 + READING:g} CPUs{also}"
                 raise EngineError(
                     f"{workers} workers need {need}, and after {self.patience:g} s the cluster has {cpus:g} "
-                    f"CPUs and {gpus} GPUs. Wait for its nodes, or give fewer --scorers or --trainers."
+                    f"CPUs and {gpus:g} GPUs. Wait longer for its nodes with --ray-patience, or give fewer "
+                    "--scorers or --trainers."
                 )
             time.sleep(min(LOOKS, self.patience))
+
+
+def largest(nodes: Sequence[float], workers: int) -> float:
+    """Return the CPUs that each of several workers can have, at most one; 0 where they cannot all be placed.
+
+    Args:
+        nodes: CPUs of each node; one of them has to keep what reading needs.
+        workers: of one size, each on one node.
+    """
+    spared = sorted(nodes)
+    for size in range(100, LEAST - 1, -STEP):  # in hundredths, of which sums are exact
+        rooms = [round(100 * cpus) for cpus in spared]
+        if rooms:
+            rooms[-1] -= round(100 * READING)
+        if sum(max(0, room) // size for room in rooms) >= workers:
+            return size / 100
+    return 0.0
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+from pyarrow.fs import FSSpecHandler, PyFileSystem
+
 from unchaff.engine.passes import UNFINISHED
 from unchaff.engine.stage import Place
 from unchaff.engine.store import Store
@@ -102,7 +106,7 @@ class Trainers:
             ),
             run_config=train.RunConfig(
                 name=f"unchaff-{uuid.uuid4().hex[:8]}",
-                storage_path=store.path(UNFINISHED),
+                **_place_of(store),
                 failure_config=train.FailureConfig(
                     max_failures=TRIES, controller_failure_limit=int(self.patience // WAITING)
                 ),
@@ -110,10 +114,20 @@ class Trainers:
         )
 
 
+def _place_of(store: Store) -> dict[str, Any]:
+    """Return where Ray Train may leave what it needs; stores it does not know it reaches as we do."""
+    files, root = fsspec.core.url_to_fs(store.path(UNFINISHED))
+    if isinstance(files, LocalFileSystem):
+        return {"storage_path": root}
+    return {"storage_path": root, "storage_filesystem": PyFileSystem(FSSpecHandler(files))}
+
+
 def _train(work: Callable[[Place], None], store: Store) -> None:
     """Be one of the trainers; what is wrong with the data is left in the store, from where it is said."""
     train, torch_of = of_ray("ray.train"), of_ray("ray.train.torch")
-    context = train.get_context()
+    context, fault = train.get_context(), store.read(FAULT)
+    if fault is not None:  # learning was begun again for it, in vain
+        raise DataError(fault.decode())
     try:
         work(Place(context.get_world_rank(), context.get_world_size(), torch_of.get_device()))
     except UnchaffError as error:

@@ -13,6 +13,7 @@ from unchaff.engine import Here
     ("words", "said"),
     [
         (["--scorers", "2"], "--scorers is for --engine ray"),
+        (["--ray-silence", "60"], "--ray-silence is for --engine ray"),
         (["--trainers", "2"], "--trainers is for --engine ray"),
         (["--ray-address", "auto"], "--ray-address is for --engine ray"),
         (["--engine", "ray"], "with a finished network"),

@@ -1,13 +1,18 @@
 """Tags of words, from a table to the places of the words and back."""
 
+from dataclasses import replace
+
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from unchaff import noise
 from unchaff.data.load import load, load_like
 from unchaff.data.tagged import spelled
 from unchaff.data.write import inject
+from unchaff.engine.learning import joined
 from unchaff.errors import DataError, ModelError
 from unchaff.nets.build import build, default_net
 from unchaff.samples import UNTAGGED
@@ -39,6 +44,16 @@ def test_a_batch_and_a_selection_carry_the_tags_of_their_texts(tmp_path):
     train = load(table(tmp_path / "t.parquet")).train
     chosen = train.select(train.ids[[0, 2]])
     assert next(chosen.batches(2)).tags.tolist() == train.tags.numbers[[0, 2]].tolist()
+
+
+def test_parts_that_were_read_apart_are_joined_with_the_tags_of_their_texts(tmp_path):
+    train = load(table(tmp_path / "t.parquet")).train
+    again = joined([train.at(np.array([2, 3])), train.at(np.array([0, 1]))])
+    np.testing.assert_array_equal(again.ids, train.ids)
+    assert again.tags.names == train.tags.names
+    assert torch.equal(again.tags.numbers, train.tags.numbers)
+    with pytest.raises(DataError, match="one layout"):
+        joined([train.at(np.array([0])), replace(train.at(np.array([1])), tags=None)])
 
 
 def test_every_word_is_read_where_words_carry_tags(tmp_path):

@@ -63,7 +63,12 @@ def test_weights_are_written_once_and_old_steps_are_deleted(tmp_path):
 def test_another_number_of_trainers_begins_the_part_anew(tmp_path):
     for rank, each in enumerate(trainers(tmp_path, 2)):
         each.keep(state(10, rank))
-    assert all(each.found() is None for each in trainers(tmp_path, 3))
+    three = trainers(tmp_path, 3)
+    assert all(each.found() is None for each in three)
+    for step in (2, 4, 6):
+        for rank, each in enumerate(three):
+            each.keep(state(step, rank))
+    assert three[0].found().about["step"] == 6, "what is left of the others is no reason to delete ours"
 
 
 def test_learning_goes_on_with_the_epoch_where_it_was_stopped(world, tmp_path, monkeypatch):

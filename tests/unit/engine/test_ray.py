@@ -18,6 +18,7 @@ from unchaff.attribute.readout import Readout
 from unchaff.data import Options, load
 from unchaff.data.tables import encoded
 from unchaff.engine import Begin, Here, Ray, found, score
+from unchaff.engine.ray import largest
 from unchaff.engine.stage import Stage, reading_only
 from unchaff.engine.store import Store
 from unchaff.engine.trainers import Trainers, told
@@ -121,9 +122,22 @@ def test_nodes_that_never_come_are_not_waited_for_for_ever():
     assert time.monotonic() - began < 30
 
 
+@pytest.mark.parametrize(
+    ("nodes", "workers", "each"),
+    [([2], 1, 1.0), ([2], 2, 0.75), ([2], 4, 0.35), ([8], 8, 0.9), ([1, 1, 1, 1], 4, 0.5), ([4, 0], 4, 0.85),
+     ([2], 64, 0.0), ([0.5], 1, 0.0), ([], 1, 0.0)],
+)  # fmt: skip
+def test_workers_leave_one_node_what_reading_needs(nodes, workers, each):
+    assert largest(nodes, workers) == each
+    if each:
+        room = [int(100 * cpus) for cpus in sorted(nodes)]
+        room[-1] -= 50
+        assert sum(cpus // round(100 * each) for cpus in room) >= workers
+
+
 @pytest.mark.usefixtures("cluster")
 def test_a_stage_that_stands_still_is_ended():
-    with Ray(scorers=1, silence=8) as engine, pytest.raises(EngineError, match=r"no progress.*--resume"):
+    with Ray(scorers=1, silence=8) as engine, pytest.raises(EngineError, match=r"for 8 s.*--ray-silence"):
         list(engine.run(reading_only("asleep", sleeps), UNITS[:2]))
 
 
@@ -159,7 +173,7 @@ class Unlucky:
         from ray.train.v2.api.exceptions import ControllerError
 
         self.reserved.append(self.ray.util.placement_group([{"CPU": 1.5}]))
-        assert self.reserved[-1].wait(10), "nothing else has taken what it needs"
+        assert self.reserved[-1].wait(60), "nothing else has taken what it needs"
         if len(self.reserved) <= self.deaths:
             raise ControllerError(self.ray.exceptions.RayActorError())
 

@@ -3,27 +3,30 @@
 import json
 from contextlib import suppress
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import pytest
 import torch
 
 from unchaff.attribute.readout import Readout
-from unchaff.data import digits, load
+from unchaff.data import Options, digits, load
 from unchaff.data.tables import encoded
 from unchaff.engine import Begin, Here, found, score
 from unchaff.engine import scoring as module
 from unchaff.engine.deciding import Counted, Decision, Rule
 from unchaff.engine.finding import are_unique
-from unchaff.engine.rows import Held
+from unchaff.engine.rows import Held, portion
 from unchaff.engine.store import Store
 from unchaff.errors import DataError, RunFolderError
+from unchaff.nets.build import build
 from unchaff.partition.keep import spare_classes
 from unchaff.partition.latent import latent
 from unchaff.partition.transition import Transition
-from unchaff.records import Observed
+from unchaff.records import Observed, Trained
 from unchaff.streams import Streams
 from unchaff.whole import parquet
 
@@ -136,6 +139,47 @@ def test_what_is_no_run_is_neither_mixed_with_nor_deleted(world, tmp_path):
     with pytest.raises(RunFolderError, match="something else"):
         scored(world, tmp_path / "run", overwrite=True)
     assert (tmp_path / "run" / "thesis.tex").read_text() == "all of it"
+
+
+def test_what_a_stopped_deletion_has_left_is_never_taken_for_a_part_of_the_next_run(world, tmp_path):
+    run = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        scored(world, run, Watched("score", 3))
+    (run / "unfinished" / "settings.json").unlink()
+    engine = Watched()
+    scored(world, run, engine)
+    assert engine.seen["sums"] == [*range(9)], "sums of nobody knows which network"
+    (run / "summary.json").unlink()
+    with pytest.raises(RunFolderError, match=r"holds quality, and no run they belong to.*--overwrite"):
+        scored(world, run, resume=True)
+    assert len(quality(run)) == 1347
+    dropped, usual = [], Store.drop
+    with patch.object(Store, "drop", lambda store, name: (dropped.append(name), usual(store, name))):
+        scored(world, run, overwrite=True)
+    assert dropped[:2] == ["summary.json", "unfinished/settings.json"], (
+        "what says that the rest belongs together"
+    )
+    assert_as_in_one_piece(world, run)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_other_data_of_as_many_rows_do_not_go_on_with_a_run(tmp_path, kind):
+    def written(shift):
+        columns = {f"x{k}": np.arange(300) % (k + 2) + shift for k in range(4)} | {
+            "label": np.arange(300) % 2
+        }
+        table = pa.table(columns)
+        if kind == "parquet":
+            pq.write_table(table, tmp_path / "table.parquet")
+        else:
+            csv.write_csv(table, tmp_path / "table.csv")
+        return found(str(tmp_path / f"table.{kind}"), Options(), Here())
+
+    trained = Trained(model=build("mlp", written(0).example, streams=Streams(0)).eval())
+    score(written(0), trained, str(tmp_path / "run"), Here())
+    score(written(0), trained, str(tmp_path / "run"), Here(), Begin(resume=True))
+    with pytest.raises(RunFolderError, match="other settings: data"):
+        score(written(1), trained, str(tmp_path / "run"), Here(), Begin(resume=True))
 
 
 def test_another_network_does_not_go_on_with_a_run(world, tmp_path, monkeypatch):
@@ -274,14 +318,31 @@ def test_ids_that_occur_twice_are_found_wherever_they_are(world, tmp_path, monke
     units = found(spec, world.options, engine).units
     for at_once in (20_000_000, 200):
         monkeypatch.setattr("unchaff.engine.finding.IDS_AT_ONCE", at_once)
-        assert are_unique("id", units, engine)
+        assert are_unique("id", units, engine, is_asked=True)
     assert found(spec, world.options, engine).rows.read(units[2]).samples.ids[0] == ids[units[2].start]
     ids[1200] = ids[4]
     spec = columns_of(tmp_path, world, id=ids)
-    assert not are_unique("id", units, engine)
+    assert not are_unique("id", units, engine, is_asked=True)
     assert found(spec, world.options, engine).rows.read(units[2]).samples.ids[0] == units[2].start
     with pytest.raises(DataError, match="not unique"):
         found(spec, replace(world.options, id_column="id"), engine)
+    spec = columns_of(tmp_path, world, id=[None, *range(1346)])
+    assert found(spec, world.options, engine).rows.read(units[2]).samples.ids[0] == units[2].start
+    with pytest.raises(DataError, match="empty values"):
+        found(spec, replace(world.options, id_column="id"), engine)
+
+
+def test_a_large_row_group_is_read_piece_by_piece_and_its_writer_told(world, tmp_path, monkeypatch):
+    spec, one = columns_of(tmp_path, world), Here()
+    rows = found(spec, world.options, one)
+    assert "Row groups hold up to 1,347 rows; written with row_group_size=150" in rows.said
+    monkeypatch.setattr("unchaff.engine.finding.MANY", 9)
+    assert "row_group_size" not in found(spec, world.options, one).said
+    file = pq.ParquetFile(spec)
+    whole = sum(file.read_row_group(0).column(name).nbytes for name in ("image", "label"))
+    monkeypatch.setenv("UNCHAFF_MAX_TABLE_BYTES", str(whole // 2))
+    last = portion(rows.units[-1], ["image", "label"])
+    assert last.column("label").to_pylist() == world.samples.labels[-last.num_rows :].tolist()
 
 
 def test_a_class_of_which_hardly_any_is_kept_keeps_its_best():
