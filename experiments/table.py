@@ -60,11 +60,9 @@ def shown(values: list[float] | Spread | None, scale: float = 100, digits: int =
 def main_job() -> str:
     """Return the table of runs of `unchaff repair`, one file a seed."""
 
-    def files_of(name: str) -> list[Path]:
-        return sorted((HERE / "main_job").glob(f"{name}-seed*.json"))
-
     def row(name: str) -> list[str]:
-        runs: list[Result] = [json.loads(file.read_text()) for file in files_of(name)]
+        files = sorted((HERE / "main_job").glob(f"{name}-seed*.json"))
+        runs: list[Result] = [json.loads(file.read_text()) for file in files]
 
         def over(read: Callable[[Result], float], scale: float = 100, digits: int = 1) -> str:
             return shown([read(run) for run in runs], scale, digits)
@@ -84,7 +82,7 @@ def main_job() -> str:
 
     head = ("data, noise, network", "seeds", "before", "repaired", "finetune-all", "kept",
             "AUROC first, last", "cost share")  # fmt: skip
-    return markdown(head, (row(name) for name in TITLES if files_of(name)))
+    return markdown(head, map(row, TITLES))
 
 
 def measured(suite: str, kind: str = "method") -> tuple[list[Row], Lines]:

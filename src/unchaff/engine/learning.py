@@ -79,9 +79,10 @@ def joined(parts: Sequence[Samples]) -> Samples:
         kind=first.kind,
         source=sources.joined([part.source for part in parts]),  # type: ignore[misc]  # ours are of these
     )
-    tags = first.tags and replace(first.tags, numbers=torch.cat([_numbers(part) for part in parts]))
+    tags = first.tags
     if tags is not None:
-        tags = tags.at(np.argsort(ids, kind="stable"))
+        numbers = torch.cat([_numbers(part) for part in parts])
+        tags = replace(tags, numbers=numbers).at(np.argsort(ids, kind="stable"))
     return replace(whole, augmentation=first.augmentation, columns=first.columns, tags=tags)
 
 

@@ -174,12 +174,10 @@ def largest(nodes: Sequence[float], workers: int) -> float:
         nodes: CPUs of each node; one of them has to keep what reading needs.
         workers: of one size, each on one node.
     """
-    spared = sorted(nodes)
-    for size in range(100, LEAST - 1, -STEP):  # in hundredths, of which sums are exact
-        rooms = [round(100 * cpus) for cpus in spared]
-        if rooms:
-            rooms[-1] -= round(100 * READING)
-        if sum(max(0, room) // size for room in rooms) >= workers:
+    rooms = sorted(round(100 * cpus) for cpus in nodes)  # in hundredths, of which sums are exact
+    rooms[-1:] = [max(0, room - round(100 * READING)) for room in rooms[-1:]]
+    for size in range(100, LEAST - 1, -STEP):
+        if sum(room // size for room in rooms) >= workers:
             return size / 100
     return 0.0
 

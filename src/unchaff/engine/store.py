@@ -36,7 +36,12 @@ class Store:
     place: str
 
     @cached_property
-    def _opened(self) -> tuple[fsspec.AbstractFileSystem, str]:
+    def opened(self) -> tuple[fsspec.AbstractFileSystem, str]:
+        """The file system the folder lies on, and its path there.
+
+        Raises:
+            RunFolderError: its library is not installed.
+        """
         try:
             return fsspec.core.url_to_fs(self.place)
         except (ImportError, ValueError) as error:
@@ -55,7 +60,7 @@ class Store:
         Raises:
             WriteError: it could not be written; nothing is left of it.
         """
-        files, root = self._opened
+        files, root = self.opened
         if isinstance(files, LocalFileSystem):
             whole.put(Path(root) / name, content)
             return
@@ -66,7 +71,7 @@ class Store:
 
     def read(self, name: str) -> bytes | None:
         """Return a file; None where there is none."""
-        files, root = self._opened
+        files, root = self.opened
         try:
             return files.cat_file(f"{root}/{name}")
         except FileNotFoundError:
@@ -74,7 +79,7 @@ class Store:
 
     def names(self, folder: str = "") -> list[str]:
         """Return what lies in a folder of it, sorted; nothing where there is no such folder."""
-        files, root = self._opened
+        files, root = self.opened
         files.invalidate_cache()
         try:
             found = files.ls(f"{root}/{folder}".rstrip("/"), detail=False)
@@ -85,7 +90,7 @@ class Store:
 
     def drop(self, name: str) -> None:
         """Delete a file or a folder, if it is there."""
-        files, root = self._opened
+        files, root = self.opened
         if files.exists(f"{root}/{name}"):
             files.rm(f"{root}/{name}", recursive=True)
 

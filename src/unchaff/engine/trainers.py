@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import fsspec
 from fsspec.implementations.local import LocalFileSystem
 from pyarrow.fs import FSSpecHandler, PyFileSystem
 
@@ -116,10 +115,11 @@ class Trainers:
 
 def _place_of(store: Store) -> dict[str, Any]:
     """Return where Ray Train may leave what it needs; stores it does not know it reaches as we do."""
-    files, root = fsspec.core.url_to_fs(store.path(UNFINISHED))
+    files, root = store.opened
+    place = {"storage_path": f"{root}/{UNFINISHED}"}
     if isinstance(files, LocalFileSystem):
-        return {"storage_path": root}
-    return {"storage_path": root, "storage_filesystem": PyFileSystem(FSSpecHandler(files))}
+        return place
+    return {**place, "storage_filesystem": PyFileSystem(FSSpecHandler(files))}
 
 
 def _train(work: Callable[[Place], None], store: Store) -> None:

@@ -13,11 +13,10 @@ from unchaff.attribute.readout import clear_disagreement
 from unchaff.interfaces import Partitioner
 from unchaff.partition.decided import Decided, imposed
 from unchaff.partition.keep import spare_classes
-from unchaff.partition.transition import DIFFUSE
+from unchaff.partition.transition import Transition
 from unchaff.records import Evidence, Partition
 
-SURE = 0.05  # a label with lower quality is surely wrong
-DISPUTED = 0.02  # of the labels of sound inputs: share of surely wrong ones below which labels are left alone
+DISPUTED = Transition(floor=0.02, fewest=1)  # when labels of sound inputs are acted on beside spoiled ones
 READABLE = 0.87  # of the agreement on sound inputs: so well are spoiled ones read that are worth keeping
 
 
@@ -58,11 +57,12 @@ def _by_both(evidence: Evidence, sound: Float[Tensor, " n"], rule: Partitioner) 
     inputs = by_inputs(evidence, sound)
     inside = sound > 0.5
     labels = rule(restricted(evidence, inside))
-    wrong = float((labels.quality < SURE).double().mean())
     if labels.abstained:
         return replace(inputs, reason=f"{inputs.reason} {labels.reason}")
-    if wrong < DISPUTED and float(labels.quality.double().mean()) >= 1 - DIFFUSE:
-        reason = f"{wrong:.1%} of the labels of the others are surely wrong, too few to act on beside that."
+    tally = DISPUTED.tally(labels.quality)
+    if not DISPUTED.is_noisy(tally):
+        share = tally.wrong / tally.size
+        reason = f"{share:.1%} of the labels of the others are surely wrong, too few to act on beside that."
         return replace(inputs, reason=f"{inputs.reason} {reason}")
     quality, kept = sound.clone(), torch.zeros_like(inside)
     quality[inside] = sound[inside] * labels.quality

@@ -289,14 +289,8 @@ def test_a_driver_that_is_killed_goes_on_when_it_is_started_again(world, tmp_pat
 @pytest.mark.parametrize(
     ("said", "told_as"),
     [
-        (
-            "Training failed due to controller error:\nIt timed out.\nMore of it.",
-            "It timed out",
-        ),
-        (
-            "Traceback (most recent call last):\n  File ...\nValueError: it cannot.",
-            "ValueError: it cannot",
-        ),
+        ("Training failed due to controller error:\nIt timed out.\nMore of it.", "It timed out"),
+        ("Traceback (most recent call last):\n  File ...\nValueError: it cannot.", "ValueError: it cannot"),
         ("", "RuntimeError"),
         ("only this:", "only this:"),
     ],

@@ -165,10 +165,9 @@ def test_what_a_stopped_deletion_has_left_is_never_taken_for_a_part_of_the_next_
 @pytest.mark.parametrize("kind", ["parquet", "csv"])
 def test_other_data_of_as_many_rows_do_not_go_on_with_a_run(tmp_path, kind):
     def written(shift):
-        columns = {f"x{k}": np.arange(300) % (k + 2) + shift for k in range(4)} | {
-            "label": np.arange(300) % 2
-        }
-        table = pa.table(columns)
+        rows = np.arange(300)
+        columns = {f"x{k}": rows % (k + 2) + shift for k in range(4)}
+        table = pa.table({**columns, "label": rows % 2})
         if kind == "parquet":
             pq.write_table(table, tmp_path / "table.parquet")
         else:
