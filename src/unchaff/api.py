@@ -71,7 +71,8 @@ def repair(  # noqa: PLR0913  what to repair, and what is known of it
     trained = _trained(model, samples)
     trained = replace(trained, taps=tuple(taps)) if taps else trained
     trained = replace(trained, model=fitting(trained.model, samples, trained.taps))
-    observed = Observed(train=samples, holdout=None if holdout is None else samples_of(holdout))
+    held = None if holdout is None else samples_of(holdout, like=samples)
+    observed = Observed(train=samples, holdout=held)
     if record is not None:
         margins = matched(record, samples).record
         trained, repairing = replace(trained, record=margins), heeding(repairing, margins)

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from unchaff.bench.start import fitting
-from unchaff.data import from_arrays
+from unchaff.data import Options, from_arrays
 from unchaff.errors import ConfigError
 from unchaff.interfaces import checked
 from unchaff.methods.unlearn import Unlearn
@@ -36,11 +36,12 @@ class RepairedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
     """Trains a network on rows of numbers with the labels as they are, and repairs it.
 
     Args:
-        network: None for a multi-layer perceptron that fits the data; a module that maps rows of
-            standardised columns to logits; or a function (columns, classes) -> module.
+        network: None for a multi-layer perceptron that fits the data; a module that maps rows to logits;
+            or a function (columns, classes) -> module. It is given standardised columns.
         method: how to repair; `Unlearn()` by default.
         epochs: of the training before the repair.
-        is_trained: the module was trained on these rows already; it is not trained again.
+        is_trained: the module was trained on these rows as they are; it is not trained again, and is given
+            them so.
         seed: same seed, same machine: same result.
 
     After `fit`: `classes_`, `n_features_in_`, `outcome_` (with `outcome_.quality`, a column per piece of
@@ -74,7 +75,9 @@ class RepairedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise ConfigError(f"Classifier cannot be trained on one class only, {self.classes_[0]!r}.")
-        samples = from_arrays(rows, numbers, class_names=[str(name) for name in self.classes_])
+        names = [str(name) for name in self.classes_]
+        options = Options() if self.is_trained else _standardising(rows)
+        samples = from_arrays(rows, numbers, class_names=names, options=options)
         streams = Streams(self.seed)
         trained = self._trained(samples, streams=streams)
         repairing = Unlearn() if self.method is None else self.method
@@ -141,3 +144,10 @@ class RepairedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         """Return the most likely class of each row."""
         likely = self.predict_proba(X).argmax(axis=1)
         return self.classes_[likely]
+
+
+def _standardising(rows: NDArray[np.float64]) -> Options:
+    """Return options that take off the mean of each column and divide by its deviation."""
+    deviation = rows.std(axis=0)
+    std = np.where(deviation > 0, deviation, 1.0)
+    return Options(mean=tuple(rows.mean(axis=0).tolist()), std=tuple(std.tolist()))

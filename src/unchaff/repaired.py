@@ -74,7 +74,7 @@ class Repaired(Outcome):
         """
         folder = Path(run).expanduser()
         check_writable(folder, overwrite=overwrite)
-        measured = self._measured(None if test is None else samples_of(test))
+        measured = self._measured(None if test is None else samples_of(test, like=self.observed.train))
         vars(self)["measured"] = measured
         return write(folder, self._run(measured), page, overwrite=overwrite)
 

@@ -35,6 +35,39 @@ def test_repair_takes_a_module_and_a_torch_data_set_and_changes_neither():
     assert outcome.cost.flops > 0
 
 
+class Scaled(torch.nn.Module):
+    """Knows the scale of the columns it was trained on, as a network behind a user's own pipeline."""
+
+    def __init__(self, mean, std):
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", std)
+        self.inner = network()
+
+    def forward(self, inputs):
+        return self.inner((inputs - self.mean) / self.std)
+
+
+def test_a_network_is_judged_on_the_numbers_it_was_trained_on():
+    """Columns of any scale, and a hold-out of other scale and fewer classes, reach it as they are."""
+    rows, labels = noisy_rows()
+    raw = 50 + 20 * rows
+    torch.manual_seed(0)
+    model = Scaled(raw.mean(0), raw.std(0))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(60):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(raw), labels).backward()
+        optimizer.step()
+    part = labels == 1
+    right = float((model(raw[part]).argmax(1) == 1).float().mean())
+    held = torch.utils.data.TensorDataset(raw[part], labels[part])
+    outcome = unchaff.repair(model, torch.utils.data.TensorDataset(raw, labels), holdout=held)
+    assert outcome.measured.before.accuracy == pytest.approx(right)
+    learned = float((outcome.model(raw).argmax(1) == (rows[:, 0] > 0)).float().mean())
+    assert learned > 0.8
+
+
 def test_more_can_be_said_about_the_network():
     inputs, labels = noisy_rows()
     data = unchaff.from_arrays(inputs.numpy(), labels.numpy())

@@ -130,8 +130,4 @@ def _prepare(raw: torch.Tensor, medium: str, options: Options) -> Prepare:
         return LogMel.at(rate, raw.shape[1] / rate).fitted(raw[:256])
     if medium == "image":
         return Pixels(options.mean, options.std)
-    if options.mean is not None or options.std is not None:
-        return Plain(options.mean, options.std)
-    spread = raw.double().std(dim=0, correction=0)
-    spread = torch.where(spread > 0, spread, torch.ones_like(spread))
-    return Plain(tuple(raw.double().mean(dim=0).tolist()), tuple(spread.tolist()))
+    return Plain(options.mean, options.std)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from unchaff.data import arrays, audio, images, packed, tagged, tokens, words
 from unchaff.data.hub_classes import with_classes_of
@@ -136,14 +137,23 @@ def _check_classes(listing: Listing) -> None:
         )
 
 
-def _with_classes_of(listing: Listing, train: Samples) -> Listing:
-    unknown = [name for name in listing.class_names if name not in train.class_names]
+def places_among(names: tuple[str, ...], known: tuple[str, ...]) -> NDArray[np.int64]:
+    """Return which of the classes of the training data each of these is.
+
+    Raises:
+        DataError: one of them is none of those.
+    """
+    unknown = [name for name in names if name not in known]
     if unknown:
         raise DataError(
             f"The classes differ: {', '.join(unknown[:SHOWN])} not among those of the training data "
-            f"({', '.join(train.class_names[:10])}). Give data with the same classes."
+            f"({', '.join(known[:10])}). Give data with the same classes."
         )
-    places = np.array([train.class_names.index(name) for name in listing.class_names], dtype=np.int64)
+    return np.array([known.index(name) for name in names], dtype=np.int64)
+
+
+def _with_classes_of(listing: Listing, train: Samples) -> Listing:
+    places = places_among(listing.class_names, train.class_names)
     inside = (listing.labels >= 0) & (listing.labels < len(places))
     labels = np.where(inside, places[np.where(inside, listing.labels, 0)], listing.labels)
     return replace(listing, labels=labels, class_names=train.class_names)

@@ -1,6 +1,7 @@
 """Arrays and torch data sets -> Samples."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -10,9 +11,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from unchaff.data.arrays import medium_of
-from unchaff.data.assemble import assemble
+from unchaff.data.assemble import assemble, places_among
 from unchaff.data.listing import UNLABELLED, Listing, numbered
-from unchaff.data.options import Options
+from unchaff.data.options import Loaded, Options
+from unchaff.data.sources import prepare_of
 from unchaff.errors import DataError
 from unchaff.packing import pack
 from unchaff.samples import Samples
@@ -81,15 +83,17 @@ def from_dataset(
     *,
     class_names: Sequence[str] | None = None,
     options: Options | None = None,
+    like: Samples | None = None,
 ) -> Samples:
     """Return samples read once from a torch data set; ids are positions.
 
     Its items are pairs (input, label), or mappings that hold the label under `labels` or `label`. An
     input is a tensor, or several: a mapping, which the network gets by keyword, or a tuple, which it
-    gets by place. Sequences that come with an `attention_mask` may differ in length.
+    gets by place. Sequences that come with an `attention_mask` may differ in length. With `like`, the
+    classes, the shape and the preparation are those of other samples: the ones a network was trained on.
 
     Raises:
-        DataError: it has no length, or its items are of other form or of several shapes.
+        DataError: it has no length, its items are of other form or of several shapes, or unlike `like`.
     """
     if not isinstance(dataset, Sized):
         raise DataError(
@@ -100,21 +104,40 @@ def from_dataset(
     labels = [
         label.item() if isinstance(label, Tensor) and label.numel() == 1 else label for _, label in pairs
     ]
-    names = class_names or getattr(dataset, "classes", None)
+    options = options or Options()
+    names = class_names or getattr(dataset, "classes", None) or (None if like is None else like.class_names)
     if given and isinstance(given[0], Mapping | tuple):
-        return _from_packed(given, np.asarray(labels), names, options or Options())
+        return _assembled(_packed(given, np.asarray(labels), names, options), options, like)
     inputs = [_numpy(one) for one in given]
     shapes = {one.shape for one in inputs}
     if len(shapes) != 1:
         raise DataError(
             f"The inputs have {len(shapes)} shapes, such as {sorted(shapes)[:2]}. Give all the same shape."
         )
-    return from_arrays(np.stack(inputs), np.asarray(labels), class_names=names, options=options)
+    stacked = np.stack(inputs)
+    return _assembled(
+        list_arrays(stacked, np.asarray(labels), class_names=_maybe(names), options=options), options, like
+    )
 
 
-def samples_of(data: Data) -> Samples:
-    """Return samples, read from a torch data set where they are none yet."""
-    return data if isinstance(data, Samples) else from_dataset(data)
+def samples_of(data: Data, *, like: Samples | None = None) -> Samples:
+    """Return samples, read from a torch data set where they are none yet; with the classes of `like`.
+
+    Raises:
+        DataError: the data set cannot be read, or has classes that `like` has not.
+    """
+    if not isinstance(data, Samples):
+        return from_dataset(data, like=like)
+    if like is None or data.class_names == like.class_names:
+        return data
+    places = places_among(data.class_names, like.class_names)
+    labels = torch.from_numpy(places).to(data.device)[data.labels]
+    return replace(data.relabel(labels), class_names=like.class_names)
+
+
+def _assembled(listing: Listing, options: Options, like: Samples | None) -> Samples:
+    known = None if like is None else Loaded(train=like, test=None, prepare=prepare_of(like.source))
+    return assemble(listing, options, like=known).samples
 
 
 def _pair(item: Any, row: int, name: str) -> tuple[Any, Any]:  # noqa: ANN401 - what a user's data set gives
@@ -131,13 +154,11 @@ def _pair(item: Any, row: int, name: str) -> tuple[Any, Any]:  # noqa: ANN401 - 
     )
 
 
-def _from_packed(
-    given: list[Any], labels: NDArray[Any], names: Sequence[str] | None, options: Options
-) -> Samples:
-    """Return samples of several tensors each."""
+def _packed(given: list[Any], labels: NDArray[Any], names: Sequence[str] | None, options: Options) -> Listing:
+    """Return the listing of samples of several tensors each."""
     rows, layout = pack(given[: options.rows])
     labels = labels_of(labels)[: options.rows]
-    listing = Listing(
+    return Listing(
         medium="packed",
         ids=np.arange(len(labels)),
         labels=labels,
@@ -146,7 +167,6 @@ def _from_packed(
         layout=layout,
         found="a data set of several tensors",
     )
-    return assemble(listing, options).samples
 
 
 def list_arrays(

@@ -42,7 +42,7 @@ def call_factory(spec: str, options: Options, *, checks: bool = True) -> tuple[S
         _check_options(options, spec, parts[0], train)
     if len(parts) == 1:
         return train, None
-    test = _samples(parts[1], spec, options, names=train.class_names)
+    test = _samples(parts[1], spec, options, like=train)
     if test.class_names != train.class_names:
         raise DataError(f"The classes of the two parts of {spec} differ. Give both the same class_names.")
     return train, test
@@ -89,11 +89,11 @@ def _check_options(options: Options, spec: str, made: object, samples: Samples) 
         options.refuse(OF_VALUES, f"{spec} returns several tensors a sample, which are taken as they are")
 
 
-def _samples(made: object, spec: str, options: Options, *, names: tuple[str, ...] | None = None) -> Samples:
+def _samples(made: object, spec: str, options: Options, *, like: Samples | None = None) -> Samples:
     if isinstance(made, Samples):
         return made
     if isinstance(made, Sized) and not isinstance(made, str | bytes | dict):
-        return from_dataset(made, options=options, class_names=names)
+        return from_dataset(made, options=options, like=like)
     raise DataError(
         f"{spec} returned {type(made).__name__}. Return Samples, a torch Dataset, or (train, test)."
     )

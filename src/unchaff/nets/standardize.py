@@ -36,6 +36,7 @@ class Standardize(nn.Module):
             count += inputs.numel() // inputs.shape[1]
         mean = total / count
         variance = (square / count - mean.square()).clamp_min(0)
-        std = torch.where(variance > 1e-8, variance.sqrt(), torch.ones_like(variance))
+        varies = variance > 1e-10 * square / count  # more than rounding leaves of a constant
+        std = torch.where(varies, variance.sqrt(), torch.ones_like(variance))
         self.mean.copy_(mean.view_as(self.mean))
         self.std.copy_(std.view_as(self.std))

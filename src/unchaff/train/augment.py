@@ -84,7 +84,8 @@ def augment(
     made smaller where `side` asks for it: smaller pictures cost less. Images under 16 pixels a side stay
     as they are, for a move by one pixel changes what they show.
     Sound: moved in time by up to a tenth, one span of frames and one of bands set to their mean.
-    Texts: a tenth of the words made unknown. Numeric columns: moved by a tenth of their deviation.
+    Texts: a tenth of the words made unknown. Numeric columns: moved by a tenth of their deviation in the
+    batch.
     Whatever else: as it is.
 
     Args:
@@ -102,8 +103,14 @@ def augment(
     if kind.pad is not None:
         return _dropped(inputs, kind.pad, generator)
     if kind.name == "tabular":
-        return inputs + JITTER * torch.randn(inputs.shape, generator=generator, device=inputs.device)
+        return jittered(inputs, generator)
     return inputs
+
+
+def jittered(rows: Tensor, generator: torch.Generator) -> Tensor:
+    """Return rows whose columns moved by a tenth of their deviation in the batch."""
+    drawn = torch.randn(rows.shape, generator=generator, device=rows.device)
+    return rows + JITTER * rows.std(0, correction=0) * drawn
 
 
 def _dropped(words: Tensor, pad: int, generator: torch.Generator) -> Tensor:

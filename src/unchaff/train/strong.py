@@ -5,10 +5,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from unchaff.samples import Samples
-from unchaff.train.augment import JITTER, UNKNOWN, changed
+from unchaff.train.augment import UNKNOWN, changed, jittered
 
 SMALLEST = 0.3  # area of a crop, as a share of the picture
-LIGHT = 0.4  # how far contrast and brightness move, in deviations of the pictures
+LIGHT = 0.4  # how far contrast and brightness move, in deviations of the batch
 GREY = 0.2  # share of the pictures that lose their colours
 CUT = 0.35  # side of the square that is covered, as a share of the picture
 LEFT_OUT = 0.3  # share of the words or columns that are left out
@@ -37,8 +37,8 @@ def strongly(inputs: Tensor, samples: Samples, generator: torch.Generator) -> Te
     if kind.pad is not None:
         return torch.where(_drawn(inputs, LEFT_OUT, generator) & (inputs != kind.pad), UNKNOWN, inputs)
     if kind.name == "tabular":
-        moved = inputs + JITTER * torch.randn(inputs.shape, generator=generator, device=inputs.device)
-        return moved.masked_fill(_drawn(inputs, LEFT_OUT, generator), 0.0)
+        moved = jittered(inputs, generator)
+        return torch.where(_drawn(inputs, LEFT_OUT, generator), inputs.mean(0), moved)
     return inputs
 
 
@@ -78,14 +78,15 @@ def _resized(inputs: Tensor, may_mirror: bool, generator: torch.Generator) -> Te
 
 
 def _relit(inputs: Tensor, generator: torch.Generator) -> Tensor:
-    """Return the pictures in another light; inputs are scaled to a deviation of about one."""
+    """Return the pictures in another light, whatever the scale of their pixels."""
     mean = inputs.mean((1, 2, 3), keepdim=True)
+    reach = LIGHT * inputs.std(correction=0)
     contrast = _uniform(inputs, 1 - LIGHT, 1 + LIGHT, generator)
-    brightness = LIGHT * _uniform(inputs, -1, 1, generator)
+    brightness = reach * _uniform(inputs, -1, 1, generator)
     relit = (inputs - mean) * contrast + mean + brightness
     if inputs.shape[1] != 3:
         return relit
-    relit = relit + LIGHT * _uniform(inputs, -1, 1, generator, width=3)
+    relit = relit + reach * _uniform(inputs, -1, 1, generator, width=3)
     grey = relit.mean(1, keepdim=True).expand_as(relit)
     return torch.where(_uniform(inputs, 0, 1, generator) < GREY, grey, relit)
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.utils.data import IterableDataset, TensorDataset
 
-from unchaff.data.dataset import from_arrays, from_dataset
+from unchaff.data.dataset import from_arrays, from_dataset, samples_of
 from unchaff.data.options import Options
 from unchaff.errors import DataError
 
@@ -40,6 +40,28 @@ def test_a_torch_data_set_is_read_once():
     samples = from_dataset(TensorDataset(X, Y), class_names=["n", "y"])
     assert samples.labels.tolist() == Y.tolist()
     assert samples.class_names == ("n", "y")
+
+
+def test_a_network_is_given_the_numbers_of_its_owner():
+    assert torch.equal(next(from_dataset(TensorDataset(X, Y)).batches(6)).inputs, X)
+    assert torch.equal(next(from_arrays(X, Y).batches(6)).inputs, X)
+
+
+def test_other_samples_take_classes_and_scale_from_those_trained_on():
+    waves, rate = torch.rand(9, 4000), Options(rate=8000)
+    train = from_dataset(TensorDataset(waves, torch.arange(9) % 3), class_names=["a", "b", "c"], options=rate)
+    held = from_dataset(TensorDataset(5 * waves[:4], torch.tensor([1, 0, 0, 1])), options=rate, like=train)
+    assert held.class_names == ("a", "b", "c")
+    assert held.source.held.prepare == train.source.held.prepare
+
+
+def test_samples_with_fewer_classes_are_numbered_as_those_trained_on():
+    train = from_arrays(X, torch.arange(6) % 3, class_names=["a", "b", "c"])
+    part = samples_of(from_arrays(X[:4], [0, 1, 0, 1], class_names=["c", "a"]), like=train)
+    assert part.class_names == train.class_names
+    assert part.labels.tolist() == [2, 0, 2, 0]
+    with pytest.raises(DataError, match="The classes differ: d not among"):
+        samples_of(from_arrays(X, Y, class_names=["c", "d"]), like=train)
 
 
 @pytest.mark.parametrize(

@@ -43,13 +43,15 @@ def test_tiny_pictures_stay_as_they_are():
     assert torch.equal(augment(batch(kind), kind, generator()), batch(kind))
 
 
-def test_columns_move_by_a_tenth_of_their_deviation():
-    inputs = batch(ROW, 1000)
+@pytest.mark.parametrize("scale", [1.0, 300.0])
+def test_columns_move_by_a_tenth_of_their_deviation(scale):
+    inputs = scale * batch(ROW, 1000) + 5
     moved = augment(inputs, ROW, generator())
     assert torch.equal(moved, augment(inputs, ROW, generator()))
-    assert torch.allclose((moved - inputs).std(0), torch.full((5,), 0.1), atol=0.01)
-    assert (moved - inputs).mean(0).abs().max() < 0.02
-    assert torch.equal(inputs, batch(ROW, 1000)), "the batch that came in was changed"
+    change = (moved - inputs) / inputs.std(0)
+    assert torch.allclose(change.std(0), torch.full((5,), 0.1), atol=0.01)
+    assert change.mean(0).abs().max() < 0.02
+    assert torch.equal(inputs, scale * batch(ROW, 1000) + 5), "the batch that came in was changed"
 
 
 def test_the_user_says_how_a_batch_changes():

@@ -40,6 +40,15 @@ def test_every_kind_is_changed_and_keeps_its_form(kind, toy):
     assert different.float().mean() > 0.9
 
 
+@pytest.mark.parametrize(
+    "kind", [KINDS[0], KINDS[1], KINDS[-1]], ids=lambda kind: f"{kind.name}-{kind.shape[-1]}"
+)
+def test_the_scale_of_the_inputs_does_not_matter(kind, toy):
+    samples, inputs = replace(toy.observed.train, kind=kind), inputs_of(kind)
+    scaled = strongly(0.25 * inputs, samples, drawn())
+    assert torch.allclose(scaled, 0.25 * strongly(inputs, samples, drawn()), atol=1e-5)
+
+
 def test_padding_stays_padding(toy):
     kind = Kind("text", (20,), pad=0)
     made = strongly(inputs_of(kind), replace(toy.observed.train, kind=kind), drawn())
