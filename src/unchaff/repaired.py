@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 from unchaff.data.dataset import Data, samples_of
 from unchaff.data.sources import prepare_of
@@ -90,7 +90,7 @@ class Repaired(Outcome):
             samples=train,
             trained=trained,
             outcome=self,
-            predicted=predict(_heard(self.model, train), train).cpu(),
+            predicted=predict(_taking(self.model, train), train).cpu(),
             measured=measured,
             model=built_in(plain, train) or f"{type(plain).__module__}:{type(plain).__name__}",
             frontend=prepare_of(train.source).to_json(),
@@ -104,8 +104,8 @@ class Repaired(Outcome):
         trained = replace(self.trained, model=_taking(self.trained.model, self.observed.train))
         on = self.observed.holdout if test is None else test
         return Measured(
-            before=None if on is None else score(_heard(trained.model, on), on),
-            after=None if on is None else score(_heard(self.model, on), on),
+            before=None if on is None else score(trained.model, on),
+            after=None if on is None else score(_taking(self.model, on), on),
             measured_on=ON_NOTHING if on is None else ON_HOLDOUT if test is None else ON_TEST,
             full=full_cost(trained, self.observed.train),
             full_is_estimated=trained.recipe is None,
@@ -133,21 +133,5 @@ def _seen(samples: Samples, outcome: Outcome, measured: Measured) -> Told:
     )
 
 
-class _Heard(nn.Module):
-    """A network that answers for the classes of the data only."""
-
-    def __init__(self, model: nn.Module, classes: int) -> None:
-        super().__init__()
-        self.model = model
-        self.classes = classes
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return self.model(inputs)[:, : self.classes]
-
-
 def _taking(model: nn.Module, samples: Samples) -> nn.Module:
     return adapted(bare(copy.deepcopy(model)), samples)
-
-
-def _heard(model: nn.Module, samples: Samples) -> nn.Module:
-    return _Heard(_taking(model, samples), samples.num_classes)

@@ -12,7 +12,8 @@ import torch
 from unchaff.bench import cell
 from unchaff.evaluate.accuracy import score
 from unchaff.methods import METHODS
-from unchaff.methods.finetune import FineTune, fresh_copy
+from unchaff.methods.beginning import fresh_copy
+from unchaff.methods.finetune import FineTune
 from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.unlearn import Unlearn
 from unchaff.records import Observed

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unchaff import progress
-from unchaff.errors import ConfigError, ModelError
+from unchaff.errors import ConfigError, NeedsError
 from unchaff.filled import Filled
 from unchaff.nets.flops import count
 from unchaff.nets.hooks import in_eval_mode
@@ -85,7 +85,7 @@ def target_layer(trained: Trained, samples: Samples) -> Layer:
     """Return the last hidden linear layer.
 
     Raises:
-        ModelError: the network has none.
+        NeedsError: the network has none that reads one row of numbers per sample.
     """
     layers = find_layers(trained.model, next(samples.batches(2)).inputs)
     hidden = [
@@ -93,10 +93,11 @@ def target_layer(trained: Trained, samples: Samples) -> Layer:
         for layer in prunable(layers, trained.model)
         if isinstance(trained.model.get_submodule(layer.name), nn.Linear)
     ]
-    if not hidden:
-        raise ModelError(
-            "The published method needs a hidden linear layer before the output, and the network has none. "
-            "Use --method unlearn, or a network with a 256-unit head such as resnet18."
+    if not hidden or len(hidden[-1].input_shape) != 1:
+        raise NeedsError(
+            "The published method needs a hidden linear layer before the output that reads one row of "
+            "numbers per sample, and the network has none. Use --method unlearn, or a network with a "
+            "256-unit head such as resnet18."
         )
     return hidden[-1]
 

@@ -13,7 +13,8 @@ from unchaff.attribute.observe import Walk
 from unchaff.attribute.readout import Readout
 from unchaff.attribute.typicality import Typicality
 from unchaff.interfaces import Attributor, Repair
-from unchaff.methods.finetune import WITHOUT_LOOKS, FineTune, Lesson, Part, Schedule, fresh_copy
+from unchaff.methods.beginning import beginning
+from unchaff.methods.finetune import WITHOUT_LOOKS, FineTune, Lesson, Part, Schedule
 from unchaff.methods.published import Published
 from unchaff.methods.unlearn import TWO_MORE_LOOKS, Unlearn
 from unchaff.partition.mixture import Mixture
@@ -121,7 +122,7 @@ class LateReset(FineTune):
     def start(self, trained: Trained, *, streams: Streams) -> nn.Module:
         """Return the copy fine-tuning starts from."""
         model = copy.deepcopy(trained.model)
-        fresh = fresh_copy(trained.model, streams=streams)
+        fresh = beginning(trained, streams=streams)
         layers = [name for name, each in model.named_modules() if isinstance(each, nn.Linear | nn.Conv2d)]
         for name in layers[-self.resets :]:
             model.get_submodule(name).load_state_dict(fresh.get_submodule(name).state_dict())

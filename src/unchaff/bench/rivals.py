@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from unchaff.errors import NeedsError
 from unchaff.evaluate.attacks import Attack
 from unchaff.methods.anew import checked_budget, phase_within
+from unchaff.methods.beginning import beginning
 from unchaff.methods.encoder import Encoder, Probing, features, probed, usable_head
-from unchaff.methods.finetune import fresh_copy
 from unchaff.nets.flops import count
 from unchaff.nets.hooks import in_eval_mode
 from unchaff.records import Cost, Observed, Outcome, Trained
@@ -81,7 +81,7 @@ class PgdTraining:
             epsilon=self.epsilon / 255, step=2.5 * self.epsilon / 255 / self.steps, steps=self.steps
         )
         phase = phase_within(trained, train, budget=self.budget, price=1 + self.steps)
-        moved = Attacked(fresh_copy(trained.model, streams=streams), attack, streams("attack", train.device))
+        moved = Attacked(beginning(trained, streams=streams), attack, streams("attack", train.device))
         fitted = fit(moved, train, phase, streams=streams.fork("retrain"), name="train")
         each = count(trained.model, example[:2]).training
         attacks = Cost(flops=self.steps * each * fitted.cost.samples_seen)

@@ -19,7 +19,7 @@ from unchaff.bench.probes import Probing, applies, probed, tagged
 from unchaff.bench.rows import Results, Row, made, packed
 from unchaff.bench.settings import Place, Setting
 from unchaff.bench.summaries import SummaryGround
-from unchaff.errors import ConfigError, NeedsError
+from unchaff.errors import ConfigError, ModelError, NeedsError, TrainingError
 from unchaff.evaluate.accuracy import score
 from unchaff.evaluate.calibration import calibrate
 from unchaff.evaluate.cost import share
@@ -176,7 +176,7 @@ class Ground:
             return self._row(todo, Cost(), None, applies=False)
         try:
             outcome = method(self.trained, self.material.seen, streams=self.streams)
-        except NeedsError as error:
+        except (NeedsError, ModelError, TrainingError) as error:  # the others can still be measured
             return self._row(todo, Cost(), None, applies=False, notes=(str(error),))
         measured = score(outcome.model, self.material.test)
         scores = {name: value for name, value in asdict(measured).items() if name != "per_class"}
@@ -188,7 +188,8 @@ class Ground:
             notes=outcome.notes,
             size=self._size(outcome.model),
         )
-        start = 0.0 if getattr(method, "anew", False) else 1.0
+        stands = self.trained.pretrained and self.trained.initial is None  # it can only begin where it is
+        start = 0.0 if getattr(method, "anew", False) and not stands else 1.0
         if self.setting.backbone is not None:  # all that runs there begins with it
             start = self.trained.cost.flops / self.full.flops
         return replace(

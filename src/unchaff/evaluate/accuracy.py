@@ -118,10 +118,10 @@ def _checked(outputs: object, num_rows: int, num_classes: int) -> Tensor:
             f"The network returned {type(outputs).__name__}, not a tensor of shape "
             f"({num_rows}, {num_classes}). Wrap it so that its forward returns the logits."
         )
-    if tuple(outputs.shape) != (num_rows, num_classes):
+    if outputs.dim() != 2 or len(outputs) != num_rows or outputs.shape[1] < num_classes:
         raise ModelError(
             f"The network returned shape {tuple(outputs.shape)} for {num_rows} samples of "
             f"{num_classes} classes. It must return ({num_rows}, {num_classes}): build it with "
             f"{num_classes} outputs."
         )
-    return outputs
+    return outputs[:, :num_classes]

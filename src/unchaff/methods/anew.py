@@ -6,7 +6,7 @@ from dataclasses import replace
 from torch import nn
 
 from unchaff.errors import ConfigError
-from unchaff.methods.finetune import fresh_copy
+from unchaff.methods.beginning import beginning
 from unchaff.nets.flops import count
 from unchaff.records import Outcome, Trained
 from unchaff.samples import Samples
@@ -94,7 +94,7 @@ def fitted_anew(
     what differs is the method.
     """
     tutor = phase.loss if isinstance(phase.loss, Tutor) else None
-    fresh = fresh_copy(trained.model, streams=streams)
+    fresh = beginning(trained, streams=streams)
     fitted = fit(fresh, samples, phase, streams=streams.fork("retrain"), name=name, watcher=tutor)
     return fitted if tutor is None else replace(fitted, cost=fitted.cost + tutor.cost)
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from unchaff.errors import ConfigError, NeedsError
 from unchaff.methods.anew import checked_budget, phase_for
-from unchaff.methods.finetune import fresh_copy
+from unchaff.methods.beginning import beginning
 from unchaff.methods.retrain import Retrain
 from unchaff.nets.decoding import decoder_for
 from unchaff.nets.head import head_of
@@ -92,7 +92,7 @@ class CleanToNoisy:
 
     def _learner(self, trained: Trained, samples: Samples, streams: Streams) -> "Paired":
         """Return the fresh network, with what only training needs."""
-        fresh = fresh_copy(trained.model, streams=streams)
+        fresh = beginning(trained, streams=streams)
         if self.align == self.restore == 0:
             return Paired(fresh)
         head = head_of(trained.model, next(samples.batches(2)).inputs)

@@ -11,7 +11,7 @@ from torch.nn import functional
 from unchaff.attribute.betas import small
 from unchaff.errors import ConfigError
 from unchaff.methods.anew import checked_budget, checked_share, phase_within
-from unchaff.methods.finetune import fresh_copy
+from unchaff.methods.beginning import beginning
 from unchaff.records import Observed, Outcome, Trained
 from unchaff.samples import Batch, Rows
 from unchaff.streams import Streams
@@ -56,8 +56,8 @@ class CoTeaching:
             rate=self.forget_rate,
         )
         pair = Pair(
-            fresh_copy(trained.model, streams=streams),
-            fresh_copy(trained.model, streams=streams.fork("second")),
+            beginning(trained, streams=streams),
+            beginning(trained, streams=streams.fork("second")),
         )
         fitted = fit(
             pair,

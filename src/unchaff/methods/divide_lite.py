@@ -11,7 +11,7 @@ from torch.nn import functional
 from unchaff.attribute.gaussians import posterior
 from unchaff.errors import ConfigError, NeedsError
 from unchaff.methods.anew import checked_budget, phase_within
-from unchaff.methods.finetune import fresh_copy
+from unchaff.methods.beginning import beginning
 from unchaff.nets import flops
 from unchaff.partition.keep import spare_classes
 from unchaff.partition.mixture import class_adjusted
@@ -69,7 +69,7 @@ class DivideLite:
         phase = phase_within(trained, samples, budget=share)
         tutor = Divider(self, samples, epochs)
         fitted = fit(
-            fresh_copy(trained.model, streams=streams),
+            beginning(trained, streams=streams),
             samples,
             replace(phase, views=("weak", "strong"), loss=tutor),
             streams=streams.fork("divide"),

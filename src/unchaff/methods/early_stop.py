@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from unchaff.errors import ConfigError
-from unchaff.methods.finetune import fresh_copy
+from unchaff.methods.beginning import beginning
 from unchaff.nets.flops import count
 from unchaff.nets.hooks import in_eval_mode
 from unchaff.records import Cost, Observed, Outcome, Trained
@@ -49,7 +49,7 @@ class EarlyStop:
         best = Best(trained, validation)
         fitted = train_by(
             replace(recipe, augment=self.augment),
-            fresh_copy(trained.model, streams=streams),
+            beginning(trained, streams=streams),
             train,
             streams=streams.fork("early stop"),
             name="train",

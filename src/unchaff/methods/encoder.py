@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from unchaff.data.prepare import AsIs
 from unchaff.data.sources import in_memory
 from unchaff.errors import ConfigError, NeedsError
-from unchaff.methods.finetune import fresh_copy
+from unchaff.methods.beginning import as_it_began, fresh_copy
 from unchaff.nets.head import Head, head_of
 from unchaff.records import Cost, Trained
 from unchaff.samples import Kind, Samples
@@ -105,13 +105,6 @@ def pretrained_encoder(trained: Trained, samples: Samples, how: Pretraining, *, 
     start, streams = with_head(model, head, compared), streams.fork("pretrain")
     fitted = fit(start, samples, phase, streams=streams, name="pretrain")
     return Encoder(with_head(fitted.model, head, own).eval(), head, fitted.cost)
-
-
-def as_it_began(trained: Trained) -> nn.Module:
-    """Return a copy of a network with the weights from before its training, as far as they are known."""
-    model = copy.deepcopy(trained.model)
-    model.load_state_dict({**model.state_dict(), **(trained.initial or {})})
-    return model
 
 
 @dataclass(frozen=True)

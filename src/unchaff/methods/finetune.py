@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from unchaff.errors import ConfigError, ModelError
+from unchaff.methods.beginning import fresh_copy
 from unchaff.nets.flops import count
 from unchaff.nets.taps import Layer, find_layers
 from unchaff.records import Recipe, Trained
@@ -84,17 +85,6 @@ class Part:
 
 AT_ONCE = (Part(1.0),)
 WITHOUT_LOOKS = (Part(0.65, small=True), Part(0.35, held=0.3))
-
-
-def fresh_copy(model: nn.Module, *, streams: Streams) -> nn.Module:
-    """Return a copy with newly drawn weights; buffers that hold a measured input scale stay."""
-    fresh = copy.deepcopy(model)
-    with streams.forked_global("fresh"):
-        for module in fresh.modules():
-            reset = getattr(module, "reset_parameters", None)
-            if callable(reset):
-                reset()
-    return fresh
 
 
 @dataclass(frozen=True)

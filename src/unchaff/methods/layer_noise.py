@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from unchaff.errors import ConfigError, ModelError, NeedsError
 from unchaff.methods.anew import checked_budget, phase_for
-from unchaff.methods.finetune import fresh_copy
+from unchaff.methods.beginning import beginning
 from unchaff.nets.analogue import noisy
 from unchaff.nets.moments import Moments, Propagation, bound, second_order
 from unchaff.nets.taps import find_layers
@@ -83,7 +83,7 @@ class LayerNoise:
 
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Train anew."""
-        samples, fresh = observed.train, fresh_copy(trained.model, streams=streams)
+        samples, fresh = observed.train, beginning(trained, streams=streams)
         example = next(samples.batches(2)).inputs
         names = self._noisy(trained.model, example)
         streams = streams.fork("layer-noise")

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from unchaff.errors import ConfigError
 from unchaff.methods.anew import checked_budget, phase_of
-from unchaff.methods.finetune import fresh_copy
+from unchaff.methods.beginning import beginning
 from unchaff.methods.latent import Believing, steps_within
 from unchaff.records import Observed, Outcome, Trained
 from unchaff.samples import Batch, Samples
@@ -77,7 +77,7 @@ class Lccn:
         visits = steps * min(phase.batch_size, len(train))
         sampler = Sampler(train, self, visits=visits, generator=streams("latent labels", train.device))
         fitted = fit(
-            fresh_copy(trained.model, streams=streams),
+            beginning(trained, streams=streams),
             train,
             replace(phase, loss=sampler),
             streams=streams.fork("train"),

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unchaff.errors import ConfigError
 from unchaff.extras import library
-from unchaff.methods.finetune import fresh_copy
+from unchaff.methods.beginning import beginning
 from unchaff.records import Cost, Evidence, Observed, Partition, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
@@ -52,7 +52,7 @@ def held_out(
         here = streams.fork(f"fold {number}")
         fitted = train_by(
             recipe,
-            fresh_copy(trained.model, streams=here),
+            beginning(trained, streams=here),
             samples.at(outside),
             streams=here,
             name=f"fold {number + 1}",

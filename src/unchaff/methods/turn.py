@@ -12,11 +12,11 @@ from torch import Tensor
 
 from unchaff.attribute.gaussians import ashman, posterior
 from unchaff.errors import ConfigError
+from unchaff.methods.beginning import as_it_began
 from unchaff.methods.encoder import (
     Encoder,
     Pretraining,
     Probing,
-    as_it_began,
     features,
     pretrained_encoder,
     probed,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from unchaff.errors import ConfigError
 from unchaff.methods.anew import checked_budget, phase_of
-from unchaff.methods.finetune import fresh_copy
+from unchaff.methods.beginning import beginning
 from unchaff.methods.latent import Believing, steps_within
 from unchaff.records import Cost, Observed, Outcome, Trained
 from unchaff.samples import Batch, Samples
@@ -82,7 +82,7 @@ class Upm:
         wait = self.frozen * phase.steps * min(phase.batch_size, len(train))
         confusing = Confusing(train, first, self, wait=round(wait))
         fitted = fit(
-            fresh_copy(trained.model, streams=streams),
+            beginning(trained, streams=streams),
             train,
             replace(phase, loss=confusing),
             streams=streams.fork("train"),
@@ -119,7 +119,7 @@ class Upm:
         steps = steps_within(trained, train, budget=self.budget, looks=1 if self.own else 2)
         phase = phase_of(trained, train, steps=steps // 2, augment=self.augment)
         streams = streams.fork("psi")
-        fresh = fresh_copy(trained.model, streams=streams)
+        fresh = beginning(trained, streams=streams)
         fitted = fit(fresh, train, phase, streams=streams, name="psi network")
         first = self._said(fitted.model, train)
         return replace(first, cost=spent + fitted.cost + first.cost, left=steps - steps // 2)

@@ -10,7 +10,7 @@ from made_runs import write_rows
 from unchaff.bench import contenders
 from unchaff.bench.comparison import entrants
 from unchaff.cli import app
-from unchaff.errors import NeedsError
+from unchaff.errors import ModelError, NeedsError, TrainingError
 from unchaff.methods import METHODS
 
 
@@ -111,9 +111,10 @@ def test_other_data_or_settings_in_the_same_folder_are_refused(compare, data, ca
     assert "was begun with something else: data 0." in capsys.readouterr().err
 
 
-def test_a_method_that_lacks_something_is_left_out_by_name(compare, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("error", [NeedsError, ModelError, TrainingError])
+def test_a_method_that_cannot_run_is_left_out_by_name(compare, tmp_path, capsys, monkeypatch, error):
     def lacking(*_, **__):
-        raise NeedsError("gce needs pictures, and these are tables. Leave it out.")
+        raise error("gce needs pictures, and these are tables. Leave it out.")
 
     monkeypatch.setattr(type(METHODS["gce"]), "__call__", lacking)
     assert compare("--methods", "gce,nothing", "--seeds", "0", "--own-only", "--json") == 0

@@ -6,7 +6,7 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 from torch import nn
 
 from unchaff.errors import ModelError
-from unchaff.evaluate.accuracy import logits, score, score_predictions, wilson
+from unchaff.evaluate.accuracy import logits, predict, score, score_predictions, wilson
 from unchaff.samples import Samples
 
 
@@ -55,10 +55,20 @@ def test_nothing_of_the_callers_is_changed(samples: Samples) -> None:
 
 
 def test_modes_come_back_after_an_error(samples: Samples) -> None:
-    model = nn.Sequential(nn.Linear(4, 5)).train()
-    with pytest.raises(ModelError, match=r"shape \(30, 5\).*build it with 3 outputs"):
+    model = nn.Sequential(nn.Linear(4, 2)).train()
+    with pytest.raises(ModelError, match=r"shape \(30, 2\).*build it with 3 outputs"):
         logits(model, samples)
     assert model.training
+
+
+def test_of_more_outputs_those_of_the_classes_count(samples: Samples) -> None:
+    model = nn.Linear(4, 5)
+    with torch.no_grad():
+        model.bias[3:] = 100.0
+    narrow = nn.Linear(4, 3)
+    narrow.load_state_dict({"weight": model.weight[:3], "bias": model.bias[:3]})
+    assert torch.equal(predict(model, samples), predict(narrow, samples))
+    assert score(model, samples) == score(narrow, samples)
 
 
 def test_a_record_of_outputs_is_refused(samples: Samples) -> None:

@@ -14,8 +14,8 @@ from unchaff.data.words import Words
 from unchaff.errors import ConfigError, NeedsError
 from unchaff.evaluate.accuracy import score
 from unchaff.evaluate.tagging import score_tags
+from unchaff.methods.beginning import fresh_copy
 from unchaff.methods.clean_to_noisy import Bridge, CleanToNoisy, Paired
-from unchaff.methods.finetune import fresh_copy
 from unchaff.methods.retrain import Retrain
 from unchaff.nets.adapt import adapted
 from unchaff.nets.build import build

@@ -10,8 +10,8 @@ from unchaff.errors import ConfigError, NeedsError
 from unchaff.evaluate.accuracy import score
 from unchaff.evaluate.detection import detect
 from unchaff.methods import METHODS
+from unchaff.methods.beginning import fresh_copy
 from unchaff.methods.divide_lite import DivideLite, Divider, pseudo
-from unchaff.methods.finetune import fresh_copy
 from unchaff.records import Observed, Recipe, Trained
 from unchaff.samples import Batch, Kind
 from unchaff.streams import Streams

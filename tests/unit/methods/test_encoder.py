@@ -9,11 +9,11 @@ from torch import nn
 from unchaff.data.prepare import AsIs
 from unchaff.data.sources import in_memory
 from unchaff.errors import ConfigError, NeedsError
+from unchaff.methods.beginning import as_it_began
 from unchaff.methods.encoder import (
     Encoder,
     Pretraining,
     Probing,
-    as_it_began,
     features,
     pretrained_encoder,
     probed,

@@ -12,7 +12,7 @@ from unchaff.data.sources import in_memory
 from unchaff.errors import ConfigError, ModelError, NeedsError
 from unchaff.evaluate.accuracy import score
 from unchaff.evaluate.attacks import Attack, score_under
-from unchaff.methods.finetune import fresh_copy
+from unchaff.methods.beginning import fresh_copy
 from unchaff.methods.layer_noise import ClosedForm, Course, LayerNoise, Sampled
 from unchaff.methods.retrain import Retrain
 from unchaff.records import Observed

@@ -11,7 +11,8 @@ from unchaff.data import Options
 from unchaff.errors import ConfigError
 from unchaff.methods.channels import by_both, by_inputs, restricted
 from unchaff.methods.early_stop import Best, EarlyStop
-from unchaff.methods.finetune import FineTune, Lesson, Part, Schedule, fresh_copy, last_layers, small_side
+from unchaff.methods.beginning import fresh_copy
+from unchaff.methods.finetune import FineTune, Lesson, Part, Schedule, last_layers, small_side
 from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.published import Published, least_squares
 from unchaff.methods.retrain import Retrain
@@ -54,12 +55,6 @@ def test_without_initial_weights_new_ones_are_drawn_by_seed(toy):
     first, same, other = (FineTune().start(trained, streams=Streams(seed)) for seed in (0, 0, 1))
     assert same_weights(first, same)
     assert not same_weights(first, other)
-
-
-def test_a_fresh_copy_keeps_no_weight_and_starts_statistics_anew(toy):
-    fresh = fresh_copy(toy.trained.model, streams=Streams(0))
-    assert not torch.equal(fresh[3].weight, toy.trained.model[3].weight)
-    assert fresh[0][1].num_batches_tracked == 0
 
 
 def test_the_last_layers_are_named_with_their_norms(toy):
