@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from unchaff.errors import ModelError
+from unchaff.partition.agreement import Agreement
 
 ANCHORS = 0.1  # share of a class that starts its row of the transition: the clearest samples of it
 FEWEST = 10  # anchors of a class at least
@@ -30,7 +31,7 @@ class Latent:
     slopes: tuple[float, ...]  # of each opinion: logits per deviation
     leaks: tuple[float, ...]  # how far a wrong given label raised its own score, in deviations
     clarity: float  # mean of the largest class probability, the given label not seen
-    agrees: bool  # the first opinion scores given labels above others, as anything that sees classes does
+    agrees: bool  # the first opinion scores a class higher where it was given, as what sees classes does
 
     @property
     def is_identified(self) -> bool:
@@ -207,10 +208,10 @@ class _Fit:
     @torch.no_grad()
     def result(self) -> Latent:
         """Return what was fitted."""
-        model, clarity, agreement = self._model(), 0.0, 0.0
+        model, clarity, agreement = self._model(), 0.0, Agreement(self._data.classes)
         for piece in self._data:
             clarity += float(model.log_classes(piece).exp().amax(1).sum())
-            agreement += float((piece.scores[0] * piece.own).sum())
+            agreement.add(piece.scores[0], piece.own)
         return Latent(
             model=self._believing,
             mass=self._mass,
@@ -218,7 +219,7 @@ class _Fit:
             slopes=tuple(model.slopes.tolist()),
             leaks=tuple(self._leaks.tolist()),
             clarity=clarity / self._data.size,
-            agrees=agreement > 0,
+            agrees=agreement.is_clear,
         )
 
 

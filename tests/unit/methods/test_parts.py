@@ -9,9 +9,9 @@ from torch.nn.functional import one_hot
 from unchaff.bench.cell import Cell, run
 from unchaff.data import Options
 from unchaff.errors import ConfigError
+from unchaff.methods.beginning import fresh_copy
 from unchaff.methods.channels import by_both, by_inputs, restricted
 from unchaff.methods.early_stop import Best, EarlyStop
-from unchaff.methods.beginning import fresh_copy
 from unchaff.methods.finetune import FineTune, Lesson, Part, Schedule, last_layers, small_side
 from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.published import Published, least_squares

@@ -4,6 +4,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch.nn import functional
 
+from unchaff.attribute.ridge import Sums
 from unchaff.bench.cell import Cell, score_only
 from unchaff.errors import ConfigError, ModelError
 from unchaff.partition import latent as module
@@ -168,6 +169,21 @@ def test_an_opinion_that_sees_no_classes_judges_nothing():
     split = Transition()(evidence(given, left_out))
     assert split.abstained
     assert "do not tell the classes apart" in split.reason
+
+
+@pytest.mark.parametrize("width", [1, 8, 64])
+@pytest.mark.parametrize("shares", [(0.8, 0.2), (0.5, 0.3, 0.2), (0.1,) * 10], ids=len)
+def test_nothing_is_judged_by_layers_that_see_no_classes_however_frequent_these_are(shares, width):
+    """A class that is frequent is scored high everywhere; that is not to see it."""
+    judged = []
+    for seed in range(5):
+        draw = torch.Generator().manual_seed(seed)
+        given = torch.multinomial(torch.tensor(shares), 2000, replacement=True, generator=draw)
+        seen = torch.ones(2000, 1) if width == 1 else torch.randn(2000, width, generator=draw)
+        sums = Sums(len(shares))
+        sums.add(seen, given)
+        judged.append(not Transition()(evidence(given, sums.solve(0.3).leave_one_out(seen, given))).abstained)
+    assert sum(judged) <= 1, "two standard errors, by chance"
 
 
 def test_numbers_that_are_not_finite_are_refused_in_words():
