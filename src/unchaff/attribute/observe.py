@@ -17,7 +17,7 @@ from unchaff.nets.hooks import ended_before, in_eval_mode, read_inputs
 from unchaff.nets.looking import looked_at
 from unchaff.nets.taps import Layer, points_of
 from unchaff.records import Cost
-from unchaff.samples import Batch, Rows, Samples
+from unchaff.samples import Batch, Kind, Rows, Samples
 from unchaff.streams import Streams
 from unchaff.train.augment import view
 
@@ -36,6 +36,7 @@ class Chunk:
     moments: Float[Tensor, "b m"]  # mean and deviation per channel at the earliest reading point
     log_probs: Float[Tensor, "b classes"] | None  # of the network itself, where it was heard to the end
     has_channels: bool  # that point has places or frames; else its moments are the features themselves
+    filled: Float[Tensor, " b"] | None = None  # share of the places of a sequence that hold something
 
 
 @dataclass
@@ -155,6 +156,7 @@ class Walk:
             moments=torch.stack(moments).mean(0),
             log_probs=torch.stack(log_probs).mean(0) if log_probs else None,
             has_channels=read[names[0]].dim() > 2,
+            filled=filled(self.samples.kind, inputs),
         )
 
 
@@ -171,7 +173,18 @@ def _later(chunk: Chunk, first: int) -> Chunk:
         features=chunk.features[later],
         moments=chunk.moments[later],
         log_probs=log_probs,
+        filled=None if chunk.filled is None else chunk.filled[later],
     )
+
+
+def filled(kind: Kind, inputs: Tensor) -> Float[Tensor, " b"] | None:
+    """Return how much of its places each text or clip fills; None: not known. In silence no band differs."""
+    mask = kind.mask(inputs)
+    if mask is not None:
+        return mask.float().mean(1)
+    if kind.name == "audio" and inputs.dim() == 4:
+        return (inputs.amax(2) != inputs.amin(2)).float().mean((1, 2))
+    return None
 
 
 def thinned(points: list[Layer]) -> list[Layer]:

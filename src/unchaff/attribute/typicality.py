@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from sklearn.decomposition import FastICA
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import roc_auc_score
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
@@ -26,6 +27,7 @@ APART_COLUMNS = 3.0  # Ashman's D of the distances of columns; long-tailed ones 
 PER_AXIS = 20  # samples for each component among which a direction is sharpened; with few, chance looks clear
 FLOOR = 1e-6  # of a variance of a component, all of which are 1
 MOST = 0.75  # of the inputs can be unlike the others
+EXPLAINED = 0.9  # AUROC of telling the worse clips by how short they are, from which on that is all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +38,8 @@ class Typicality:
     groups, each given class centred, and a distance (log Mahalanobis form). A direction that is clear
     goes before the distance. Which side is bad is not read from the statistics (destroyed inputs are all
     alike and may lie in the middle), but from the labels: the group whose labels the read-out confirms
-    less is the worse.
+    less is the worse. Padding fills what a short text or clip leaves, and shows in every statistic: texts of
+    different lengths are not judged, and clips are not where the worse group is that of the short ones.
 
     Source: ours; the distance is that of Lee et al., arXiv 1807.03888, without classes; independent
     components by Hyvarinen, IEEE TNN 10 (1999), FastICA; what they begin, a mixture ends.
@@ -65,9 +68,12 @@ class Typicality:
         upper = posterior(difference)
         mean_upper = float((labels.total * upper).sum() / upper.sum().clamp_min(1e-9))
         mean_lower = float((labels.total * (1 - upper)).sum() / (1 - upper).sum().clamp_min(1e-9))
-        total, spoiled = difference, 1 - float(upper.mean())
+        total, worse = difference, 1 - upper
         if mean_upper < mean_lower:
-            total, spoiled = -difference, 1 - spoiled
+            total, worse = -difference, upper
+        acts = acts and float(worse.mean()) <= MOST
+        if "filled" in found:
+            acts = acts and not by_length(found["filled"], worse, is_sound=walk.samples.kind.name == "audio")
         evidence = Evidence(
             ids=labels.ids,
             labels=labels.labels,
@@ -75,7 +81,7 @@ class Typicality:
             columns={"typicality": total},
             cost=walk.bill(),
         )
-        return Judged(evidence, acts=acts and spoiled <= MOST)
+        return Judged(evidence, acts=acts)
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,8 @@ class Statistics:
         centred = moments - self.mean
         form = ((centred @ self.precision) * centred).sum(1)
         found = {"distance": form.clamp_min(1e-12).log().float()}
+        if chunk.filled is not None:
+            found["filled"] = chunk.filled.cpu()
         if direction is not None:
             found["along"] = ((moments - self.class_means[labels]) @ direction).float()
         return found
@@ -170,6 +178,24 @@ def sharpened(
         warnings.simplefilter("ignore", ConvergenceWarning)
         mixture.fit(seen.numpy())
     return scaled @ torch.from_numpy(mixture.precisions_ @ (mixture.means_[0] - mixture.means_[1]))
+
+
+def by_length(filled: Float[Tensor, " n"], worse: Float[Tensor, " n"], *, is_sound: bool) -> bool:
+    """Return whether length may be all that sets two groups apart.
+
+    Of sound it may not where the worse are the longer: noise fills the silence behind a clip.
+
+    Args:
+        filled: how much of its places each sample fills.
+        worse: probability that it is of the worse group.
+        is_sound: whether they are clips; of texts, a few words have other statistics than many.
+    """
+    if not is_sound:
+        return bool((filled != filled[0]).any())
+    is_worse = (worse > 0.5).numpy()
+    if is_worse.all() or not is_worse.any():
+        return False
+    return float(roc_auc_score(is_worse, filled.numpy())) <= 1 - EXPLAINED
 
 
 class _Moments:

@@ -14,7 +14,7 @@ from unchaff.attribute.readout import Readout, clear_disagreement, z_score
 from unchaff.attribute.trajectory import Trajectory
 from unchaff.attribute.typicality import Statistics, Typicality
 from unchaff.data import from_arrays
-from unchaff.errors import ConfigError, ModelError
+from unchaff.errors import ConfigError, NeedsError
 from unchaff.nets.mlp import mlp
 from unchaff.records import Cost, Observed, TrainingRecord
 from unchaff.streams import Streams
@@ -261,7 +261,7 @@ def test_published_attribution_says_what_it_needs(toy):
     with pytest.raises(ConfigError, match=r"one of max, mean, own, loss, got 'sum'"):
         Published(aggregate="sum")
     flat = replace(toy.trained, model=nn.Sequential(nn.Flatten(), nn.Linear(64, 4)))
-    with pytest.raises(ModelError, match=r"hidden linear layer.*--method unlearn"):
+    with pytest.raises(NeedsError, match=r"hidden linear layer.*--method unlearn"):
         Published()(flat, toy.observed, streams=Streams(0))
 
 

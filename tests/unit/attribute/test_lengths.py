@@ -1,0 +1,74 @@
+"""Texts and clips of different lengths: padding is not taken for spoiled inputs."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from unchaff.attribute.observe import Walk, filled
+from unchaff.attribute.readout import Readout
+from unchaff.attribute.typicality import Typicality, by_length
+from unchaff.data import Options, from_arrays, load
+from unchaff.nets.build import build
+from unchaff.samples import Kind
+from unchaff.streams import Streams
+
+NONE = np.zeros(400, dtype=bool)
+
+
+def acts(samples, net):
+    walk = Walk(build(net, samples, streams=Streams(0)).eval(), samples, 0.5)
+    return Typicality().judge(walk, Readout().of(walk)).acts
+
+
+@pytest.mark.parametrize("short", [(3, 7), (10, 15)])
+def test_short_texts_are_not_set_aside(tmp_path, short):
+    draw = np.random.default_rng(0)
+    texts, labels = [], np.arange(600) % 3
+    for label in labels:
+        length = draw.integers(*short) if draw.random() < 0.3 else draw.integers(40, 60)
+        own, common = draw.integers(12, size=length), draw.integers(30, size=length)
+        told = draw.random(length) < 0.4
+        words = [
+            f"w{label}x{a}" if is_own else f"c{b}" for a, b, is_own in zip(own, common, told, strict=True)
+        ]
+        texts.append(" ".join(words))
+    pq.write_table(pa.table({"text": texts, "label": labels}), tmp_path / "t.parquet")
+    assert not acts(load(str(tmp_path / "t.parquet")).train, "text-cnn")
+
+
+def tones(short=NONE, noisy=NONE):
+    draw, count, time = np.random.default_rng(0), 400, np.arange(6000) / 8000
+    labels = np.arange(count) % 3
+    pitch = np.array([300.0, 700.0, 1500.0])[labels][:, None] * (1 + 0.05 * draw.normal(size=(count, 1)))
+    waves = np.sin(2 * np.pi * pitch * time) + 0.1 * draw.normal(size=(count, 6000))
+    waves[short, 2000:] = 0
+    waves[noisy] += 2.0 * draw.normal(size=waves[noisy].shape)
+    return from_arrays(waves.astype(np.float32), labels, options=Options(rate=8000))
+
+
+def test_clips_with_silence_behind_them_are_not_set_aside_and_noisy_ones_are():
+    some = np.random.default_rng(1).random(400) < 0.3
+    assert not acts(tones(short=some), "audio-cnn")
+    assert acts(tones(short=~some, noisy=some), "audio-cnn"), "noise fills the silence too"
+
+
+def test_places_that_hold_something_are_counted():
+    words = torch.tensor([[5, 6, 0, 0], [5, 6, 7, 8]])
+    assert filled(Kind("text", (4,), pad=0), words).tolist() == [0.5, 1.0]
+    bands = torch.rand(2, 1, 8, 10)
+    bands[0, :, :, 4:] = -3.0
+    assert filled(Kind("audio", (1, 8, 10), rate=8000), bands).tolist() == pytest.approx([0.4, 1.0])
+    assert filled(Kind("image", (1, 8, 10)), bands) is None
+
+
+def test_length_explains_groups_only_where_it_tells_them_apart():
+    length = torch.linspace(0, 1, 100)
+    worse = (length < 0.3).float()
+    assert by_length(length, worse, is_sound=True)
+    assert not by_length(length, 1 - worse, is_sound=True)
+    assert not by_length(length[torch.randperm(100, generator=Streams(0)("mix"))], worse, is_sound=True)
+    assert not by_length(length, torch.zeros(100), is_sound=True)
+    assert by_length(length, 1 - worse, is_sound=False)
+    assert not by_length(torch.ones(100), worse, is_sound=False), "texts of one length are judged"
