@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
@@ -56,10 +57,15 @@ class Walk:
     pretrained: bool = False  # its layers were not learned from these labels alone
     reader: Reader | None = None  # of inputs, where they are read; None: one for these samples
     batch_size: int = 256
-    _spent: Cost = field(default_factory=Cost)
-    _seen: list[Chunk] | None = None
+    _spent: Cost = field(init=False, default_factory=Cost)
+    _seen: list[Chunk] | None = field(init=False, default=None)
+    _is_timed: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
+        with self.timed():
+            self._prepare()
+
+    def _prepare(self) -> None:
         example = next(self.samples.batches(2)).inputs
         self._points: list[Layer] = points_of(self.model, example, depth=self.depth, taps=self.taps)
         if not self.taps:
@@ -87,6 +93,22 @@ class Walk:
         spent, self._spent = self._spent, Cost()
         return spent
 
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Put the wall seconds of a block on the bill: all of a look, its passes and what comes of them.
+
+        A block within such a block is a part of it, and is not paid for twice.
+        """
+        if self._is_timed:
+            yield
+            return
+        started, self._is_timed = time.perf_counter(), True
+        try:
+            yield
+        finally:
+            self._is_timed = False
+            self.charge(0, time.perf_counter() - started)
+
     def charge(self, rows: int, seconds: float = 0.0) -> None:
         """Put the looks at so many samples on the bill."""
         seen = rows * len(self._views)
@@ -108,7 +130,11 @@ class Walk:
         return self.since(0)
 
     def since(self, first: int) -> Iterator[Chunk]:
-        """Yield the chunks from the row `first` on."""
+        """Yield the chunks from the row `first` on; what is done with each of them is timed as well."""
+        with self.timed():
+            yield from self._from(first)
+
+    def _from(self, first: int) -> Iterator[Chunk]:
         if self._seen is not None:
             yield from (_later(chunk, first) for chunk in self._seen if chunk.rows[-1] >= first)
             return
@@ -116,7 +142,7 @@ class Walk:
         with progress.stage(self.name, len(self.samples)) as shown:
             shown.advance(first)
             for chunk in looked_at(
-                self.samples, self._timed, size=self.batch_size, name=self.name, first=first
+                self.samples, self._heard, size=self.batch_size, name=self.name, first=first
             ):
                 shown.advance(len(chunk.rows))
                 if seen is not None:
@@ -124,11 +150,10 @@ class Walk:
                 yield chunk
         self._seen = seen
 
-    def _timed(self, batch: Batch) -> Chunk:
-        started = time.perf_counter()
+    def _heard(self, batch: Batch) -> Chunk:
         with in_eval_mode(self.model), torch.no_grad():
             chunk = self._chunk(batch)
-        self.charge(len(batch.rows), time.perf_counter() - started)
+        self.charge(len(batch.rows))
         return chunk
 
     def _chunk(self, batch: Batch) -> Chunk:

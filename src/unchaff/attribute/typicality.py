@@ -54,6 +54,19 @@ class Typicality:
 
     def judge(self, walk: Walk, labels: Evidence) -> "Judged":
         """Score from a shared walk; `labels` is the evidence that names the worse group."""
+        with walk.timed():
+            total, acts = self._total(walk, labels)
+        evidence = Evidence(
+            ids=labels.ids,
+            labels=labels.labels,
+            total=total,
+            columns={"typicality": total},
+            cost=walk.bill(),
+        )
+        return Judged(evidence, acts=acts)
+
+    def _total(self, walk: Walk, labels: Evidence) -> tuple[Float[Tensor, " n"], bool]:
+        """Return the sign-corrected difference, and whether it acts."""
         statistics = Statistics.of(walk)
         found = noted(walk, partial(statistics.differences, direction=statistics.direction())).numbers
         distance, along = found["distance"], found.get("along")
@@ -68,14 +81,7 @@ class Typicality:
         total, spoiled = difference, 1 - float(upper.mean())
         if mean_upper < mean_lower:
             total, spoiled = -difference, 1 - spoiled
-        evidence = Evidence(
-            ids=labels.ids,
-            labels=labels.labels,
-            total=total,
-            columns={"typicality": total},
-            cost=walk.bill(),
-        )
-        return Judged(evidence, acts=acts and spoiled <= MOST)
+        return total, acts and spoiled <= MOST
 
 
 @dataclass(frozen=True)
