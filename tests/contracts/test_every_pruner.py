@@ -1,5 +1,6 @@
 """What every rule that prunes owes; found in the package, none is named here."""
 
+import time
 from dataclasses import fields, replace
 
 import numpy as np
@@ -65,6 +66,29 @@ def test_permuted_samples_give_the_same_plan(pruner, toy, split, permuted):
         pruner(toy.trained, observed, split, streams=Streams(5)) for observed in (toy.observed, permuted)
     )
     assert plain.units == moved.units
+
+
+def test_every_pass_of_the_network_is_paid_for(pruner, toy, split):
+    seen = []
+
+    def look(_, inputs):
+        seen.append(len(inputs[0]) if len(inputs[0]) > 2 else 0)  # two samples: shapes are being asked for
+
+    handle = toy.trained.model.register_forward_pre_hook(look)  # a copy has it too
+    try:
+        cost = with_share(pruner, 0.3)(toy.trained, toy.observed, split, streams=Streams(0)).cost
+    finally:
+        handle.remove()
+    assert cost.samples_seen == sum(seen)
+    assert (cost.flops > 0) == (cost.samples_seen > 0)
+    assert sum(stage.flops for stage in cost.stages.values()) == cost.flops
+
+
+def test_every_second_is_paid_for(pruner, toy, split, monkeypatch):
+    ticks = iter(range(1000))
+    monkeypatch.setattr(time, "perf_counter", lambda: float(next(ticks)))
+    plan = with_share(pruner, 0.3)(toy.trained, toy.observed, split, streams=Streams(0))
+    assert plan.cost.seconds == max(0, next(ticks) - 1), "from the first look at the clock to the last"
 
 
 def test_nothing_of_the_callers_is_changed(pruner, toy, split, watched):

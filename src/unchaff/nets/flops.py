@@ -1,7 +1,7 @@
 """Floating point operations of one sample, counted on the network itself."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -30,25 +30,32 @@ def count(model: nn.Module, example: Tensor) -> Flops:
         model: not modified; a copy is run.
         example: a prepared batch; its values do not matter.
     """
-    probe, batch = _probe(model, example)
-    with _counted() as counter:
+
+    def learn(probe: nn.Module, batch: Tensor) -> None:
         output = probe(batch)
         if output.requires_grad:
             output.sum().backward()
-    return Flops(forward=forward(model, example), training=counter.get_total_flops() / 2)
+
+    return Flops(forward=forward(model, example), training=of(learn, model, example))
 
 
 def forward(model: nn.Module, example: Tensor, *, until: str | None = None) -> float:
     """Count the operations per sample of a forward pass, or of its part before the module `until`."""
-    probe, batch = _probe(model, example)
-    with _counted() as counter, torch.no_grad(), ended_before(probe, until):
-        probe(batch)
-    return counter.get_total_flops() / 2
+
+    def answer(probe: nn.Module, batch: Tensor) -> None:
+        with torch.no_grad(), ended_before(probe, until):
+            probe(batch)
+
+    return of(answer, model, example)
 
 
-def _probe(model: nn.Module, example: Tensor) -> tuple[nn.Module, Tensor]:
+def of(work: Callable[[nn.Module, Tensor], object], model: nn.Module, example: Tensor) -> float:
+    """Count the operations per sample of what `work` does with a copy of the network and two inputs."""
     batch = example[:1].repeat_interleave(2, dim=0)  # real values: a sequence of nothing is no input
-    return copy.deepcopy(model).eval(), batch
+    probe = copy.deepcopy(model).eval()
+    with _counted() as counter:
+        work(probe, batch)
+    return counter.get_total_flops() / 2
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """Silence units drawn at random: the control of every other rule."""
 
+import time
 from dataclasses import dataclass
 
 import torch
 
 from unchaff.prune.activations import NOTHING_REJECTED, last_layers, worst_units
-from unchaff.records import Observed, Partition, PrunePlan, Trained
+from unchaff.records import Cost, Observed, Partition, PrunePlan, Trained
 from unchaff.streams import Streams
 
 
@@ -25,9 +26,9 @@ class Random:
         """Plan; empty where nothing was rejected, as that of `Sensitivity`."""
         if bool(partition.kept.all()):
             return NOTHING_REJECTED
-        generator = streams("prune/random")
+        started, generator = time.perf_counter(), streams("prune/random")
         scores = {
             layer.name: torch.rand(layer.units, generator=generator)
             for layer in last_layers(trained, observed.train, self.layers)
         }
-        return worst_units(scores, self.share, "Drawn at random.")
+        return worst_units(scores, self.share, "Drawn at random.", Cost.since(started, "prune"))

@@ -16,6 +16,7 @@ from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.published import Published, least_squares
 from unchaff.methods.retrain import Retrain
 from unchaff.methods.unlearn import Unlearn
+from unchaff.nets.flops import forward
 from unchaff.partition.mixture import Mixture
 from unchaff.partition.transition import Transition
 from unchaff.records import Evidence, Observed, Recipe, Trained
@@ -60,6 +61,17 @@ def test_a_fresh_copy_keeps_no_weight_and_starts_statistics_anew(toy):
     fresh = fresh_copy(toy.trained.model, streams=Streams(0))
     assert not torch.equal(fresh[3].weight, toy.trained.model[3].weight)
     assert fresh[0][1].num_batches_tracked == 0
+
+
+def test_the_published_repair_pays_for_its_pass_over_what_the_layer_says(toy):
+    outcome = Published(epochs=0.1)(toy.trained, toy.observed, streams=Streams(0))
+    once = forward(toy.trained.model, next(toy.observed.train.batches(2)).inputs)
+    prune, head = outcome.cost.stages["prune"], 2 * 24 * 4
+    assert (prune.samples_seen, prune.flops) == (600, 600 * once)
+    assert prune.seconds > 0
+    assert outcome.plan.cost.flops == prune.flops
+    # Scoring: a forward pass, and one backward pass through the head for each of the four classes.
+    assert outcome.cost.stages["score"].flops == 600 * (once + 4 * head)
 
 
 def test_the_last_layers_are_named_with_their_norms(toy):
