@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from unchaff.attribute.readout import Readout
+from unchaff.errors import ConfigError
 from unchaff.nets.taps import find_layers, prunable
 from unchaff.partition.mixture import Mixture
 from unchaff.prune.apply import masks_for, prune
@@ -27,6 +28,23 @@ def with_share(pruner, share):
     if "share" not in {field.name for field in fields(pruner)}:
         return pruner
     return replace(pruner, share=share, layers=1.0)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "allowed"),
+    [
+        ("share", -0.05, r"\[0, 1\]"),
+        ("share", 3.0, r"\[0, 1\]"),
+        ("share", float("nan"), r"\[0, 1\]"),
+        ("layers", 0.0, r"\(0, 1\]"),
+        ("layers", 2.0, r"\(0, 1\]"),
+    ],
+)
+def test_a_share_that_is_none_is_refused(pruner, setting, value, allowed):
+    if setting not in {field.name for field in fields(pruner)}:
+        pytest.skip("it has no such setting")
+    with pytest.raises(ConfigError, match=rf"{setting} must be in {allowed}, got {value}\. For .* pass 0\."):
+        replace(pruner, **{setting: value})
 
 
 def test_the_plan_names_units_that_exist_once_each(pruner, toy, split):

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from unchaff.errors import ConfigError
 from unchaff.filled import Filled
 from unchaff.nets.flops import forward
 from unchaff.nets.hooks import in_eval_mode, read_outputs
@@ -24,6 +25,18 @@ class Activations:
 
     layers: dict[str, Float[Tensor, "n units"]]
     cost: Cost  # operations and samples seen; rules time themselves
+
+
+def check(share: float, layers: float) -> None:
+    """Refuse shares of units and of layers that there cannot be.
+
+    Raises:
+        ConfigError: one is out of range.
+    """
+    if not 0 <= share <= 1:
+        raise ConfigError(f"share must be in [0, 1], got {share}. For 5 % of the units of a layer pass 0.05.")
+    if not 0 < layers <= 1:
+        raise ConfigError(f"layers must be in (0, 1], got {layers}. For the last third of them pass 0.34.")
 
 
 def last_layers(trained: Trained, samples: Samples, share: float) -> list[Layer]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from unchaff.nets import flops
 from unchaff.nets.hooks import in_eval_mode
 from unchaff.nets.taps import Layer
-from unchaff.prune.activations import last_layers, worst_units
+from unchaff.prune.activations import check, last_layers, worst_units
 from unchaff.records import Cost, Observed, Partition, PrunePlan, Trained
 from unchaff.samples import Batch
 from unchaff.streams import Streams
@@ -30,6 +30,9 @@ class HessianDiagonal:
     layers: float = 0.34
     probes: int = 4  # Rademacher vectors a batch
     limit: int = 512  # kept samples to look at
+
+    def __post_init__(self) -> None:
+        check(self.share, self.layers)
 
     def __call__(
         self, trained: Trained, observed: Observed, partition: Partition, *, streams: Streams

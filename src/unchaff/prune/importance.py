@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from unchaff.errors import ConfigError
-from unchaff.prune.activations import NOTHING_REJECTED, last_layers, observe_units, worst_units
+from unchaff.prune.activations import NOTHING_REJECTED, check, last_layers, observe_units, worst_units
 from unchaff.records import Cost, Observed, Partition, PrunePlan, Trained
 from unchaff.streams import Streams
 
@@ -38,6 +38,7 @@ class Importance:
     limit: int = 4000  # samples to look at, of each part
 
     def __post_init__(self) -> None:
+        check(self.share, self.layers)
         if self.measure not in MEASURES:
             raise ConfigError(f"measure must be one of {', '.join(MEASURES)}, got {self.measure!r}.")
 

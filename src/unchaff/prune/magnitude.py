@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from unchaff.prune.activations import last_layers, worst_units
+from unchaff.prune.activations import check, last_layers, worst_units
 from unchaff.records import Cost, Observed, Partition, PrunePlan, Trained
 from unchaff.streams import Streams
 
@@ -17,6 +17,9 @@ class Magnitude:
 
     share: float = 0.05
     layers: float = 0.34
+
+    def __post_init__(self) -> None:
+        check(self.share, self.layers)
 
     def __call__(
         self, trained: Trained, observed: Observed, partition: Partition, *, streams: Streams

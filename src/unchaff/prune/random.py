@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from unchaff.prune.activations import NOTHING_REJECTED, last_layers, worst_units
+from unchaff.prune.activations import NOTHING_REJECTED, check, last_layers, worst_units
 from unchaff.records import Cost, Observed, Partition, PrunePlan, Trained
 from unchaff.streams import Streams
 
@@ -19,6 +19,9 @@ class Random:
 
     share: float = 0.05
     layers: float = 0.34
+
+    def __post_init__(self) -> None:
+        check(self.share, self.layers)
 
     def __call__(
         self, trained: Trained, observed: Observed, partition: Partition, *, streams: Streams

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from unchaff.prune.activations import NOTHING_REJECTED, last_layers, observe_units, worst_units
+from unchaff.prune.activations import NOTHING_REJECTED, check, last_layers, observe_units, worst_units
 from unchaff.records import Cost, Observed, Partition, PrunePlan, Trained
 from unchaff.streams import Streams
 
@@ -26,6 +26,9 @@ class Sensitivity:
     layers: float = 0.34  # last part of the prunable layers
     penalty: float = 0.1
     limit: int = 4000  # samples to look at
+
+    def __post_init__(self) -> None:
+        check(self.share, self.layers)
 
     def __call__(
         self, trained: Trained, observed: Observed, partition: Partition, *, streams: Streams
