@@ -245,4 +245,5 @@ def _moments(activations: Tensor) -> Float[Tensor, "b m"]:
     if activations.dim() == 2:
         return activations
     flat = activations.flatten(2)
-    return torch.cat([flat.mean(2), flat.std(2)], dim=1)
+    deviation = flat.std(2, correction=min(1, flat.shape[2] - 1))  # of a lone place: 0
+    return torch.cat([flat.mean(2), deviation], dim=1)
