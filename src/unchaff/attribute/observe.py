@@ -22,7 +22,7 @@ from unchaff.samples import Batch, Rows, Samples
 from unchaff.streams import Streams
 from unchaff.train.augment import view
 
-REMEMBERED = 2 * 1024**3  # bytes of what layers read that are kept from one walk to the next
+REMEMBERED = 2 * 1024**3  # bytes of chunks that are kept from one walk to the next
 MAX_FEATURES = 512  # per reading point, after pooling
 MAX_POINTS = 10  # of deep networks every second, third ... point is read
 
@@ -37,6 +37,13 @@ class Chunk:
     moments: Float[Tensor, "b m"]  # mean and deviation per channel at the earliest reading point
     log_probs: Float[Tensor, "b classes"] | None  # of the network itself, where it was heard to the end
     has_channels: bool  # that point has places or frames; else its moments are the features themselves
+
+    @property
+    def bytes_per_sample(self) -> int:
+        """What it takes to remember one of its samples."""
+        held = (self.labels, self.features, self.moments, self.log_probs)
+        of_tensors = sum(each.nbytes for each in held if each is not None)
+        return (self.rows.nbytes + of_tensors) // len(self.rows)
 
 
 @dataclass
@@ -115,16 +122,23 @@ class Walk:
         self._spent = self._spent + Cost(seconds, seen, seen * self._flops).as_stage(self.name)
 
     @cached_property
-    def width(self) -> int:
-        """How many features a chunk has, from a look at two samples."""
+    def _glance(self) -> Chunk:
+        """What is seen of two samples."""
         batch = next(self.samples.batches(2))
         with in_eval_mode(self.model), torch.no_grad():
-            return self._chunk(batch).features.shape[1]
+            return self._chunk(batch)
+
+    @property
+    def width(self) -> int:
+        """How many features a chunk has."""
+        return self._glance.features.shape[1]
 
     @cached_property
     def remembers(self) -> bool:
         """Whether one pass serves all walks."""
-        return self.samples.source.in_memory and 4 * self.width * len(self.samples) <= REMEMBERED
+        return (
+            self.samples.source.in_memory and self._glance.bytes_per_sample * len(self.samples) <= REMEMBERED
+        )
 
     def __iter__(self) -> Iterator[Chunk]:
         return self.since(0)
