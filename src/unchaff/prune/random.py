@@ -12,7 +12,9 @@ from unchaff.streams import Streams
 
 @dataclass(frozen=True, kw_only=True)
 class Random:
-    """The same number of units in the same layers as `Sensitivity`, chosen without looking.
+    """A full `share` of the units of the layers that `Sensitivity` looks at, chosen without looking.
+
+    `Sensitivity` silences as many at most: it leaves units that speak for kept samples.
 
     Source: the usual control of pruning; arXiv 2506.11615 shows none.
     """

@@ -75,6 +75,20 @@ def test_only_units_that_speak_for_rejection_are_silenced(toy, split):
     assert all(unit.sensitivity > 0 for unit in plan.units)
 
 
+def test_the_random_control_takes_the_full_share_and_sensitivity_as_many_at_most(toy, split):
+    given = {"share": 0.9, "layers": 1.0}
+    random, ours = (
+        {layer: len(units) for layer, units in plan.by_layer().items()}
+        for plan in (
+            rule(toy.trained, toy.observed, split, streams=Streams(0))
+            for rule in (Random(**given), Sensitivity(**given))
+        )
+    )
+    assert list(random.values()) == [int(0.9 * units) for units in (6, 32, 24)]
+    assert all(number <= random[layer] for layer, number in ours.items())
+    assert sum(ours.values()) < sum(random.values())
+
+
 def test_random_draws_another_set_for_another_seed(toy, split):
     rule = Random(share=0.3, layers=1.0)
     plans = [rule(toy.trained, toy.observed, split, streams=Streams(seed)).by_layer() for seed in (0, 1)]
