@@ -1,6 +1,7 @@
 """The frozen records that flow between stages. All carry ids; higher is always better."""
 
 import copy
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -24,9 +25,7 @@ class Cost:
     seconds: float = 0.0
     samples_seen: int = 0
     flops: float = 0.0
-    stages: Mapping[str, "Cost"] = field(
-        default_factory=dict
-    )  # by stage, in the order they ran; they sum to the whole
+    stages: Mapping[str, "Cost"] = field(default_factory=dict)  # in the order they ran; they sum to the whole
 
     def __add__(self, other: "Cost") -> "Cost":
         stages = dict(self.stages)
@@ -38,6 +37,11 @@ class Cost:
             self.flops + other.flops,
             stages,
         )
+
+    @classmethod
+    def since(cls, started: float, stage: str) -> "Cost":
+        """Return the wall seconds since `started`, a `time.perf_counter()`, filed under one stage name."""
+        return cls(seconds=time.perf_counter() - started).as_stage(stage)
 
     def as_stage(self, name: str) -> "Cost":
         """Return this cost filed under one stage name."""

@@ -1,5 +1,6 @@
 """What every rule that prunes owes; found in the package, none is named here."""
 
+import time
 from dataclasses import fields, replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from unchaff.attribute.readout import Readout
+from unchaff.errors import ConfigError
 from unchaff.nets.taps import find_layers, prunable
 from unchaff.partition.mixture import Mixture
 from unchaff.prune.apply import masks_for, prune
@@ -26,6 +28,23 @@ def with_share(pruner, share):
     if "share" not in {field.name for field in fields(pruner)}:
         return pruner
     return replace(pruner, share=share, layers=1.0)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "allowed"),
+    [
+        ("share", -0.05, r"\[0, 1\]"),
+        ("share", 3.0, r"\[0, 1\]"),
+        ("share", float("nan"), r"\[0, 1\]"),
+        ("layers", 0.0, r"\(0, 1\]"),
+        ("layers", 2.0, r"\(0, 1\]"),
+    ],
+)
+def test_a_share_that_is_none_is_refused(pruner, setting, value, allowed):
+    if setting not in {field.name for field in fields(pruner)}:
+        pytest.skip("it has no such setting")
+    with pytest.raises(ConfigError, match=rf"{setting} must be in {allowed}, got {value}\. For .* pass 0\."):
+        replace(pruner, **{setting: value})
 
 
 def test_the_plan_names_units_that_exist_once_each(pruner, toy, split):
@@ -65,6 +84,29 @@ def test_permuted_samples_give_the_same_plan(pruner, toy, split, permuted):
         pruner(toy.trained, observed, split, streams=Streams(5)) for observed in (toy.observed, permuted)
     )
     assert plain.units == moved.units
+
+
+def test_every_pass_of_the_network_is_paid_for(pruner, toy, split):
+    seen = []
+
+    def look(_, inputs):
+        seen.append(len(inputs[0]) if len(inputs[0]) > 2 else 0)  # two samples: shapes are being asked for
+
+    handle = toy.trained.model.register_forward_pre_hook(look)  # a copy has it too
+    try:
+        cost = with_share(pruner, 0.3)(toy.trained, toy.observed, split, streams=Streams(0)).cost
+    finally:
+        handle.remove()
+    assert cost.samples_seen == sum(seen)
+    assert (cost.flops > 0) == (cost.samples_seen > 0)
+    assert sum(stage.flops for stage in cost.stages.values()) == cost.flops
+
+
+def test_every_second_is_paid_for(pruner, toy, split, monkeypatch):
+    ticks = iter(range(1000))
+    monkeypatch.setattr(time, "perf_counter", lambda: float(next(ticks)))
+    plan = with_share(pruner, 0.3)(toy.trained, toy.observed, split, streams=Streams(0))
+    assert plan.cost.seconds == max(0, next(ticks) - 1), "from the first look at the clock to the last"
 
 
 def test_nothing_of_the_callers_is_changed(pruner, toy, split, watched):

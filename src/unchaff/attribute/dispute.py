@@ -27,22 +27,29 @@ class Dispute:
 
 
 def dispute(trained: Trained, observed: Observed, *, streams: Streams, limit: int = 2000) -> Dispute:
-    """Return the share of contradicted labels among the clearer half of at most `limit` augmented inputs."""
+    """Return the share of contradicted labels among the clearer half of at most `limit` augmented inputs.
+
+    A batch that comes out as it went in says nothing, and is left out.
+    """
+    if observed.train.kind.name == "tabular":  # too small a change
+        return Dispute(disagreement=None, cost=Cost())
     started = time.perf_counter()
     samples = observed.train.at(streams.subset("dispute", observed.train.ids, limit))
     generator = streams("dispute/augment", samples.device)
-    guesses, margins, each = [], [], 0.0
+    guesses, margins, labels, each = [], [], [], 0.0
     with in_eval_mode(trained.model), torch.no_grad():
         for batch in samples.batches(samples.at_once(256)):
             seen = changed(batch.inputs, samples, generator)
-            if samples.kind.name == "tabular" or torch.equal(seen, batch.inputs):  # too small a change
-                return Dispute(disagreement=None, cost=Cost())
+            if torch.equal(seen, batch.inputs):
+                continue
             each = each or flops.forward(trained.model, batch.inputs)
             top = trained.model(seen.contiguous()).float().softmax(1).topk(2, dim=1)
             guesses.append(top.indices[:, 0].cpu())
             margins.append((top.values[:, 0] - top.values[:, 1]).cpu())
-    spent = Cost(time.perf_counter() - started, len(samples), each * len(samples))
-    return Dispute(
-        disagreement=clear_disagreement(torch.cat(guesses), torch.cat(margins), samples.labels.cpu()),
-        cost=spent.as_stage("dispute"),
-    )
+            labels.append(batch.labels.cpu())
+    number = sum(map(len, labels))
+    cost = Cost(time.perf_counter() - started, number, each * number).as_stage("dispute")
+    if not labels:
+        return Dispute(disagreement=None, cost=cost)
+    found = clear_disagreement(*(torch.cat(parts) for parts in (guesses, margins, labels)))
+    return Dispute(disagreement=found, cost=cost)

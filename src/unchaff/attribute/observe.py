@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
@@ -21,7 +22,7 @@ from unchaff.samples import Batch, Kind, Rows, Samples
 from unchaff.streams import Streams
 from unchaff.train.augment import view
 
-REMEMBERED = 2 * 1024**3  # bytes of what layers read that are kept from one walk to the next
+REMEMBERED = 2 * 1024**3  # bytes of chunks that are kept from one walk to the next
 MAX_FEATURES = 512  # per reading point, after pooling
 MAX_POINTS = 10  # of deep networks every second, third ... point is read
 
@@ -37,6 +38,13 @@ class Chunk:
     log_probs: Float[Tensor, "b classes"] | None  # of the network itself, where it was heard to the end
     has_channels: bool  # that point has places or frames; else its moments are the features themselves
     filled: Float[Tensor, " b"] | None = None  # share of the places of a sequence that hold something
+
+    @property
+    def bytes_per_sample(self) -> int:
+        """What it takes to remember one of its samples."""
+        held = (self.labels, self.features, self.moments, self.log_probs)
+        of_tensors = sum(each.nbytes for each in held if each is not None)
+        return (self.rows.nbytes + of_tensors) // len(self.rows)
 
 
 @dataclass
@@ -57,10 +65,15 @@ class Walk:
     pretrained: bool = False  # its layers were not learned from these labels alone
     reader: Reader | None = None  # of inputs, where they are read; None: one for these samples
     batch_size: int = 256
-    _spent: Cost = field(default_factory=Cost)
-    _seen: list[Chunk] | None = None
+    _spent: Cost = field(init=False, default_factory=Cost)
+    _seen: list[Chunk] | None = field(init=False, default=None)
+    _is_timed: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
+        with self.timed():
+            self._prepare()
+
+    def _prepare(self) -> None:
         example = next(self.samples.batches(2)).inputs
         self._points: list[Layer] = points_of(self.model, example, depth=self.depth, taps=self.taps)
         if not self.taps:
@@ -88,28 +101,55 @@ class Walk:
         spent, self._spent = self._spent, Cost()
         return spent
 
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Put the wall seconds of a block on the bill: all of a look, its passes and what comes of them.
+
+        A block within such a block is a part of it, and is not paid for twice.
+        """
+        if self._is_timed:
+            yield
+            return
+        started, self._is_timed = time.perf_counter(), True
+        try:
+            yield
+        finally:
+            self._is_timed = False
+            self.charge(0, time.perf_counter() - started)
+
     def charge(self, rows: int, seconds: float = 0.0) -> None:
         """Put the looks at so many samples on the bill."""
         seen = rows * len(self._views)
         self._spent = self._spent + Cost(seconds, seen, seen * self._flops).as_stage(self.name)
 
     @cached_property
-    def width(self) -> int:
-        """How many features a chunk has, from a look at two samples."""
+    def _glance(self) -> Chunk:
+        """What is seen of two samples."""
         batch = next(self.samples.batches(2))
         with in_eval_mode(self.model), torch.no_grad():
-            return self._chunk(batch).features.shape[1]
+            return self._chunk(batch)
+
+    @property
+    def width(self) -> int:
+        """How many features a chunk has."""
+        return self._glance.features.shape[1]
 
     @cached_property
     def remembers(self) -> bool:
         """Whether one pass serves all walks."""
-        return self.samples.source.in_memory and 4 * self.width * len(self.samples) <= REMEMBERED
+        return (
+            self.samples.source.in_memory and self._glance.bytes_per_sample * len(self.samples) <= REMEMBERED
+        )
 
     def __iter__(self) -> Iterator[Chunk]:
         return self.since(0)
 
     def since(self, first: int) -> Iterator[Chunk]:
-        """Yield the chunks from the row `first` on."""
+        """Yield the chunks from the row `first` on; what is done with each of them is timed as well."""
+        with self.timed():
+            yield from self._from(first)
+
+    def _from(self, first: int) -> Iterator[Chunk]:
         if self._seen is not None:
             yield from (_later(chunk, first) for chunk in self._seen if chunk.rows[-1] >= first)
             return
@@ -117,7 +157,7 @@ class Walk:
         with progress.stage(self.name, len(self.samples)) as shown:
             shown.advance(first)
             for chunk in looked_at(
-                self.samples, self._timed, size=self.batch_size, name=self.name, first=first
+                self.samples, self._heard, size=self.batch_size, name=self.name, first=first
             ):
                 shown.advance(len(chunk.rows))
                 if seen is not None:
@@ -125,11 +165,10 @@ class Walk:
                 yield chunk
         self._seen = seen
 
-    def _timed(self, batch: Batch) -> Chunk:
-        started = time.perf_counter()
+    def _heard(self, batch: Batch) -> Chunk:
         with in_eval_mode(self.model), torch.no_grad():
             chunk = self._chunk(batch)
-        self.charge(len(batch.rows), time.perf_counter() - started)
+        self.charge(len(batch.rows))
         return chunk
 
     def _chunk(self, batch: Batch) -> Chunk:
@@ -233,4 +272,5 @@ def _moments(activations: Tensor) -> Float[Tensor, "b m"]:
     if activations.dim() == 2:
         return activations
     flat = activations.flatten(2)
-    return torch.cat([flat.mean(2), flat.std(2)], dim=1)
+    deviation = flat.std(2, correction=min(1, flat.shape[2] - 1))  # of a lone place: 0
+    return torch.cat([flat.mean(2), deviation], dim=1)

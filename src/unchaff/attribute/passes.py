@@ -11,6 +11,7 @@ from torch import Tensor
 
 from unchaff import journal
 from unchaff.attribute.observe import Chunk, Walk
+from unchaff.errors import ModelError
 from unchaff.filled import Filled
 from unchaff.journal import Entry, Journal, State
 from unchaff.shards import HELD, Columns, Scratch, Shelved
@@ -30,7 +31,11 @@ class Adds(Protocol):
 
 
 def added(walk: Walk, sums: Adds, add: Callable[[Chunk], None]) -> None:
-    """Add up one pass into `sums`, chunk by chunk with `add`; what a journal holds is not seen again."""
+    """Add up one pass into `sums`, chunk by chunk with `add`; what a journal holds is not seen again.
+
+    Raises:
+        ModelError: they are not finite.
+    """
     entry = journal.entry(f"{walk.name} sums")
     found, rows = entry.found(), 0
     if found is not None:
@@ -46,6 +51,20 @@ def added(walk: Walk, sums: Adds, add: Callable[[Chunk], None]) -> None:
             done = rows
     if done < rows:
         entry.keep(State(sums.state(), {"rows": rows}))
+    check_finite(sums, rows)
+
+
+def check_finite(sums: Adds, count: int) -> None:
+    """Refuse sums over so many samples that hold numbers that are not finite.
+
+    Raises:
+        ModelError: they do.
+    """
+    if not all(bool(each.isfinite().all()) for each in sums.state().values()):
+        raise ModelError(
+            f"What the network's layers say is not finite for some of {count} samples. "
+            "Check the inputs with `unchaff doctor`, and the weights."
+        )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from torch.nn import functional
 from unchaff import progress
 from unchaff.errors import ConfigError, NeedsError
 from unchaff.filled import Filled
-from unchaff.nets.flops import count
+from unchaff.nets import flops
 from unchaff.nets.hooks import in_eval_mode
 from unchaff.nets.looking import looked_at
 from unchaff.nets.taps import Layer, find_layers, prunable
@@ -56,7 +56,8 @@ class Published:
         started = time.perf_counter()
         samples, model = observed.train, trained.model
         layer = target_layer(trained, samples)
-        flops = count(model, next(samples.batches(2)).inputs).forward
+        look = lambda probe, inputs: head_jacobian(probe, layer.name, inputs)  # noqa: E731
+        each = flops.of(look, model, next(samples.batches(2)).inputs)
 
         def attribution(batch: Batch) -> Tensor:
             jacobian, output, logits = head_jacobian(model, layer.name, batch.inputs)
@@ -70,7 +71,7 @@ class Published:
                 shown.advance(len(part))
         units = found.rows
         total = units.sum(1) * (-1 if self.aggregate == "loss" else 1)
-        cost = Cost(time.perf_counter() - started, len(samples), flops * len(samples))
+        cost = Cost(time.perf_counter() - started, len(samples), each * len(samples))
         return Evidence(
             ids=samples.ids,
             labels=samples.labels.cpu(),
@@ -110,7 +111,7 @@ def head_jacobian(model: nn.Module, name: str, inputs: Tensor) -> tuple[Tensor, 
     held: list[Tensor] = []
 
     def cut(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-        held.append(output.detach().requires_grad_())
+        held.append(output.detach().requires_grad_().clone())  # no leaf: torch counts with none
         return held[-1]
 
     handle = model.get_submodule(name).register_forward_hook(cut)

@@ -66,13 +66,15 @@ class Readout:
     def fitted(self, walk: Walk) -> Ridge:
         """Return the regression of the given labels on what the layers read."""
         sums = Sums(walk.samples.num_classes)
-        added(walk, sums, lambda chunk: sums.add(chunk.features, chunk.labels))
-        return sums.solve(None if walk.reads_inputs else self.penalty)
+        with walk.timed():
+            added(walk, sums, lambda chunk: sums.add(chunk.features, chunk.labels))
+            return sums.solve(None if walk.reads_inputs else self.penalty)
 
     def scored(self, walk: Walk, ridge: Ridge, *, left_out: bool = True) -> Evidence:
         """Score by a fitted regression; `left_out`: the samples were in it and are taken out again."""
         samples = walk.samples
-        said = noted(walk, partial(self.said, ridge, left_out=left_out))
+        with walk.timed():
+            said = noted(walk, partial(self.said, ridge, left_out=left_out))
         numbers = said.numbers
         columns = {"readout": numbers["readout"]}
         total = z_score(columns["readout"])

@@ -57,6 +57,19 @@ class Typicality:
 
     def judge(self, walk: Walk, labels: Evidence) -> "Judged":
         """Score from a shared walk; `labels` is the evidence that names the worse group."""
+        with walk.timed():
+            total, acts = self._total(walk, labels)
+        evidence = Evidence(
+            ids=labels.ids,
+            labels=labels.labels,
+            total=total,
+            columns={"typicality": total},
+            cost=walk.bill(),
+        )
+        return Judged(evidence, acts=acts)
+
+    def _total(self, walk: Walk, labels: Evidence) -> tuple[Float[Tensor, " n"], bool]:
+        """Return the sign-corrected difference, and whether it acts."""
         statistics = Statistics.of(walk)
         found = noted(walk, partial(statistics.differences, direction=statistics.direction())).numbers
         distance, along = found["distance"], found.get("along")
@@ -74,14 +87,7 @@ class Typicality:
         acts = acts and float(worse.mean()) <= MOST
         if "filled" in found:
             acts = acts and not by_length(found["filled"], worse, is_sound=walk.samples.kind.name == "audio")
-        evidence = Evidence(
-            ids=labels.ids,
-            labels=labels.labels,
-            total=total,
-            columns={"typicality": total},
-            cost=walk.bill(),
-        )
-        return Judged(evidence, acts=acts)
+        return total, acts
 
 
 @dataclass(frozen=True)

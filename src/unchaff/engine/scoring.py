@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unchaff import progress
+from unchaff.attribute.passes import check_finite
 from unchaff.attribute.readout import WALKS, Readout
 from unchaff.attribute.ridge import Ridge, Sums, flops_per_sample
 from unchaff.data import Skipped
@@ -138,6 +139,7 @@ class Scoring:
                 written = time.monotonic()
         if sums.count < 2:
             raise DataError("No row of the tables can be used. Look at them with `unchaff doctor`.")
+        check_finite(sums, sums.count)
         return sums.solve(self.readout.penalty if self._looker.reader is None else None)
 
     def _note(self, units: Sequence[Unit], ridge: Ridge) -> None:

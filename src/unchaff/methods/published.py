@@ -1,6 +1,7 @@
 """RLAP as its code does it, faults included, so that the published behaviour can be measured."""
 
 import copy
+import time
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -12,11 +13,12 @@ from unchaff.attribute.published import target_layer
 from unchaff.errors import ConfigError
 from unchaff.filled import joined
 from unchaff.interfaces import Attributor, Partitioner
+from unchaff.nets.flops import forward
 from unchaff.nets.hooks import in_eval_mode, read_outputs
 from unchaff.nets.looking import looked_at
 from unchaff.nets.taps import find_layers
 from unchaff.partition.clusters import Clusters
-from unchaff.records import Observed, Outcome, Partition, PrunedUnit, PrunePlan, Trained
+from unchaff.records import Cost, Observed, Outcome, Partition, PrunedUnit, PrunePlan, Trained
 from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams
 from unchaff.train.initial import steps_of
@@ -50,7 +52,9 @@ class Published:
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Repair as published."""
         evidence = self.attribute(trained, observed, streams=streams)
+        started = time.perf_counter()
         split = self.partition(evidence)
+        parted = Cost.since(started, "split")
         layer = target_layer(trained, observed.train).name
         plan = self._plan(layer, trained.model, observed.train, split)
         start = zero_rows(trained.model, plan)
@@ -71,24 +75,28 @@ class Published:
             model=fitted.model.eval(),
             partition=split,
             plan=plan,
-            cost=evidence.cost + fitted.cost,
+            cost=evidence.cost + parted + plan.cost + fitted.cost,
             notes=("As published, faults included: see docs/methods.md before comparing.",),
         )
 
     def _plan(self, layer: str, model: nn.Module, samples: Samples, split: Partition) -> PrunePlan:
+        started, seen = time.perf_counter(), len(samples)
+
         def read_layer(batch: Batch) -> Tensor:
             with read_outputs(model, [layer]) as read:
                 model(batch.inputs)
             return read[layer].double().cpu()
 
         with in_eval_mode(model), torch.no_grad():
-            readings = joined(looked_at(samples, read_layer, size=256, name="prune"), len(samples))
+            readings = joined(looked_at(samples, read_layer, size=256, name="prune"), seen)
         rejected = (~split.kept).double()
         target = rejected[samples.labels.cpu().clamp(max=len(rejected) - 1)]  # by class label: the fault
         weights = least_squares(readings, target)
         chosen = weights.abs().argsort(descending=True, stable=True)[: int(self.share * len(weights))]
         units = tuple(PrunedUnit(layer, unit, float(weights[unit])) for unit in chosen.tolist())
-        return PrunePlan(units, "Largest coefficients of the published regression.")
+        cost = Cost(samples_seen=seen, flops=seen * forward(model, next(samples.batches(2)).inputs))
+        cost = cost.as_stage("prune") + Cost.since(started, "prune")
+        return PrunePlan(units, "Largest coefficients of the published regression.", cost)
 
 
 def least_squares(features: Tensor, target: Tensor) -> Tensor:

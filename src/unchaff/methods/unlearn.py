@@ -72,6 +72,7 @@ class Unlearn:
             return _untouched(trained, first.partition, cost)
         plan = self.prune(trained, observed, first.partition, streams=streams)
         cost = cost + plan.cost
+        started = time.perf_counter()
         learner, masks, example = trained, {}, next(observed.train.batches(2)).inputs
         if self.remove:
             plan = removable(trained.model, plan, example)
@@ -84,7 +85,7 @@ class Unlearn:
         full = full_cost(trained, observed.train).flops
         allowed = Allowed(self.budget * full - cost.flops, least=LEARNING * self.budget * full)
         schedule = self._schedule(learner, observed, masks, allowed, first=first)
-        first = replace(first, plan=plan)
+        first, cost = replace(first, plan=plan), cost + Cost.since(started, "plan")
         outcome = self._rounds(trained, observed, first, schedule, cost, streams=streams)
         return replace(outcome, notes=(*outcome.notes, *self._over_budget(outcome.cost.flops / full)))
 
@@ -98,8 +99,9 @@ class Unlearn:
         *,
         streams: Streams,
     ) -> Outcome:
-        model = schedule.start(streams=streams)
-        split = first.partition
+        started = time.perf_counter()
+        model, split = schedule.start(streams=streams), first.partition
+        cost = cost + Cost.since(started, "plan")
         for part in schedule.parts:
             fitted = schedule.run(model, self.lesson(observed, split), streams=streams)
             model, cost = fitted.model, cost + fitted.cost
@@ -107,7 +109,7 @@ class Unlearn:
                 evidence = self._again(replace(trained, model=fitted.averaged), observed, first.evidence)
                 started = time.perf_counter()
                 split = self._split(evidence, first.sound)
-                cost = cost + evidence.cost + _since(started)
+                cost = cost + evidence.cost + Cost.since(started, "split")
                 if split.abstained:
                     return replace(_untouched(trained, split, cost), first=first.partition)
         return Outcome(
@@ -151,7 +153,7 @@ class Unlearn:
         started = time.perf_counter()
         sound = posterior(typical.total) if inputs.acts else None
         split = self.partition(evidence) if sound is None else by_both(evidence, sound, self.partition)
-        evidence = replace(evidence, cost=evidence.cost + _since(started))
+        evidence = replace(evidence, cost=evidence.cost + Cost.since(started, "split"))
         return FirstLook(
             evidence, split, sound, is_of_words=walk.reads_inputs and observed.train.kind.name == "text"
         )
@@ -225,11 +227,6 @@ class FirstLook:
     def is_undisputed(self) -> bool:
         """Inputs are spoiled, and no label is disputed: there is nothing to forget."""
         return self.sound is not None and bool(self.partition.kept.all())
-
-
-def _since(started: float) -> Cost:
-    """Return the time splitting took; its operations are nothing beside one pass over the data."""
-    return Cost(seconds=time.perf_counter() - started).as_stage("split")
 
 
 def _untouched(trained: Trained, partition: Partition, cost: Cost) -> Outcome:

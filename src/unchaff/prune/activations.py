@@ -1,6 +1,5 @@
 """What prunable units do on some samples: the shared reading of all rules."""
 
-import time
 from dataclasses import dataclass
 
 import torch
@@ -8,8 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from unchaff.errors import ConfigError
 from unchaff.filled import Filled
-from unchaff.nets.flops import count
+from unchaff.nets.flops import forward
 from unchaff.nets.hooks import in_eval_mode, read_outputs
 from unchaff.nets.looking import looked_at
 from unchaff.nets.taps import Layer, find_layers, prunable
@@ -24,7 +24,19 @@ class Activations:
     """Mean positive activation of each unit, per sample, per layer."""
 
     layers: dict[str, Float[Tensor, "n units"]]
-    cost: Cost
+    cost: Cost  # operations and samples seen; rules time themselves
+
+
+def check(share: float, layers: float) -> None:
+    """Refuse shares of units and of layers that there cannot be.
+
+    Raises:
+        ConfigError: one is out of range.
+    """
+    if not 0 <= share <= 1:
+        raise ConfigError(f"share must be in [0, 1], got {share}. For 5 % of the units of a layer pass 0.05.")
+    if not 0 < layers <= 1:
+        raise ConfigError(f"layers must be in (0, 1], got {layers}. For the last third of them pass 0.34.")
 
 
 def last_layers(trained: Trained, samples: Samples, share: float) -> list[Layer]:
@@ -36,7 +48,6 @@ def last_layers(trained: Trained, samples: Samples, share: float) -> list[Layer]
 
 def observe_units(trained: Trained, samples: Samples, layers: list[Layer]) -> Activations:
     """Walk over the samples once and read every unit of these layers behind its normalisation."""
-    started = time.perf_counter()
     names = {layer.name: layer.norm or layer.name for layer in layers}
 
     def activity(batch: Batch) -> dict[str, Tensor]:
@@ -49,8 +60,8 @@ def observe_units(trained: Trained, samples: Samples, layers: list[Layer]) -> Ac
         for part in looked_at(samples, activity, size=256, name="prune"):
             for name, each in part.items():
                 found[name].add(each)
-    flops = count(trained.model, next(samples.batches(2)).inputs).forward
-    cost = Cost(time.perf_counter() - started, len(samples), flops * len(samples)).as_stage("prune")
+    flops = forward(trained.model, next(samples.batches(2)).inputs)
+    cost = Cost(samples_seen=len(samples), flops=flops * len(samples)).as_stage("prune")
     return Activations({name: each.rows for name, each in found.items()}, cost)
 
 
@@ -61,11 +72,11 @@ def _means(read: Tensor, model: nn.Module, name: str) -> Float[Tensor, "b units"
     return active.flatten(2).mean(2).cpu() if active.dim() > 2 else active.cpu()
 
 
-def worst_units(scores: dict[str, Tensor], share: float, reason: str, cost: Cost | None = None) -> PrunePlan:
+def worst_units(scores: dict[str, Tensor], share: float, reason: str, cost: Cost) -> PrunePlan:
     """Return the plan that silences the highest scores of each layer, `share` of its units."""
     units = []
     for layer, score in scores.items():
         number = int(share * len(score))
         for unit in score.abs().argsort(descending=True, stable=True)[:number].tolist():
             units.append(PrunedUnit(layer, unit, float(score[unit])))
-    return PrunePlan(tuple(units), reason, cost or Cost())
+    return PrunePlan(tuple(units), reason, cost)

@@ -1,14 +1,18 @@
 """Silence the units the loss on kept samples depends on least."""
 
 import copy
+import time
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from unchaff.nets import flops
 from unchaff.nets.hooks import in_eval_mode
-from unchaff.prune.activations import last_layers, worst_units
-from unchaff.records import Observed, Partition, PrunePlan, Trained
+from unchaff.nets.taps import Layer
+from unchaff.prune.activations import check, last_layers, worst_units
+from unchaff.records import Cost, Observed, Partition, PrunePlan, Trained
+from unchaff.samples import Batch
 from unchaff.streams import Streams
 
 
@@ -27,16 +31,20 @@ class HessianDiagonal:
     probes: int = 4  # Rademacher vectors a batch
     limit: int = 512  # kept samples to look at
 
+    def __post_init__(self) -> None:
+        check(self.share, self.layers)
+
     def __call__(
         self, trained: Trained, observed: Observed, partition: Partition, *, streams: Streams
     ) -> PrunePlan:
         """Plan."""
+        started = time.perf_counter()
         draw = streams.per_id("prune", partition.ids)[partition.kept.numpy()]
         ids = partition.kept_ids[draw.argsort(kind="stable")[: self.limit]]
         samples = observed.train.select(ids)
         layers = last_layers(trained, samples, self.layers)
         model = copy.deepcopy(trained.model).requires_grad_()  # also what the caller has frozen
-        weights = [model.get_parameter(f"{layer.name}.weight") for layer in layers]
+        weights = weights_of(model, layers)
         sums: list[Tensor] = [torch.zeros_like(weight) for weight in weights]
         generator = streams("prune/hessian", samples.device)
         with in_eval_mode(model):
@@ -48,7 +56,26 @@ class HessianDiagonal:
             layer.name: 1 / saliency(weight, total).clamp_min(1e-12)
             for layer, weight, total in zip(layers, weights, sums, strict=True)
         }
-        return worst_units(scores, self.share, "Least curvature of the loss on kept samples.")
+        counted = streams("prune/hessian/count", samples.device)
+        each = self._flops(trained, layers, next(samples.batches(1)), counted)
+        cost = Cost(samples_seen=len(samples), flops=each * len(samples)).as_stage("prune")
+        cost = cost + Cost.since(started, "prune")
+        return worst_units(scores, self.share, "Least curvature of the loss on kept samples.", cost)
+
+    def _flops(self, trained: Trained, layers: list[Layer], one: Batch, generator: torch.Generator) -> float:
+        """Return the operations of one sample: a pass, its gradient, and a product with each probe."""
+
+        def look(probe: nn.Module, inputs: Tensor) -> None:
+            probe.requires_grad_()
+            loss = trained.task.loss(probe(inputs), one.labels.expand(len(inputs))).sum()
+            diagonals(loss, weights_of(probe, layers), self.probes, generator)
+
+        return flops.of(look, trained.model, one.inputs)
+
+
+def weights_of(model: nn.Module, layers: list[Layer]) -> list[nn.Parameter]:
+    """Return the weight of each layer."""
+    return [model.get_parameter(f"{layer.name}.weight") for layer in layers]
 
 
 def saliency(weight: Tensor, diagonal: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Silence units that matter to rejected samples more than to kept ones."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -8,8 +9,8 @@ import torch
 from torch import Tensor
 
 from unchaff.errors import ConfigError
-from unchaff.prune.activations import NOTHING_REJECTED, last_layers, observe_units, worst_units
-from unchaff.records import Observed, Partition, PrunePlan, Trained
+from unchaff.prune.activations import NOTHING_REJECTED, check, last_layers, observe_units, worst_units
+from unchaff.records import Cost, Observed, Partition, PrunePlan, Trained
 from unchaff.streams import Streams
 
 MEASURES: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType(
@@ -37,6 +38,7 @@ class Importance:
     limit: int = 4000  # samples to look at, of each part
 
     def __post_init__(self) -> None:
+        check(self.share, self.layers)
         if self.measure not in MEASURES:
             raise ConfigError(f"measure must be one of {', '.join(MEASURES)}, got {self.measure!r}.")
 
@@ -47,13 +49,15 @@ class Importance:
         kept = partition.kept.numpy()
         if kept.all():
             return NOTHING_REJECTED
-        draw = streams.per_id("prune", partition.ids)
+        started, draw = time.perf_counter(), streams.per_id("prune", partition.ids)
         layers = last_layers(trained, observed.train, self.layers)
         found = []
         for part in (~kept, kept):
             ids = partition.ids[part][draw[part].argsort(kind="stable")[: self.limit]]
-            found.append(observe_units(trained, observed.train.select(ids), layers).layers)
+            found.append(observe_units(trained, observed.train.select(ids), layers))
         measure = MEASURES[self.measure]
-        scores = {name: measure(found[0][name]) / (measure(found[1][name]) + 1e-8) for name in found[0]}
+        bad, good = (each.layers for each in found)
+        scores = {name: measure(bad[name]) / (measure(good[name]) + 1e-8) for name in bad}
         finite = {name: torch.nan_to_num(score, posinf=0.0) for name, score in scores.items()}
-        return worst_units(finite, self.share, f"{self.measure} on rejected over kept samples.")
+        cost = found[0].cost + found[1].cost + Cost.since(started, "prune")
+        return worst_units(finite, self.share, f"{self.measure} on rejected over kept samples.", cost)

@@ -1,9 +1,10 @@
 """Silence the units with the smallest weights."""
 
+import time
 from dataclasses import dataclass
 
-from unchaff.prune.activations import last_layers, worst_units
-from unchaff.records import Observed, Partition, PrunePlan, Trained
+from unchaff.prune.activations import check, last_layers, worst_units
+from unchaff.records import Cost, Observed, Partition, PrunePlan, Trained
 from unchaff.streams import Streams
 
 
@@ -17,13 +18,18 @@ class Magnitude:
     share: float = 0.05
     layers: float = 0.34
 
+    def __post_init__(self) -> None:
+        check(self.share, self.layers)
+
     def __call__(
         self, trained: Trained, observed: Observed, partition: Partition, *, streams: Streams
     ) -> PrunePlan:
         """Plan; the sensitivity of a unit is the inverse of its norm."""
+        started = time.perf_counter()
         modules = dict(trained.model.named_modules())
         scores = {
             layer.name: 1 / modules[layer.name].weight.detach().flatten(1).norm(dim=1).cpu().clamp_min(1e-12)
             for layer in last_layers(trained, observed.train, self.layers)
         }
-        return worst_units(scores, self.share, "Smallest norm of incoming weights.")
+        cost = Cost.since(started, "prune")
+        return worst_units(scores, self.share, "Smallest norm of incoming weights.", cost)

@@ -1,12 +1,13 @@
 """Silence the units whose activity tells rejected samples from kept ones."""
 
+import time
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from unchaff.prune.activations import NOTHING_REJECTED, last_layers, observe_units, worst_units
-from unchaff.records import Observed, Partition, PrunePlan, Trained
+from unchaff.prune.activations import NOTHING_REJECTED, check, last_layers, observe_units, worst_units
+from unchaff.records import Cost, Observed, Partition, PrunePlan, Trained
 from unchaff.streams import Streams
 
 
@@ -26,13 +27,16 @@ class Sensitivity:
     penalty: float = 0.1
     limit: int = 4000  # samples to look at
 
+    def __post_init__(self) -> None:
+        check(self.share, self.layers)
+
     def __call__(
         self, trained: Trained, observed: Observed, partition: Partition, *, streams: Streams
     ) -> PrunePlan:
         """Plan; empty where nothing was rejected."""
         if bool(partition.kept.all()) or self.share == 0:
             return NOTHING_REJECTED
-        rows = streams.subset("prune", partition.ids, self.limit)
+        started, rows = time.perf_counter(), streams.subset("prune", partition.ids, self.limit)
         samples = observed.train.at(rows)
         units = observe_units(trained, samples, last_layers(trained, samples, self.layers))
         doubt = 1 - partition.quality[torch.from_numpy(rows)]
@@ -41,7 +45,7 @@ class Sensitivity:
             for name, active in units.layers.items()
         }
         reason = f"Activity predicts rejection; {self.share:.0%} a layer."
-        plan = worst_units(scores, self.share, reason, units.cost)
+        plan = worst_units(scores, self.share, reason, units.cost + Cost.since(started, "prune"))
         return replace(plan, units=tuple(unit for unit in plan.units if unit.sensitivity > 0))
 
 

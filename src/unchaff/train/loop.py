@@ -94,9 +94,9 @@ def fit(
                 if entry.is_due:
                     entry.keep(good)
         entry.keep(training.state(before + time.perf_counter() - started))
-    learner, average = training.learner, training.average
+    learner, average, example = training.learner, training.average, training.example()
     seconds = before + time.perf_counter() - started
-    cost = _cost(learner, training.example(), phase, seconds, training.batch_size)
+    cost = _cost(learner, example, phase, seconds, training.batch_size)
     for parameter, needs in zip(learner.parameters(), model.parameters(), strict=True):
         parameter.requires_grad_(needs.requires_grad)
     learner.zero_grad(set_to_none=True)

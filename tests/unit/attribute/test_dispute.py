@@ -1,5 +1,7 @@
 """The look of the control: settled or disputed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -29,7 +31,7 @@ class Reads(nn.Module):
         return self.line(inputs.flatten(1))
 
 
-def look(labels, frames, kind="audio"):
+def look(labels, frames, kind="audio", augmentation=None):
     draw = Streams(0)("dispute")
     right = torch.arange(400) % 2
     inputs = 0.2 * torch.randn(400, 1, 16, 16, generator=draw) + (2.0 * right - 1)[:, None, None, None]
@@ -41,6 +43,7 @@ def look(labels, frames, kind="audio"):
         kind=Kind(kind, (1, 16, 16)),
         source=in_memory(inputs, Plain()),
     )
+    samples = replace(samples, augmentation=augmentation)
     return dispute(Trained(model=Reads(frames).eval()), Observed(train=samples), streams=Streams(0))
 
 
@@ -63,6 +66,20 @@ def test_wrong_labels_that_were_not_learned_are_disputed():
 
 def test_wrong_labels_known_by_heart_are_disputed_where_the_input_is_changed():
     assert not look(WRONG, [PLACE]).is_settled
+
+
+@pytest.mark.parametrize("still", [[0], [1], [0, 1]])
+def test_a_batch_that_happens_to_stay_as_it_is_does_not_end_the_look(still):
+    number = iter(range(2))
+
+    def some_move(inputs, generator):
+        moved = next(number) not in still
+        return inputs + 0.01 * torch.rand(inputs.shape, generator=generator) if moved else inputs
+
+    found = look(RIGHT, slice(None), augmentation=some_move)
+    assert found.is_settled == (len(still) < 2)
+    assert found.cost.samples_seen == sum(size for part, size in enumerate((256, 144)) if part not in still)
+    assert (found.disagreement is None) == (found.cost.flops == 0) == (len(still) == 2)
 
 
 def test_what_is_never_changed_tells_nothing_and_costs_nothing():

@@ -1,3 +1,4 @@
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,8 @@ from unchaff.attribute.readout import Readout, clear_disagreement, z_score
 from unchaff.attribute.trajectory import Trajectory
 from unchaff.attribute.typicality import Statistics, Typicality
 from unchaff.data import from_arrays
-from unchaff.errors import ConfigError, NeedsError
+from unchaff.errors import ConfigError, ModelError, NeedsError
+from unchaff.methods.unlearn import Unlearn
 from unchaff.nets.mlp import mlp
 from unchaff.records import Cost, Observed, TrainingRecord
 from unchaff.streams import Streams
@@ -106,6 +108,42 @@ def test_pooling_keeps_the_finest_grid_that_fits(shape, width):
     assert found.shape == (2, width)
     assert width <= MAX_FEATURES or shape[0] > MAX_FEATURES
     torch.testing.assert_close(found, torch.ones(2, width))
+
+
+def broken(trained, layer):
+    model = copy.deepcopy(trained.model)
+    model.get_submodule(layer).weight.data[0] = torch.nan
+    return replace(trained, model=model)
+
+
+NOT_FINITE = r"not finite for some of 600 samples\. Check the inputs with `unchaff doctor`, and the weights"
+
+
+@pytest.mark.parametrize("method", [Unlearn(), Readout(), Typicality()])
+def test_a_network_of_numbers_that_are_not_finite_is_named(toy, method):
+    with pytest.raises(ModelError, match=NOT_FINITE):
+        method(broken(toy.trained, "0.0"), toy.observed, streams=Streams(0))
+
+
+def test_statistics_that_are_not_finite_are_named_where_the_features_are_inputs():
+    rows = torch.randn(600, 8, generator=Streams(0)("rows"))
+    samples = from_arrays(rows, torch.arange(600) % 2)
+    model = nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 2)).eval()
+    model[0].weight.data[:] = torch.nan
+    walk = Walk(model, samples, 0.5)
+    labels = Readout().of(walk)
+    assert walk.reads_inputs
+    with pytest.raises(ModelError, match=NOT_FINITE):
+        Typicality().judge(walk, labels)
+
+
+def test_channels_of_one_place_deviate_by_nothing(toy):
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 8), nn.ReLU(), nn.Conv2d(4, 8, 1), nn.ReLU(), nn.Flatten(), nn.Linear(8, 4)
+    )
+    for chunk in Walk(model.eval(), toy.observed.train, 0.5):
+        assert chunk.moments.shape[1] == 2 * 4
+        assert not chunk.moments[:, 4:].any()
 
 
 def test_evidence_that_is_all_alike_is_nought():

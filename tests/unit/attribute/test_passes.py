@@ -52,6 +52,18 @@ def judged(toy, observed, batch_size=256):
     return labels, Typicality().judge(walk, labels).evidence, Transition()(labels)
 
 
+@pytest.mark.parametrize("hears", [True, False])
+def test_what_is_remembered_is_counted_with_all_that_is_seen(toy, monkeypatch, hears):
+    walk = Walk(toy.trained.model, toy.observed.train, 0.5, hears=hears)
+    (held, *_) = chunks = list(walk)
+    assert (held.log_probs is not None) == hears
+    tensors = [each for each in vars(held).values() if isinstance(each, (torch.Tensor, np.ndarray))]
+    needed = sum(each.nbytes for each in tensors) // len(held.rows) * sum(len(each.rows) for each in chunks)
+    for room, remembers in ((needed, True), (needed - 1, False)):
+        monkeypatch.setattr(observe, "REMEMBERED", room)
+        assert replace(walk).remembers == remembers
+
+
 def assert_close(found, expected):
     for one, two in zip(found[:2], expected[:2], strict=True):
         torch.testing.assert_close(one.total, two.total, rtol=0, atol=1e-5)

@@ -1,5 +1,6 @@
 """Scoring unit by unit says what scoring in one piece says, and goes on where it was stopped."""
 
+import copy
 import json
 from contextlib import suppress
 from dataclasses import replace
@@ -21,7 +22,7 @@ from unchaff.engine.deciding import Counted, Decision, Rule
 from unchaff.engine.finding import are_unique
 from unchaff.engine.rows import Held, portion
 from unchaff.engine.store import Store
-from unchaff.errors import DataError, RunFolderError
+from unchaff.errors import DataError, ModelError, RunFolderError
 from unchaff.nets.build import build
 from unchaff.partition.keep import spare_classes
 from unchaff.partition.latent import latent
@@ -86,6 +87,14 @@ def test_samples_that_are_in_memory_are_scored_alike(world, tmp_path):
     score(found_here, world.trained, str(tmp_path / "run"), Here())
     assert len(rows.units()) == 9
     assert_as_in_one_piece(world, tmp_path / "run")
+
+
+def test_a_network_of_numbers_that_are_not_finite_is_named(world, tmp_path):
+    model = copy.deepcopy(world.trained.model)
+    next(each for each in model.parameters() if each.dim() > 1).data[:] = torch.nan
+    broken = replace(world, trained=replace(world.trained, model=model))
+    with pytest.raises(ModelError, match="not finite for some of 1347 samples"):
+        scored(broken, tmp_path / "run")
 
 
 def test_without_noise_everything_is_kept(world, tmp_path):

@@ -17,6 +17,7 @@ from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.published import Published, least_squares
 from unchaff.methods.retrain import Retrain
 from unchaff.methods.unlearn import Unlearn
+from unchaff.nets.flops import forward
 from unchaff.partition.mixture import Mixture
 from unchaff.partition.transition import Transition
 from unchaff.records import Evidence, Observed, Recipe, Trained
@@ -55,6 +56,17 @@ def test_without_initial_weights_new_ones_are_drawn_by_seed(toy):
     first, same, other = (FineTune().start(trained, streams=Streams(seed)) for seed in (0, 0, 1))
     assert same_weights(first, same)
     assert not same_weights(first, other)
+
+
+def test_the_published_repair_pays_for_its_pass_over_what_the_layer_says(toy):
+    outcome = Published(epochs=0.1)(toy.trained, toy.observed, streams=Streams(0))
+    once = forward(toy.trained.model, next(toy.observed.train.batches(2)).inputs)
+    prune, head = outcome.cost.stages["prune"], 2 * 24 * 4
+    assert (prune.samples_seen, prune.flops) == (600, 600 * once)
+    assert prune.seconds > 0
+    assert outcome.plan.cost.flops == prune.flops
+    # Scoring: a forward pass, and one backward pass through the head for each of the four classes.
+    assert outcome.cost.stages["score"].flops == 600 * (once + 4 * head)
 
 
 def test_the_last_layers_are_named_with_their_norms(toy):

@@ -7,13 +7,16 @@ from torch import nn
 
 from unchaff.attribute.readout import Readout
 from unchaff.errors import ConfigError
+from unchaff.nets.flops import forward
 from unchaff.nets.taps import find_layers
 from unchaff.partition.mixture import Mixture
 from unchaff.prune.activations import observe_units, worst_units
+from unchaff.prune.hessian import HessianDiagonal
 from unchaff.prune.importance import MEASURES, Importance
 from unchaff.prune.magnitude import Magnitude
 from unchaff.prune.random import Random
 from unchaff.prune.sensitivity import Sensitivity
+from unchaff.records import Cost
 from unchaff.streams import Streams
 
 
@@ -42,6 +45,25 @@ def test_what_rejected_samples_need_more_is_important(measure, toy, split):
     assert plan.by_layer()["3"] == sorted(ratio.argsort(descending=True)[:6].tolist())
 
 
+def test_importance_pays_for_a_pass_over_each_side(toy, split):
+    rule = Importance(limit=100)
+    cost = rule(toy.trained, toy.observed, split, streams=Streams(0)).cost
+    assert cost.samples_seen == 100 + 100
+    assert cost.flops == 200 * forward(toy.trained.model, next(toy.observed.train.batches(2)).inputs)
+    assert cost.stages["prune"].seconds == cost.seconds > 0
+
+
+def test_curvature_pays_for_its_second_derivatives(toy, split):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.ReLU(), nn.Linear(10, 4)).eval()
+    trained, once = replace(toy.trained, model=model), 2 * (64 * 10 + 10 * 4)
+    rule = HessianDiagonal(probes=3, limit=50)
+    cost = rule(trained, toy.observed, split, streams=Streams(0)).cost
+    assert cost.samples_seen == 50
+    # A pass and its gradient, then forward and backward through both for each probe.
+    assert cost.flops == 50 * (1 + 1 + 2 * 3) * once
+    assert cost.stages["prune"].seconds == cost.seconds > 0
+
+
 def test_an_unknown_measure_is_refused():
     with pytest.raises(ConfigError, match=r"one of mean, frequency, rms, deviation, got 'mode'"):
         Importance(measure="mode")
@@ -51,6 +73,20 @@ def test_only_units_that_speak_for_rejection_are_silenced(toy, split):
     plan = Sensitivity(share=0.9, layers=1.0)(toy.trained, toy.observed, split, streams=Streams(0))
     assert 0 < len(plan.units) < 0.9 * (6 + 32 + 24)
     assert all(unit.sensitivity > 0 for unit in plan.units)
+
+
+def test_the_random_control_takes_the_full_share_and_sensitivity_as_many_at_most(toy, split):
+    given = {"share": 0.9, "layers": 1.0}
+    random, ours = (
+        {layer: len(units) for layer, units in plan.by_layer().items()}
+        for plan in (
+            rule(toy.trained, toy.observed, split, streams=Streams(0))
+            for rule in (Random(**given), Sensitivity(**given))
+        )
+    )
+    assert list(random.values()) == [int(0.9 * units) for units in (6, 32, 24)]
+    assert all(number <= random[layer] for layer, number in ours.items())
+    assert sum(ours.values()) < sum(random.values())
 
 
 def test_random_draws_another_set_for_another_seed(toy, split):
@@ -86,7 +122,7 @@ def test_activations_are_read_behind_norm_and_activation(toy):
 
 
 def test_the_worst_units_are_the_largest_by_absolute_value():
-    plan = worst_units({"a": torch.tensor([0.1, -3.0, 2.0, 0.0])}, 0.5, "because")
+    plan = worst_units({"a": torch.tensor([0.1, -3.0, 2.0, 0.0])}, 0.5, "because", Cost())
     assert [(unit.unit, unit.sensitivity) for unit in plan.units] == [(1, -3.0), (2, 2.0)]
 
 
