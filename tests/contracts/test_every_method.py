@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from unchaff.bench import cell
+from unchaff.errors import ConfigError
 from unchaff.evaluate.accuracy import score
 from unchaff.methods import METHODS
 from unchaff.methods.finetune import FineTune, fresh_copy
@@ -133,6 +134,24 @@ def test_a_budget_is_kept_scoring_included(method, toy, outcomes):
     share = outcomes(method).cost.flops / full_cost(toy.trained, toy.observed.train).flops
     assert share <= 1.03 * method.budget
     assert share >= 0.9 * method.budget, "part of the budget was not used"
+
+
+@pytest.mark.parametrize("epochs", range(1, 6))
+def test_a_budget_is_kept_where_the_recipe_is_short(method, toy, epochs):
+    """Those that look at a finished network may cost more than so short a training by that alone."""
+    if not (hasattr(method, "budget") and getattr(method, "anew", False)):
+        return
+    short = replace(toy.trained, recipe=replace(toy.trained.recipe, epochs=epochs))
+    full = full_cost(short, toy.observed.train).flops
+    for budget in {1.0, method.budget}:
+        try:
+            this = replace(method, budget=budget)
+        except ConfigError:  # its parts need more
+            continue
+        outcome = this(short, toy.observed, streams=Streams(3))
+        share = outcome.cost.flops / full
+        assert share <= 1.03 * budget, budget
+        assert share >= 0.9 * budget or "was over before" in outcome.notes[0], budget
 
 
 def test_methods_at_equal_budget_cost_the_same(outcomes):

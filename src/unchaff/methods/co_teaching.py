@@ -49,7 +49,7 @@ class CoTeaching:
         """Train both anew, and hand over the first."""
         train = observed.train
         phase = phase_within(trained, train, budget=self.budget, price=2.0, augment=self.augment)
-        epochs = phase.steps // max(1, len(train) // phase.batch_size)
+        epochs = phase.steps / max(1, len(train) // phase.batch_size)
         exchange = Exchange(
             torch.full((len(train),), torch.nan, device=train.device),
             warm=max(1, round(self.gradual * epochs)),

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from unchaff.errors import ConfigError
 from unchaff.extras import library
+from unchaff.methods.anew import phase_within
 from unchaff.methods.finetune import fresh_copy
 from unchaff.records import Cost, Evidence, Observed, Partition, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
-from unchaff.train.initial import train_by
+from unchaff.train.loop import fit
 from unchaff.train.passes import logits_of
 
 cleanlab = partial(library, extra="baselines", without="take another method or detector")
@@ -38,25 +39,20 @@ def held_out(
         samples: fall into folds by id.
         folds: how many.
         streams: of everything drawn.
-        length: of each training, as a share of the recipe's epochs; one epoch at least.
+        length: of each training, as a share of the recipe's epochs; one step at least.
     """
     fold = (streams.per_id("folds", samples.ids) * folds).astype(np.int64)
     recipe = trained.recipe_for(len(samples))
-    recipe = replace(recipe, epochs=max(1, round(length * recipe.epochs)))
     probabilities = torch.zeros(len(samples), samples.num_classes)
     cost = Cost()
     for number in range(folds):
         inside, outside = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
         if not len(inside):
             continue
-        here = streams.fork(f"fold {number}")
-        fitted = train_by(
-            recipe,
-            fresh_copy(trained.model, streams=here),
-            samples.at(outside),
-            streams=here,
-            name=f"fold {number + 1}",
-        )
+        here, others = streams.fork(f"fold {number}"), samples.at(outside)
+        phase = phase_within(replace(trained, recipe=recipe), others, budget=length, augment=recipe.augment)
+        fresh = fresh_copy(trained.model, streams=here)
+        fitted = fit(fresh, others, phase, streams=here, name=f"fold {number + 1}")
         said = logits_of(fitted.model, samples.at(inside), name=f"judge {number + 1}")
         probabilities[torch.from_numpy(inside)] = said.rows[:, : samples.num_classes].softmax(1).cpu()
         cost = cost + fitted.cost + said.cost
