@@ -15,7 +15,8 @@ NOTES = (
     (
         "Every method gets the same samples with the same labels, the same finished network, or the same new "
         "weights where it trains anew, and the same test; the same random changes of its inputs, unless it "
-        "brings its own. The oracle is a whole training wherever it stands."
+        "brings its own, or is published, which changes none. The oracle is a whole training wherever it "
+        "stands."
     ),
     "Last epoch or chosen on noisy validation; mean \u00b1 deviation over seeds, leads paired by seed.",
     (

@@ -26,7 +26,7 @@ class CleanAndRetrain:
 
     budget: float = 3.0  # operations of everything, as a share of one full training
     detector: ConfidentLearning = field(default_factory=ConfidentLearning)
-    augment: bool = True  # in the last training
+    augment: bool = True  # in the last training; that of the folds is said by the detector
     cites: ClassVar[tuple[str, ...]] = ("northcutt2021confident",)
     anew: ClassVar[bool] = True  # it looks at no finished network
 

@@ -30,7 +30,13 @@ class HeldOut:
 
 
 def held_out(
-    trained: Trained, samples: Samples, *, folds: int, streams: Streams, length: float = 1.0
+    trained: Trained,
+    samples: Samples,
+    *,
+    folds: int,
+    streams: Streams,
+    length: float = 1.0,
+    augment: bool | None = None,
 ) -> HeldOut:
     """Train a fresh network per fold on all other folds, by the recipe, and let it judge the fold.
 
@@ -40,9 +46,11 @@ def held_out(
         folds: how many.
         streams: of everything drawn.
         length: of each training, as a share of the recipe's epochs; one step at least.
+        augment: whether inputs are changed at random; None: as in the recipe.
     """
     fold = (streams.per_id("folds", samples.ids) * folds).astype(np.int64)
-    recipe = trained.recipe_for(len(samples))
+    trained = replace(trained, recipe=trained.recipe_for(len(samples)))
+    augment = trained.recipe_for(len(samples)).augment if augment is None else augment
     probabilities = torch.zeros(len(samples), samples.num_classes)
     cost = Cost()
     for number in range(folds):
@@ -50,7 +58,7 @@ def held_out(
         if not len(inside):
             continue
         here, others = streams.fork(f"fold {number}"), samples.at(outside)
-        phase = phase_within(replace(trained, recipe=recipe), others, budget=length, augment=recipe.augment)
+        phase = phase_within(trained, others, budget=length, augment=augment)
         fresh = fresh_copy(trained.model, streams=here)
         fitted = fit(fresh, others, phase, streams=here, name=f"fold {number + 1}")
         said = logits_of(fitted.model, samples.at(inside), name=f"judge {number + 1}")
@@ -67,6 +75,7 @@ class ConfidentLearning:
     """
 
     folds: int = 3
+    augment: bool | None = None  # in the trainings of the folds; None: as in the recipe
 
     def __post_init__(self) -> None:
         if self.folds < 2:
@@ -81,7 +90,9 @@ class ConfidentLearning:
         """
         rank, found = cleanlab("cleanlab.rank"), cleanlab("cleanlab.filter")
         samples, labels = observed.train, observed.train.labels.cpu()
-        judged = held_out(trained, samples, folds=self.folds, streams=streams, length=length)
+        judged = held_out(
+            trained, samples, folds=self.folds, streams=streams, length=length, augment=self.augment
+        )
         given, probabilities = labels.numpy(), judged.probabilities.numpy()
         total = torch.from_numpy(rank.get_label_quality_scores(given, probabilities)).float()
         wrong = np.asarray(found.find_label_issues(given, probabilities, n_jobs=1), dtype=bool)
