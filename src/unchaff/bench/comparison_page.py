@@ -25,6 +25,11 @@ NOTES = (
     ),
 )
 
+ESTIMATED = (
+    "Cost shares and budgets are estimated: the recipe the network was trained with is not known, and the "
+    "usual one for such a network and so many samples is assumed."
+)
+
 
 def view(
     ground: Compared, chosen: Sequence[Entrant], rows: Sequence[Row], budget: float | None, file: Path
@@ -48,7 +53,7 @@ def view(
         title="unchaff compare",
         created=latest.replace("T", " ").replace("+00:00", " UTC"),
         sentence=f"{len(chosen)} methods on the same data, the same noise and the same start; seeds {seeds}",
-        notes=NOTES,
+        notes=(*NOTES, *([ESTIMATED] if any(row.share_is_estimated for row in rows) else [])),
         grounds=(
             GroundView(
                 name=NAME,
@@ -97,6 +102,7 @@ def table(rows: Sequence[Row]) -> pa.Table:
             "seconds": row.seconds,
             "flops": row.flops,
             **{f"share_{name}": row.share.get(name) for name in ("flops", "seconds", "with_start")},
+            "share_is_estimated": row.share_is_estimated,
             **{name: row.more.get(name) for name in more},
             "notes": " ".join(row.notes),
         }

@@ -212,6 +212,21 @@ def test_other_tests_or_weights_of_the_same_name_are_refused(compare, tmp_path, 
     assert "was begun with something else" in capsys.readouterr().err
 
 
+def test_shares_of_a_training_nobody_knows_are_marked_as_estimated(compare, tmp_path, capsys):
+    words = ["repair", str(tmp_path / "data.npz"), "--model", "mlp", "--epochs", "1", "--controls", "none"]
+    assert app.main([*words, "--out", str(tmp_path / "run")]) == 0
+    assert compare("--methods", "gce", "--seeds", "0", "--own-only") == 0
+    known, page = rows(tmp_path), (tmp_path / "out" / "index.html").read_text()
+    assert not any(row["share_is_estimated"] for row in known.values())
+    assert "are estimated" not in page + capsys.readouterr().out
+    weights, out = tmp_path / "run" / "model.safetensors", tmp_path / "brought"
+    more = ("--weights", str(weights), "--out", str(out))
+    assert compare("--methods", "gce", "--seeds", "0", "--own-only", *more) == 0
+    assert "Cost shares and budgets are estimated" in (out / "index.html").read_text()
+    assert "Cost shares and budgets are estimated" in capsys.readouterr().out
+    assert all(row["share_is_estimated"] for row in pq.read_table(out / "results.parquet").to_pylist())
+
+
 def test_a_network_that_answers_with_an_object_goes_on_too(tmp_path, monkeypatch, capsys):
     (tmp_path / "answers.py").write_text(
         "from torch import nn\n"
