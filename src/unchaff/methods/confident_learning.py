@@ -9,7 +9,7 @@ from unchaff.nets.flops import forward
 from unchaff.partition.keep import spare_classes
 from unchaff.records import Observed, Outcome, Trained
 from unchaff.streams import Streams
-from unchaff.train.initial import full_cost
+from unchaff.train.initial import full_cost, with_recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,7 @@ class CleanAndRetrain:
 
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Judge, split and train anew."""
+        trained = with_recipe(trained, observed.train)
         full = full_cost(trained, observed.train).flops
         judging = forward(trained.model, next(observed.train.batches(2)).inputs) * len(observed.train) / full
         length = (self.budget - judging) / self.detector.folds

@@ -1,6 +1,6 @@
 """Networks that did not see a sample judge it: held-out probabilities, and what cleanlab makes of them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -15,6 +15,7 @@ from unchaff.methods.finetune import fresh_copy
 from unchaff.records import Cost, Evidence, Observed, Partition, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
+from unchaff.train.initial import with_recipe
 from unchaff.train.loop import fit
 from unchaff.train.passes import logits_of
 
@@ -49,7 +50,7 @@ def held_out(
         augment: whether inputs are changed at random; None: as in the recipe.
     """
     fold = (streams.per_id("folds", samples.ids) * folds).astype(np.int64)
-    trained = replace(trained, recipe=trained.recipe_for(len(samples)))
+    trained = with_recipe(trained, samples)
     augment = trained.recipe_for(len(samples)).augment if augment is None else augment
     probabilities = torch.zeros(len(samples), samples.num_classes)
     cost = Cost()
