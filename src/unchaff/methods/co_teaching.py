@@ -18,6 +18,11 @@ from unchaff.streams import Streams
 from unchaff.train.loop import fit
 from unchaff.train.tutor import Tutor
 
+OVER = (
+    "The training was over before an estimated share could be left out: both networks learned from "
+    "everything. Give a larger budget."
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class CoTeaching:
@@ -68,7 +73,8 @@ class CoTeaching:
             watcher=exchange,
         )
         first = fitted.model.get_submodule("first")
-        return Outcome(model=first.eval(), cost=fitted.cost, notes=(exchange.said,))
+        is_over = self.forget_rate is None and exchange.warm >= epochs
+        return Outcome(model=first.eval(), cost=fitted.cost, notes=(OVER if is_over else exchange.said,))
 
 
 class Pair(nn.Module):
