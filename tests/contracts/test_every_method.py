@@ -10,13 +10,16 @@ import pytest
 import torch
 
 from unchaff.bench import cell
+from unchaff.bench.oracle import Oracle
+from unchaff.errors import ConfigError
 from unchaff.evaluate.accuracy import score
 from unchaff.methods import METHODS
 from unchaff.methods.beginning import fresh_copy
+from unchaff.methods.deciding import Deciding
 from unchaff.methods.finetune import FineTune
 from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.unlearn import Unlearn
-from unchaff.records import Observed
+from unchaff.records import Decisions, Observed, Recipe
 from unchaff.streams import Streams
 from unchaff.train import loop
 from unchaff.train.initial import full_cost
@@ -134,6 +137,59 @@ def test_a_budget_is_kept_scoring_included(method, toy, outcomes):
     share = outcomes(method).cost.flops / full_cost(toy.trained, toy.observed.train).flops
     assert share <= 1.03 * method.budget
     assert share >= 0.9 * method.budget, "part of the budget was not used"
+
+
+@pytest.mark.parametrize("epochs", range(1, 6))
+def test_a_budget_is_kept_where_the_recipe_is_short(method, toy, epochs):
+    """Those that look at a finished network may cost more than so short a training by that alone."""
+    if not (hasattr(method, "budget") and getattr(method, "anew", False)):
+        return
+    short = replace(toy.trained, recipe=replace(toy.trained.recipe, epochs=epochs))
+    full = full_cost(short, toy.observed.train).flops
+    for budget in {1.0, method.budget}:
+        try:
+            this = replace(method, budget=budget)
+        except ConfigError:  # its parts need more
+            continue
+        outcome = this(short, toy.observed, streams=Streams(3))
+        share = outcome.cost.flops / full
+        assert share <= 1.03 * budget, budget
+        assert share >= 0.9 * budget or "over before latent labels" in outcome.notes[0], budget
+
+
+def sizes_asked(method, toy, monkeypatch):
+    """Return for how many samples a method asks how networks are usually trained."""
+    asked = []
+
+    def usual(_model, size, **_):
+        asked.append(size)
+        return Recipe(epochs=2, batch_size=30, lr=0.05)
+
+    monkeypatch.setattr(Recipe, "usual", usual)
+    method(replace(toy.trained, recipe=None), toy.observed, streams=Streams(3))
+    return set(asked)
+
+
+def test_a_recipe_that_is_not_known_is_that_for_all_samples_whatever_part_is_learned_from(
+    method, toy, monkeypatch
+):
+    """Or training on a part would take another batch size than training on all."""
+    assert sizes_asked(method, toy, monkeypatch) <= {600}
+
+
+def test_controls_that_learn_from_a_part_take_the_recipe_for_all(toy, monkeypatch):
+    for control in (Oracle(truth=toy.truth), FinetuneAll(share=0.5)):
+        assert sizes_asked(control, toy, monkeypatch) == {600}
+    drop = np.arange(100, 130)
+    decided = Decisions(
+        ids=drop,
+        kept=np.zeros(30, dtype=bool),
+        labels=np.zeros(30, dtype=np.int64),
+        given=np.zeros(30, dtype=np.int64),
+        quality=np.full(30, np.nan),
+    )
+    deciding = Deciding(method=METHODS["retrain"], decisions=decided)
+    assert sizes_asked(deciding, toy, monkeypatch) == {600}
 
 
 def test_methods_at_equal_budget_cost_the_same(outcomes):

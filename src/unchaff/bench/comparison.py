@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from unchaff.bench.cell import Cell, Material
-from unchaff.bench.contenders import KNOWN, ORACLE, WITH_TRUTH, split, with_budget
+from unchaff.bench.contenders import KNOWING, KNOWN, ORACLE, split, with_budget
 from unchaff.bench.settings import Place, Setting
 from unchaff.errors import ConfigError
 from unchaff.evaluate.metrics import ON_HOLDOUT
@@ -37,7 +37,7 @@ class Entrant:
 def entrants(methods: Sequence[str], budget: float | None) -> list[Entrant]:
     """Return what runs for each method that was named, in order, each once.
 
-    A method that trains anew is shown augmented inputs, as all others are.
+    Every method that trains is shown augmented inputs, but `published`, which is as it was published.
 
     Args:
         methods: NAME or NAME@BUDGET.
@@ -53,21 +53,21 @@ def entrants(methods: Sequence[str], budget: float | None) -> list[Entrant]:
 
 def _entrant(name: str, budget: float | None) -> Entrant:
     method, given = split(name)
-    known = {**KNOWN, **WITH_TRUTH}
+    known = {**KNOWN, **KNOWING}
     if method not in {*known, ORACLE}:
         raise ConfigError(f"There is no method {method!r}. Allowed: {', '.join((*METHODS, ORACLE))}.")
     if method == ORACLE:  # a whole training, which both tables show as what could be
         return Entrant(name, ORACLE if given is None else name, ORACLE)
     own = getattr(with_budget(method, known[method], given), "budget", None)
+    shown = f"{method}-augmented" if f"{method}-augmented" in known else method
     if own is None:
-        same_inputs = f"{method}-augmented"
-        return Entrant(name, same_inputs if same_inputs in KNOWN else method, None, "Its cost is its own.")
-    own_name = f"{method}@{own:g}"
+        return Entrant(name, shown, None, "Its cost is its own.")
+    own_name = f"{shown}@{own:g}"
     try:
         with_budget(method, known[method], budget)
     except ConfigError as error:
         return Entrant(name, own_name, None, f"{error}")
-    return Entrant(name, own_name, None if budget is None else f"{method}@{budget:g}")
+    return Entrant(name, own_name, None if budget is None else f"{shown}@{budget:g}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,13 +15,19 @@ NOTES = (
     (
         "Every method gets the same samples with the same labels, the same finished network, or the same new "
         "weights where it trains anew, and the same test; the same random changes of its inputs, unless it "
-        "brings its own. The oracle is a whole training wherever it stands."
+        "brings its own, or is published, which changes none. The oracle is a whole training wherever it "
+        "stands."
     ),
     "Last epoch or chosen on noisy validation; mean \u00b1 deviation over seeds, leads paired by seed.",
     (
         "Cost share: operations of everything, scoring included, over those of one full training; with the "
         "start: the training of the finished network too, for a method that needs one."
     ),
+)
+
+ESTIMATED = (
+    "Cost shares and budgets are estimated: the recipe the network was trained with is not known, and the "
+    "usual one for such a network and so many samples is assumed."
 )
 
 
@@ -47,7 +53,7 @@ def view(
         title="unchaff compare",
         created=latest.replace("T", " ").replace("+00:00", " UTC"),
         sentence=f"{len(chosen)} methods on the same data, the same noise and the same start; seeds {seeds}",
-        notes=NOTES,
+        notes=(*NOTES, *([ESTIMATED] if any(row.share_is_estimated for row in rows) else [])),
         grounds=(
             GroundView(
                 name=NAME,
@@ -96,6 +102,7 @@ def table(rows: Sequence[Row]) -> pa.Table:
             "seconds": row.seconds,
             "flops": row.flops,
             **{f"share_{name}": row.share.get(name) for name in ("flops", "seconds", "with_start")},
+            "share_is_estimated": row.share_is_estimated,
             **{name: row.more.get(name) for name in more},
             "notes": " ".join(row.notes),
         }

@@ -11,12 +11,16 @@ from unchaff.errors import ConfigError
 from unchaff.interfaces import Repair
 from unchaff.methods import METHODS
 from unchaff.methods.clean_to_noisy import CleanToNoisy
+from unchaff.methods.confident_learning import CleanAndRetrain
 from unchaff.methods.denoise_blocks import DenoiseBlocks
 from unchaff.methods.early_stop import EarlyStop
 from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.layer_noise import LayerNoise
+from unchaff.methods.neggrad import NegGradPlus
 from unchaff.methods.nmtune import NmTune
+from unchaff.methods.out_of_fold import ConfidentLearning
 from unchaff.methods.retrain import Retrain
+from unchaff.methods.scrub import Scrub
 from unchaff.methods.unlearn import Unlearn
 from unchaff.methods.upm import Upm
 from unchaff.prune.random import Random
@@ -27,7 +31,11 @@ RANDOM_PRUNING = "random-pruning"
 VARIANTS: Mapping[str, Repair] = MappingProxyType(
     {
         RANDOM_PRUNING: Unlearn(prune=Random()),
+        # What `compare` runs under the plain name: all are shown the same changes of their inputs.
         "early-stop-augmented": EarlyStop(augment=True),
+        "scrub-augmented": Scrub(augment=True),
+        "neggrad-plus-augmented": NegGradPlus(augment=True),
+        "confident-learning-augmented": CleanAndRetrain(detector=ConfidentLearning(augment=True)),
         "upm-own": Upm(own=True, budget=2.0),
         "denoise-blocks-random": DenoiseBlocks(placement="random"),
         "pgd-training": PgdTraining(),
@@ -44,6 +52,10 @@ KNOWN: Mapping[str, Repair] = MappingProxyType({**METHODS, **VARIANTS, **ABLATIO
 ORACLE = "oracle"
 FORGETS = ("ssd", "scrub", "neggrad-plus", "sap")  # each also as NAME-oracle, given the true split
 WITH_TRUTH = MappingProxyType({f"{name}-{ORACLE}": METHODS[name] for name in FORGETS})
+KNOWING = MappingProxyType(
+    {**WITH_TRUTH}
+    | {f"{name}-{ORACLE}-augmented": KNOWN[f"{name}-augmented"] for name in ("scrub", "neggrad-plus")}
+)
 RANDOM_SUBSET = "random-subset"  # as many as our method keeps, drawn by chance, at equal cost
 
 
@@ -84,7 +96,7 @@ def contender(
         ConfigError: unknown name, or a budget for what takes none.
     """
     plain, budget = split(name)
-    if plain == ORACLE or plain in WITH_TRUTH:
+    if plain == ORACLE or plain in KNOWING:
         return _knowing(plain, budget, truth)
     if plain == RANDOM_SUBSET:
         share = kept_share(name.replace(plain, "unlearn"))
@@ -92,20 +104,20 @@ def contender(
             return None
         return FinetuneAll(budget=budget or Unlearn().budget, share=share)
     if plain not in KNOWN:
-        allowed = ", ".join((*KNOWN, ORACLE, *WITH_TRUTH, RANDOM_SUBSET))
+        allowed = ", ".join((*KNOWN, ORACLE, *KNOWING, RANDOM_SUBSET))
         raise ConfigError(f"There is no contender {plain!r}. Allowed: {allowed}.")
     return with_budget(plain, KNOWN[plain], budget)
 
 
 def _knowing(plain: str, budget: float | None, truth: Truth | None) -> Repair | None:
     """Return a contender that is given the truth, or None where nothing is noisy."""
-    if plain in WITH_TRUTH and budget is not None:
+    if plain in KNOWING and budget is not None:
         raise ConfigError(f"The contender {plain} takes no budget. Leave it out.")
     if truth is None or not bool(truth.is_noisy.any()):
         return None
     if plain == ORACLE:
         return Oracle(truth=truth, training=Retrain(budget=budget or 1.0))
-    return replace(WITH_TRUTH[plain], attribute=Unjudged(), partition=KnownSplit(truth=truth))  # type: ignore[type-var]
+    return replace(KNOWING[plain], attribute=Unjudged(), partition=KnownSplit(truth=truth))  # type: ignore[type-var]
 
 
 def identity(name: str) -> str:
@@ -113,6 +125,6 @@ def identity(name: str) -> str:
     plain, budget = split(name)
     if plain in KNOWN:
         return repr(with_budget(plain, KNOWN[plain], budget))
-    if plain in WITH_TRUTH:
-        return f"{name} {WITH_TRUTH[plain]!r}"
+    if plain in KNOWING:
+        return f"{name} {KNOWING[plain]!r}"
     return f"{name} {Retrain()!r}" if plain == ORACLE else f"{name} {FinetuneAll()!r} {Unlearn()!r}"

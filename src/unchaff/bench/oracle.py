@@ -8,6 +8,7 @@ import torch
 from unchaff.methods.retrain import Retrain, retrained
 from unchaff.records import Evidence, Observed, Outcome, Partition, Trained, Truth
 from unchaff.streams import Streams
+from unchaff.train.initial import with_recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class Oracle:
         """Train anew on what is right."""
         truth = self.truth.select(observed.train.ids)
         good = observed.train.select(truth.ids[~truth.is_noisy.numpy()])
-        return retrained(trained, good, self.training, streams=streams)
+        return retrained(with_recipe(trained, observed.train), good, self.training, streams=streams)
 
 
 @dataclass(frozen=True, kw_only=True)

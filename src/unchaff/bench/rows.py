@@ -45,6 +45,7 @@ class Row:
     flops: float = 0.0
     size: Mapping[str, float] = field(default_factory=dict)  # of the network, as a share of what it was
     share: Mapping[str, float | None] = field(default_factory=dict)  # of one full training
+    share_is_estimated: bool = False  # the recipe of that training is not known: the usual one is assumed
     notes: tuple[str, ...] = ()
     made: Mapping[str, object] = field(default_factory=dict)  # when, where and with what
 
@@ -83,6 +84,7 @@ KINDS: Mapping[str, tuple[object, tuple[type, ...]]] = MappingProxyType(
     | {
         "seed": (None, (int,)),
         "applies": (True, (bool,)),
+        "share_is_estimated": (False, (bool,)),
         "kept": (None, (str, NoneType)),
         "notes": ([], (list,)),
     }

@@ -256,6 +256,7 @@ class Ground:
             seconds=cost.seconds,
             flops=cost.flops,
             share=share(cost, self.full),
+            share_is_estimated=self.trained.recipe is None,
             made=made(self.material.observed.train.device),
             **rest,  # type: ignore[arg-type]
         )

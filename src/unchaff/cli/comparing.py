@@ -7,7 +7,7 @@ from pathlib import Path
 from unchaff import progress
 from unchaff.bench import suite
 from unchaff.bench.comparison import Compared, Entrant, compared, entrants
-from unchaff.bench.comparison_page import table, view
+from unchaff.bench.comparison_page import ESTIMATED, table, view
 from unchaff.bench.contenders import ORACLE
 from unchaff.bench.rows import Results, Row
 from unchaff.bench.settings import Place
@@ -62,6 +62,8 @@ def _written(
 
     def tell() -> None:
         tell_tables(page)
+        if ESTIMATED in page.notes:
+            say(ESTIMATED)
         say(f"Results: {pasted(folder / TABLE)}")
         if to_cite:
             say(f"Sources: unchaff cite {' '.join(to_cite)}")

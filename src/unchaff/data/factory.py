@@ -55,6 +55,11 @@ class Named:
         self.name = name
         self._function = function
 
+    @property
+    def changes(self) -> bool:
+        """Whether it changes anything: `none` does not."""
+        return self._function is not unchanged
+
     def __call__(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
         return self._function(inputs, generator)
 

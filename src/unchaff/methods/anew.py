@@ -11,10 +11,12 @@ from unchaff.nets.flops import count
 from unchaff.records import Outcome, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
-from unchaff.train.initial import phase_by
+from unchaff.train.initial import phase_by, steps_of
 from unchaff.train.loop import Fitted, fit
 from unchaff.train.phases import Cosine, Loss, Phase
 from unchaff.train.tutor import Tutor
+
+CLOSE = 0.03  # of a budget: as good as equal
 
 
 def checked_budget(budget: float) -> None:
@@ -40,7 +42,9 @@ def checked_share(name: str, share: float, example: str) -> None:
 def phase_within(
     trained: Trained, samples: Samples, *, budget: float, price: float = 1.0, augment: bool = True
 ) -> Phase:
-    """Return a whole training by the recipe, shortened or lengthened to a budget; it has one epoch at least.
+    """Return a whole training by the recipe, shortened or lengthened to a budget; it has one step at least.
+
+    To the step, unless whole epochs come close: then every sample is met as often as any other.
 
     Args:
         trained: whose recipe it is.
@@ -50,8 +54,11 @@ def phase_within(
         augment: whether inputs are changed at random.
     """
     recipe = trained.recipe_for(len(samples))
-    epochs = max(1, round(recipe.epochs * budget / price))
-    return phase_by(replace(recipe, epochs=epochs, augment=augment), len(samples))
+    epochs = recipe.epochs * budget / price
+    if abs(round(epochs) - epochs) <= CLOSE * epochs:
+        epochs = round(epochs)
+    steps = max(1, round(epochs * steps_of(replace(recipe, epochs=1), len(samples))))
+    return phase_of(trained, samples, steps=steps, augment=augment)
 
 
 def phase_for(

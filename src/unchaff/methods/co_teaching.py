@@ -18,6 +18,11 @@ from unchaff.streams import Streams
 from unchaff.train.loop import fit
 from unchaff.train.tutor import Tutor
 
+OVER = (
+    "The training was over before an estimated share could be left out: both networks learned from "
+    "everything. Give a larger budget."
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class CoTeaching:
@@ -49,7 +54,7 @@ class CoTeaching:
         """Train both anew, and hand over the first."""
         train = observed.train
         phase = phase_within(trained, train, budget=self.budget, price=2.0, augment=self.augment)
-        epochs = phase.steps // max(1, len(train) // phase.batch_size)
+        epochs = phase.steps / max(1, len(train) // phase.batch_size)
         exchange = Exchange(
             torch.full((len(train),), torch.nan, device=train.device),
             warm=max(1, round(self.gradual * epochs)),
@@ -68,7 +73,8 @@ class CoTeaching:
             watcher=exchange,
         )
         first = fitted.model.get_submodule("first")
-        return Outcome(model=first.eval(), cost=fitted.cost, notes=(exchange.said,))
+        is_over = self.forget_rate is None and exchange.warm >= epochs
+        return Outcome(model=first.eval(), cost=fitted.cost, notes=(OVER if is_over else exchange.said,))
 
 
 class Pair(nn.Module):

@@ -11,6 +11,7 @@ from unchaff.partition.decided import Decided, curve_of, imposed
 from unchaff.records import Decisions, Observed, Outcome, Partition, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
+from unchaff.train.initial import with_recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class Deciding:
         _check_classes(train, left)
         method = _heeding(self.method, self.decisions)
         seen = left if method is self.method else train
-        outcome = method(trained, replace(observed, train=seen), streams=streams)
+        outcome = method(with_recipe(trained, train), replace(observed, train=seen), streams=streams)
         if outcome.partition is None:
             return outcome
         return replace(outcome, partition=imposed(_whole(outcome.partition, train), here))

@@ -1,6 +1,7 @@
 """One network that doubts the labels of high loss and teaches itself there, from weak to strong views."""
 
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import ClassVar
 
 import torch
@@ -10,7 +11,7 @@ from torch.nn import functional
 
 from unchaff.attribute.gaussians import posterior
 from unchaff.errors import ConfigError, NeedsError
-from unchaff.methods.anew import checked_budget, phase_within
+from unchaff.methods.anew import checked_budget, phase_of
 from unchaff.methods.beginning import beginning
 from unchaff.nets import flops
 from unchaff.partition.keep import spare_classes
@@ -18,10 +19,13 @@ from unchaff.partition.mixture import class_adjusted
 from unchaff.records import Observed, Outcome, Partition, Trained
 from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams
+from unchaff.train.initial import steps_of
 from unchaff.train.loop import fit
 from unchaff.train.passes import Pass, logits_of
 from unchaff.train.strong import can_change
 from unchaff.train.tutor import Tutor
+
+USED = 0.9  # share of the budget that whole epochs must use
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +68,8 @@ class DivideLite:
                 "divide-lite needs two views of a sample, and nothing is known that leaves the label of "
                 f"{samples.kind} right. Give an augmentation."
             )
-        epochs = self.epochs(trained, samples)
-        share = epochs / trained.recipe_for(len(samples)).epochs
-        phase = phase_within(trained, samples, budget=share)
-        tutor = Divider(self, samples, epochs)
+        phase = phase_of(trained, samples, steps=self.steps(trained, samples), augment=True)
+        tutor = Divider(self, samples, phase.steps / max(1, len(samples) // phase.batch_size))
         fitted = fit(
             beginning(trained, streams=streams),
             samples,
@@ -82,26 +84,38 @@ class DivideLite:
         cost = fitted.cost + tutor.cost + said.cost
         return Outcome(model=model, partition=split, cost=cost, notes=(split.reason,))
 
-    def first(self, epochs: int) -> int:
+    def first(self, epochs: float) -> int:
         """Return the epoch after which the samples are split first."""
         return max(1, round(self.warmup * epochs))
 
-    def epochs(self, trained: Trained, samples: Samples) -> int:
-        """Return as many epochs as the budget holds, each split included; one at least."""
+    def steps(self, trained: Trained, samples: Samples) -> int:
+        """Return as many steps as the budget holds, each split included; one at least.
+
+        They are whole epochs, unless these exceed the budget or leave more than a tenth of it.
+        """
         operations = flops.count(trained.model, next(samples.batches(2)).inputs)
         look = operations.forward / operations.training  # a pass, in those of an epoch
-        allowed = self.budget * trained.recipe_for(len(samples)).epochs
-        epochs = max(1, int(allowed / 2))
-        while epochs > 1 and 2 * epochs + look * self.looks(epochs) > allowed:
-            epochs -= 1
-        return epochs
+        recipe = trained.recipe_for(len(samples))
+        allowed = self.budget * recipe.epochs
+        epoch = steps_of(replace(recipe, epochs=1), len(samples))
+        for unit in (epoch, 1):
+            steps = max(1, int(allowed / 2 * epoch / unit)) * unit
+            while steps > unit and self.price(steps / epoch, look) > allowed:
+                steps -= unit
+            if USED * allowed <= self.price(steps / epoch, look) <= allowed:
+                break
+        return steps
 
-    def looks(self, epochs: int) -> int:
+    def price(self, epochs: float, look: float) -> float:
+        """Return what so many epochs take, and what the splits take beside them, in epochs of one view."""
+        return 2 * epochs + look * self.looks(epochs)
+
+    def looks(self, epochs: float) -> int:
         """Return how often the samples are split in so many epochs, and once at the end."""
-        return sum(self.is_due(epoch, epochs) for epoch in range(1, epochs)) + 1
+        return sum(self.is_due(epoch, epochs) for epoch in range(1, ceil(epochs))) + 1
 
-    def is_due(self, epoch: int, epochs: int) -> bool:
-        """Return whether the samples are split after an epoch that is not the last."""
+    def is_due(self, epoch: int, epochs: float) -> bool:
+        """Return whether the samples are split after an epoch that does not end the training."""
         first = self.first(epochs)
         return first <= epoch < epochs and (epoch - first) % self.every == 0
 
@@ -111,7 +125,7 @@ class Divider(Tutor):
 
     kept: ClassVar[tuple[str, ...]] = ("trusted",)
 
-    def __init__(self, method: DivideLite, samples: Samples, epochs: int) -> None:
+    def __init__(self, method: DivideLite, samples: Samples, epochs: float) -> None:
         super().__init__()
         self._method, self._samples, self._epochs = method, samples, epochs
         self.trusted = torch.ones(len(samples), dtype=torch.bool, device=samples.device)

@@ -16,7 +16,7 @@ from unchaff.nets.hooks import in_eval_mode
 from unchaff.records import Cost, Observed, Outcome, Trained
 from unchaff.samples import Rows, Samples
 from unchaff.streams import Streams
-from unchaff.train.initial import train_by
+from unchaff.train.initial import train_by, with_recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,7 @@ class EarlyStop:
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Train anew and choose."""
         train, validation = observed.train, observed.holdout
+        trained = with_recipe(trained, train)
         if validation is None:
             rows = streams.subset("early stop", train.ids, max(1, round(self.validation * len(train))))
             validation = train.at(rows)

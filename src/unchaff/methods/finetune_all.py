@@ -7,7 +7,7 @@ from unchaff.errors import ConfigError
 from unchaff.methods.finetune import WITHOUT_LOOKS, FineTune, Lesson, Schedule
 from unchaff.records import Observed, Outcome, Trained
 from unchaff.streams import Streams
-from unchaff.train.initial import full_cost
+from unchaff.train.initial import full_cost, with_recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class FinetuneAll:
 
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Fine-tune a copy."""
-        samples = observed.train
+        samples, trained = observed.train, with_recipe(trained, observed.train)
         if self.share < 1:
             draw = streams.per_id("random share", samples.ids)
             number = max(1, round(self.share * len(samples)))

@@ -92,9 +92,11 @@ class InputFilter:
             filtering.settings = torch.tensor([self.rounds, some.kind.pad or 0])
             filtering = filtering.to(some.device)
             self._calibrate(filtering, model, clean)
-        seen[0] += len(clean)
-        per_input = flops.forward(model, next(some.batches(2)).inputs, until=tap)
-        cost = Cost(time.perf_counter() - started, seen[0], per_input * seen[0]).as_stage("filter")
+        usual, away = len(some) + len(clean), seen[0] - len(some) + len(clean)
+        looks = seen[0] + len(clean)
+        operations = looks * flops.forward(model, next(some.batches(2)).inputs, until=tap)
+        operations += sum(products(each, usual, away) for each in (layer, pixels) if each is not None)
+        cost = Cost(time.perf_counter() - started, looks, operations).as_stage("filter")
         return Outcome(
             model=filtered(model, filtering),
             cost=cost,
@@ -206,3 +208,15 @@ class InputFilter:
             f"The network is as it was, behind a filter that reads {filtering.tap} and judges blocks of "
             f"{sides} cells; its threshold comes from {len(clean)} clean inputs."
         )
+
+
+def products(known: Foreignness, usual: int, away: int) -> float:
+    """Return the operations of covariances and distances: every cell times a square matrix of its width.
+
+    Args:
+        known: of embeddings; without a background there is nothing to compare with that.
+        usual: inputs whose cells are compared with what is usual, or make it.
+        away: inputs whose cells are compared with the background, or make it.
+    """
+    widths = usual * len(known.mean) ** 2 + away * len(known.background_mean) ** 2
+    return 2.0 * known.level.numel() * widths

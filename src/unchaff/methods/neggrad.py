@@ -39,6 +39,7 @@ class NegGradPlus:
     momentum: float = 0.0
     weight_decay: float = 0.0
     batch_size: int = 128
+    augment: bool = False
     cites: ClassVar[tuple[str, ...]] = ("kurmanji2023towards",)
 
     def __post_init__(self) -> None:
@@ -62,7 +63,7 @@ class NegGradPlus:
             lr=lambda _: self.lr,
             batch_size=size,
             optimizer=Sgd(momentum=self.momentum, weight_decay=self.weight_decay),
-            augment=False,
+            augment=self.augment,
             loss=Signed(torch.from_numpy(weights[shown] * len(shown)).float().to(samples.device)),
         )
         fitted = fit(trained.model, samples, phase, streams=streams.fork("neggrad"), name="unlearn")

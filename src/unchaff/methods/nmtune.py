@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unchaff.errors import ConfigError
+from unchaff.errors import ConfigError, NeedsError
 from unchaff.methods.encoder import of_rows
 from unchaff.nets.head import Head, head_of
 from unchaff.nets.tuned import TUNED, tuned_head
@@ -34,7 +34,7 @@ class NmTune:
     whose labels are right. It never changes the network before its last layer.
 
     Source: Chen et al., arXiv 2309.17002 and 2403.06869, losses and settings from their code. Ours: features
-    are computed once for a few random changes of each input, of which every step draws two.
+    are computed once for a few random changes of each input, of which every step draws two different ones.
     """
 
     consistency: float = 1.0  # weight of staying near the features as they came
@@ -60,7 +60,13 @@ class NmTune:
         """Tune what comes after the features."""
         train = observed.train
         head = head_of(trained.model, next(train.batches(2)).inputs)
-        table, plain, cost = self._features(trained, train, head, streams=streams)
+        if not head.name:
+            raise NeedsError(
+                "nmtune puts an adapter between a network's features and its last layer, and this network is "
+                "nothing but that layer. Give a network of several layers."
+            )
+        held, cost = self._features(trained, train, head, streams=streams)
+        table = replace(of_rows(train, torch.cat(held, dim=1)), augmentation=_Turning(head.width))
         with streams.forked_global("adapter"):
             fresh = tuned_head(head.width, train.num_classes, round(self.hidden * head.width))
         learner = _Shown(fresh.to(train.device), head.width)
@@ -70,28 +76,27 @@ class NmTune:
             lr=Cosine(steps=steps, peak=self.lr, warmup=0.0),
             batch_size=self.batch_size,
             optimizer=Adam(weight_decay=self.weight_decay),
-            views=("weak", "weak"),
             loss=_Losses(self, head.width),
         )
         fitted = fit(learner, table, phase, streams=streams.fork("tune"), name="tune")
         model = copy.deepcopy(trained.model)
         model.set_submodule(head.name, fitted.model.get_submodule("head"))
-        part = shares(plain)
+        part = shares(held[0])
         said = (
             f"Singular values of the features: entropy {entropy(part):.2f} (SVE), minus the log of the "
             f"largest share {largest_share(part):.2f} (LSVR)."
         )
         return Outcome(
             model=model.eval(),
-            cost=cost + fitted.cost,
+            cost=cost + replace(fitted.cost, samples_seen=2 * fitted.cost.samples_seen).as_stage("tune"),
             modifications=(f"{TUNED} {head.name}",),
-            notes=(said,),
+            notes=(said, *self._lacking(len(held) - 1)),
         )
 
     def _features(
         self, trained: Trained, train: Samples, head: Head, *, streams: Streams
-    ) -> tuple[Samples, Tensor, Cost]:
-        """Return the features of each input as it is and changed, side by side, as rows of numbers."""
+    ) -> tuple[list[Tensor], Cost]:
+        """Return the features of each input as it is, and of as many changes of it as there is room for."""
         found = features_of(trained.model, train, head, name="features")
         fitting = ROOM // (4 * len(train) * head.width) - 1
         draw, rows, cost = streams("changes", train.device), [found.rows], found.cost
@@ -105,36 +110,51 @@ class NmTune:
             )
             rows.append(found.rows)
             cost = cost + found.cost
-        wide = torch.cat(rows, dim=1)
-        table = replace(of_rows(train, wide), augmentation=_Turning(head.width))
-        return table, rows[0], cost
+        return rows, cost
+
+    def _lacking(self, held: int) -> list[str]:
+        """Return a sentence where fewer changes of each input are held than were asked for."""
+        if held == self.draws:
+            return []
+        views = {0: " Both views are the input as it is.", 1: " The second view is the input as it is."}
+        said = (
+            f"Of {self.draws} random changes of each input {held} were used: the features of more do not fit "
+            f"in {ROOM / 1024**3:g} GiB.{views.get(held, '')}"
+        )
+        return [said]
 
 
 @dataclass(frozen=True)
 class _Turning:
-    """Puts the features of a random change of each input first, where the network reads them."""
+    """Puts two different random changes of each input first, where the network reads them.
+
+    Where there is but one, the input as it is comes second.
+    """
 
     width: int
     name: ClassVar[str] = "features"
 
     def __call__(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         views = rows.unflatten(1, (-1, self.width))
-        if views.shape[1] == 1:
-            return rows
-        first = torch.randint(1, views.shape[1], (len(rows), 1), generator=generator, device=rows.device)
-        order = (torch.arange(views.shape[1], device=rows.device) + first) % views.shape[1]
+        drawn = torch.rand(views.shape[:2], generator=generator, device=rows.device)
+        drawn[:, 0] = 2.0  # the input as it is comes last
+        order = drawn.argsort(1)
         return views.gather(1, order[:, :, None].expand_as(views)).flatten(1)
 
 
 class _Shown(nn.Module):
-    """What is tuned, with all that the loss has to see: logits, adapted features and features."""
+    """What is tuned, with all that the loss has to see: logits, adapted features and features.
+
+    Of the first view of each sample, and then of the second.
+    """
 
     def __init__(self, head: nn.Sequential, width: int) -> None:
         super().__init__()
         self.head, self.width = head, width
 
     def forward(self, rows: Tensor) -> Tensor:
-        features = rows[:, : self.width]
+        last = min(2 * self.width, rows.shape[1])  # the only view serves as both
+        features = torch.cat([rows[:, : self.width], rows[:, last - self.width : last]])
         adapted = self.head[0](features)
         return torch.cat([self.head[1](adapted), adapted, features], dim=1)
 

@@ -1,6 +1,6 @@
 """Networks that did not see a sample judge it: held-out probabilities, and what cleanlab makes of them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -10,11 +10,13 @@ from torch import Tensor
 
 from unchaff.errors import ConfigError
 from unchaff.extras import library
+from unchaff.methods.anew import phase_within
 from unchaff.methods.beginning import beginning
 from unchaff.records import Cost, Evidence, Observed, Partition, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
-from unchaff.train.initial import train_by
+from unchaff.train.initial import with_recipe
+from unchaff.train.loop import fit
 from unchaff.train.passes import logits_of
 
 cleanlab = partial(library, extra="baselines", without="take another method or detector")
@@ -29,7 +31,13 @@ class HeldOut:
 
 
 def held_out(
-    trained: Trained, samples: Samples, *, folds: int, streams: Streams, length: float = 1.0
+    trained: Trained,
+    samples: Samples,
+    *,
+    folds: int,
+    streams: Streams,
+    length: float = 1.0,
+    augment: bool | None = None,
 ) -> HeldOut:
     """Train a fresh network per fold on all other folds, by the recipe, and let it judge the fold.
 
@@ -38,25 +46,22 @@ def held_out(
         samples: fall into folds by id.
         folds: how many.
         streams: of everything drawn.
-        length: of each training, as a share of the recipe's epochs; one epoch at least.
+        length: of each training, as a share of the recipe's epochs; one step at least.
+        augment: whether inputs are changed at random; None: as in the recipe.
     """
     fold = (streams.per_id("folds", samples.ids) * folds).astype(np.int64)
-    recipe = trained.recipe_for(len(samples))
-    recipe = replace(recipe, epochs=max(1, round(length * recipe.epochs)))
+    trained = with_recipe(trained, samples)
+    augment = trained.recipe_for(len(samples)).augment if augment is None else augment
     probabilities = torch.zeros(len(samples), samples.num_classes)
     cost = Cost()
     for number in range(folds):
         inside, outside = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
         if not len(inside):
             continue
-        here = streams.fork(f"fold {number}")
-        fitted = train_by(
-            recipe,
-            beginning(trained, streams=here),
-            samples.at(outside),
-            streams=here,
-            name=f"fold {number + 1}",
-        )
+        here, others = streams.fork(f"fold {number}"), samples.at(outside)
+        phase = phase_within(trained, others, budget=length, augment=augment)
+        fresh = beginning(trained, streams=here)
+        fitted = fit(fresh, others, phase, streams=here, name=f"fold {number + 1}")
         said = logits_of(fitted.model, samples.at(inside), name=f"judge {number + 1}")
         probabilities[torch.from_numpy(inside)] = said.rows[:, : samples.num_classes].softmax(1).cpu()
         cost = cost + fitted.cost + said.cost
@@ -71,6 +76,7 @@ class ConfidentLearning:
     """
 
     folds: int = 3
+    augment: bool | None = None  # in the trainings of the folds; None: as in the recipe
 
     def __post_init__(self) -> None:
         if self.folds < 2:
@@ -85,7 +91,9 @@ class ConfidentLearning:
         """
         rank, found = cleanlab("cleanlab.rank"), cleanlab("cleanlab.filter")
         samples, labels = observed.train, observed.train.labels.cpu()
-        judged = held_out(trained, samples, folds=self.folds, streams=streams, length=length)
+        judged = held_out(
+            trained, samples, folds=self.folds, streams=streams, length=length, augment=self.augment
+        )
         given, probabilities = labels.numpy(), judged.probabilities.numpy()
         total = torch.from_numpy(rank.get_label_quality_scores(given, probabilities)).float()
         wrong = np.asarray(found.find_label_issues(given, probabilities, n_jobs=1), dtype=bool)

@@ -59,8 +59,7 @@ class Published:
         plan = self._plan(layer, trained.model, observed.train, split)
         start = zero_rows(trained.model, plan)
         kept = observed.train.select(split.kept_ids)
-        recipe = trained.recipe_for(len(kept))
-        recipe = replace(recipe, batch_size=64)
+        recipe = replace(trained.recipe_for(len(observed.train)), batch_size=64)
         phase = Phase(
             steps=max(1, round(self.epochs * steps_of(recipe, len(kept)))),
             lr=lambda _step: 1e-3,

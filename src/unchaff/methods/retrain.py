@@ -10,6 +10,7 @@ from unchaff.partition.transition import Transition
 from unchaff.records import Observed, Outcome, Partition, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
+from unchaff.train.initial import with_recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,8 @@ class RetrainKept:
         evidence = self.attribute(trained, observed, streams=streams)
         split = self.partition(evidence)
         kept = observed.train.select(split.kept_ids)
-        outcome = retrained(trained, kept, self.training, streams=streams, partition=split)
+        known = with_recipe(trained, observed.train)
+        outcome = retrained(known, kept, self.training, streams=streams, partition=split)
         return replace(outcome, cost=evidence.cost + outcome.cost)
 
 

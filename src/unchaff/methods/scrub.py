@@ -44,6 +44,7 @@ class Scrub:
     weight_decay: float = 5e-4
     decay_after: int = 7  # epochs with the full rate; a tenth of it from then on
     batch_size: int = 32
+    augment: bool = False
     cites: ClassVar[tuple[str, ...]] = ("kurmanji2023towards",)
 
     def __post_init__(self) -> None:
@@ -88,7 +89,7 @@ class Scrub:
             lr=lambda step: self.lr * (0.1 if first + step // steps >= self.decay_after else 1.0),
             batch_size=size,
             optimizer=Sgd(momentum=self.momentum, weight_decay=self.weight_decay),
-            augment=False,
+            augment=self.augment,
             loss=loss,
         )
         return fit(model, samples, phase, streams=streams, name="max" if loss.divergence < 0 else "min")

@@ -12,7 +12,7 @@ from unchaff.partition.keep import spare_classes
 from unchaff.records import Observed, Outcome, Partition, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
-from unchaff.train.initial import full_cost
+from unchaff.train.initial import full_cost, with_recipe
 from unchaff.train.passes import Pass, logits_of
 
 
@@ -47,7 +47,7 @@ class SmallLoss:
 
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Train briefly, split, and train anew."""
-        train = observed.train
+        train, trained = observed.train, with_recipe(trained, observed.train)
         brief = phase_within(trained, train, budget=self.warmup, augment=self.augment)
         first = fitted_anew(trained, train, brief, streams=streams, name="warm-up")
         seen = logits_of(first.model.eval(), train, name="losses")

@@ -23,10 +23,11 @@ FLOOR = 1e-4  # of a prediction
 class Sop:
     """A whole training on all given labels, in which sparse variables explain the labels that do not fit.
 
-    Source: Liu et al., arXiv 2202.14026, equations 4 to 7, and the released code; defaults for ten classes
-    and labels that are wrong by chance (where classes are confused in pairs the paper has `rate_v=100`).
-    Without the consistency and balance terms of SOP+. INFERred: `pace`, since with the rates of the paper
-    the variables need its 120 epochs to grow; and they stay within [-1, 1] by a projection.
+    Source: Liu et al., arXiv 2202.14026, equations 4 to 7; defaults for ten classes and labels that are
+    wrong by chance (where classes are confused in pairs the paper has `rate_v=100`). The variable of the
+    label follows the cross-entropy alone, as in equation 6; in the released code it follows the squared
+    error too. Without the consistency and balance terms of SOP+. INFERred: `pace`, since with the rates of
+    the paper the variables need its 120 epochs to grow; and they stay within [-1, 1] by a projection.
     """
 
     rate_u: float = 10.0  # of the variable of the given label

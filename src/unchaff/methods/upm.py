@@ -53,8 +53,8 @@ class Upm:
     rate: float = 0.05  # of the published rule
     start: float = 0.01  # eta before it is learned
     ready: float = 0.35  # mean probability the second network gives the labels, from which eta is learned
-    frozen: float = 0.7  # share of the training after which it is learned in any case
-    temperature: float | None = None  # that psi is softened by; None: see above; 1: as it was said
+    frozen: float = 0.7  # share of the training after which it is learned in any case; see `temperature`
+    temperature: float | None = None  # of psi; None: see above, after a pass at least; 1: as it was said
     augment: bool = True
     budget: float = 1.0  # share of one full training, everything included; 2 for two whole networks
     cites: ClassVar[tuple[str, ...]] = ("wang2021tackling",)
@@ -79,7 +79,10 @@ class Upm:
         train = observed.train
         first = self._first(trained, train, streams=streams)
         phase = phase_of(trained, train, steps=first.left, augment=self.augment)
-        wait = self.frozen * phase.steps * min(phase.batch_size, len(train))
+        visits = phase.steps * min(phase.batch_size, len(train))
+        wait = self.frozen * visits
+        if self.temperature is None:  # psi is levelled by what the second network said before
+            wait = max(wait, min(len(train), visits / 2))
         confusing = Confusing(train, first, self, wait=round(wait))
         fitted = fit(
             beginning(trained, streams=streams),
@@ -160,7 +163,7 @@ class First:
 class Confusing(Believing):
     """Takes the posterior of the true label for the target, and learns eta of each sample."""
 
-    kept: ClassVar[tuple[str, ...]] = (*Believing.kept, "eta", "until", "psi")
+    kept: ClassVar[tuple[str, ...]] = (*Believing.kept, "eta", "until", "psi", "levelled")
 
     def __init__(self, samples: Samples, first: First, method: Upm, *, wait: int) -> None:
         """Begin with what the first network says, and the same eta for all.
@@ -176,6 +179,7 @@ class Confusing(Believing):
         self.eta = torch.full_like(self.psi, method.start)
         super().__init__(true_posterior(said, samples.labels, self.eta, self.psi))
         self.until = torch.tensor(wait)  # visits until eta is learned
+        self.levelled = torch.tensor(first.psi is not None)  # whether psi is as it stays
         self._labels, self._said = samples.labels, None if first.psi is not None else said
         self._method = method
 
@@ -185,9 +189,9 @@ class Confusing(Believing):
         said = outputs.float().log_softmax(1)[:, : self.belief.shape[1]]
         if self.until > 0:
             self.notice(rows, said.detach(), batch.labels)
-        elif self._said is not None and bool(self.given.any()):
+        elif self._said is not None and not self.levelled:
             self.psi = levelled(self._said, self._labels, LEVEL * float(self.given.mean()))
-            self.given = torch.zeros_like(self.given)
+            self.levelled = torch.tensor(True)  # noqa: FBT003
         eta, psi = self.eta[rows], self.psi[rows]
         posterior = true_posterior(said.detach(), batch.labels, eta, psi)
         if self.until <= 0:

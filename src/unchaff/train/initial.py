@@ -1,5 +1,7 @@
 """Training from scratch by a recipe: the noisy start, and the controls that retrain."""
 
+from dataclasses import replace
+
 from torch import nn
 
 from unchaff.nets.flops import count
@@ -55,6 +57,14 @@ def train_initial(plain: nn.Module, samples: Samples, recipe: Recipe, *, streams
         record=recorder.record(),
         cost=fitted.cost,
     )
+
+
+def with_recipe(trained: Trained, samples: Samples) -> Trained:
+    """Return the same with its recipe written in: where none is known, the usual one for all these samples.
+
+    For what learns from a part of them, which would else be trained on as so few samples usually are.
+    """
+    return replace(trained, recipe=trained.recipe_for(len(samples)))
 
 
 def full_cost(trained: Trained, samples: Samples) -> Cost:

@@ -44,9 +44,10 @@ def strongly(inputs: Tensor, samples: Samples, generator: torch.Generator) -> Te
 
 def can_change(samples: Samples) -> bool:
     """Whether two bold views of such a sample differ at all."""
-    kind = samples.kind
-    known = kind.name in ("image", "audio", "tabular") or kind.pad is not None
-    return known or samples.augmentation is not None
+    kind, change = samples.kind, samples.augmentation
+    if change is not None:
+        return bool(getattr(change, "changes", True))
+    return kind.name in ("image", "audio", "tabular") or kind.pad is not None
 
 
 def _drawn(inputs: Tensor, share: float, generator: torch.Generator) -> Tensor:

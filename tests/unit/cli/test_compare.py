@@ -1,5 +1,7 @@
 import json
 import re
+from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,6 +14,8 @@ from unchaff.bench.comparison import entrants
 from unchaff.cli import app
 from unchaff.errors import ModelError, NeedsError, TrainingError
 from unchaff.methods import METHODS
+from unchaff.streams import Streams
+from unchaff.train import loop
 
 
 @pytest.fixture
@@ -124,11 +128,36 @@ def test_a_method_that_cannot_run_is_left_out_by_name(compare, tmp_path, capsys,
     assert rows(tmp_path)["gce@1", 0]["accuracy"] is None
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_every_method_can_be_compared_and_sees_what_all_others_see(name):
+UNCHANGED = {
+    "published": 1.0,  # of its trainings see inputs as they are: it is as it was published
+    "ssl-plr": 0.5,  # it brings changes of its own, which grow from stage to stage
+}
+COMPARED = [
+    pytest.param(name, marks=pytest.mark.skipif(
+        name == "confident-learning" and find_spec("cleanlab") is None, reason="cleanlab is not installed"
+    ))
+    for name in (*METHODS, *contenders.WITH_TRUTH)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_every_method_can_be_compared_and_sees_what_all_others_see(name, toy, monkeypatch):
+    """Every training on the inputs themselves: what is learned from features sees no input."""
+    seen = []
+
+    class Watched(loop.Training):
+        def __init__(self, model, samples, phase, **options):
+            if samples.kind == toy.observed.train.kind:
+                seen.append(phase.augment or any(view != "plain" for view in phase.views))
+            super().__init__(model, samples, phase, **options)
+
+    monkeypatch.setattr(loop, "Training", Watched)
+    brief = replace(toy.trained, recipe=replace(toy.trained.recipe, epochs=2))
     (entrant,) = entrants([name], 1.0)
     for row in {entrant.own, entrant.equal} - {None}:
-        assert getattr(contenders.contender(row), "augment", True)
+        seen.clear()
+        contenders.contender(row, truth=toy.truth)(brief, toy.observed, streams=Streams(0))
+        assert seen.count(False) <= UNCHANGED.get(name, 0) * len(seen), row
 
 
 @pytest.mark.parametrize(
@@ -182,6 +211,21 @@ def test_other_tests_or_weights_of_the_same_name_are_refused(compare, tmp_path, 
         save_file({name: each + 0.1 for name, each in weights.items()}, file)
     assert compare("--methods", "gce", "--seeds", "0", what, str(file)) == 1
     assert "was begun with something else" in capsys.readouterr().err
+
+
+def test_shares_of_a_training_nobody_knows_are_marked_as_estimated(compare, tmp_path, capsys):
+    words = ["repair", str(tmp_path / "data.npz"), "--model", "mlp", "--epochs", "1", "--controls", "none"]
+    assert app.main([*words, "--out", str(tmp_path / "run")]) == 0
+    assert compare("--methods", "gce", "--seeds", "0", "--own-only") == 0
+    known, page = rows(tmp_path), (tmp_path / "out" / "index.html").read_text()
+    assert not any(row["share_is_estimated"] for row in known.values())
+    assert "are estimated" not in page + capsys.readouterr().out
+    weights, out = tmp_path / "run" / "model.safetensors", tmp_path / "brought"
+    more = ("--weights", str(weights), "--out", str(out))
+    assert compare("--methods", "gce", "--seeds", "0", "--own-only", *more) == 0
+    assert "Cost shares and budgets are estimated" in (out / "index.html").read_text()
+    assert "Cost shares and budgets are estimated" in capsys.readouterr().out
+    assert all(row["share_is_estimated"] for row in pq.read_table(out / "results.parquet").to_pylist())
 
 
 def test_a_network_that_answers_with_an_object_goes_on_too(tmp_path, monkeypatch, capsys):

@@ -1,5 +1,7 @@
 """Two networks that choose for each other: by hand, the degenerate case, the rate, and a planted case."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -48,6 +50,18 @@ def test_it_estimates_the_rate_and_does_not_learn_wrong_labels_by_heart(toy, pla
     assert "was estimated from the losses after 22 epochs" in outcome.notes[0]
     said = float(outcome.notes[0].rsplit(" ", 1)[1].rstrip("%."))
     assert 20 < said < 45, "three in ten are wrong"
+
+
+def test_a_training_that_is_over_before_the_rate_is_estimated_says_so(toy):
+    brief = replace(toy.trained, recipe=replace(toy.trained.recipe, epochs=1))
+
+    def note(**settings):
+        return CoTeaching(**settings)(brief, toy.observed, streams=Streams(3)).notes[0]
+
+    for budget in (1.0, 2.0):
+        assert "was over before an estimated share could be left out" in note(budget=budget)
+    assert "was estimated from the losses after 1 epochs" in note(budget=4.0)
+    assert "was given: 20.0%" in note(budget=1.0, forget_rate=0.2)
 
 
 def test_settings_out_of_range_are_named():

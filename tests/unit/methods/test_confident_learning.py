@@ -16,17 +16,17 @@ from unchaff.streams import Streams
 
 def test_no_network_judges_what_it_learned_from(toy, monkeypatch):
     learned, judged = [], []
-    train_by, logits_of = out_of_fold.train_by, out_of_fold.logits_of
+    fit, logits_of = out_of_fold.fit, out_of_fold.logits_of
 
-    def learning(recipe, model, samples, **options):
+    def learning(model, samples, phase, **options):
         learned.append(set(samples.ids.tolist()))
-        return train_by(recipe, model, samples, **options)
+        return fit(model, samples, phase, **options)
 
     def judging(model, samples, **options):
         judged.append(set(samples.ids.tolist()))
         return logits_of(model, samples, **options)
 
-    monkeypatch.setattr(out_of_fold, "train_by", learning)
+    monkeypatch.setattr(out_of_fold, "fit", learning)
     monkeypatch.setattr(out_of_fold, "logits_of", judging)
     found = held_out(toy.trained, toy.observed.train, folds=4, streams=Streams(0), length=0.1)
     everyone = set(toy.observed.train.ids.tolist())
@@ -39,7 +39,7 @@ def test_no_network_judges_what_it_learned_from(toy, monkeypatch):
 def test_without_the_library_it_says_what_to_install_before_anything_is_trained(toy, monkeypatch):
     monkeypatch.setitem(sys.modules, "cleanlab", None)
     monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
-    monkeypatch.setattr(out_of_fold, "train_by", None)
+    monkeypatch.setattr(out_of_fold, "fit", None)
     with pytest.raises(NeedsError, match=r"cleanlab is not installed .* pip install 'unchaff\[baselines\]'"):
         METHODS["confident-learning"](toy.trained, toy.observed, streams=Streams(0))
 

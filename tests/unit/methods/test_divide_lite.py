@@ -66,7 +66,9 @@ def test_trusting_everything_is_plain_training_on_the_weak_view(toy):
     method = DivideLite(threshold=-1.0)
     outcome = method(trained, toy.observed, streams=Streams(0))
     assert outcome.partition.kept.all()
-    recipe = replace(trained.recipe, epochs=method.epochs(trained, toy.observed.train), augment=True)
+    steps = method.steps(trained, toy.observed.train)
+    assert steps % 20 == 0, "whole epochs"
+    recipe = replace(trained.recipe, epochs=steps // 20, augment=True)
     fitted = fit(
         fresh_copy(model, streams=Streams(0)),
         toy.observed.train,

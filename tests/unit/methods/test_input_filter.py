@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
 import unchaff
 from unchaff.data import from_arrays
@@ -182,6 +183,23 @@ def test_foreign_stretches_of_sound_are_found(share):
     repaired = unchaff.repair(model, voices(160), method=InputFilter(quantile=0.9))
     found = auroc_in_inputs(repaired.model, voices(40, seed=1), ForeignSpans(0.5, share), streams=Streams(1))
     assert found > 0.85
+
+
+@pytest.mark.parametrize("background", ["strange", "none"])
+@pytest.mark.parametrize("kind", ["image", "audio"])
+def test_the_cost_grows_with_the_data_as_all_products_that_run_do(kind, background):
+    """A few inputs are looked at before, to know the layers; they are not charged."""
+
+    def measured(count):
+        samples = smooth_pictures(count) if kind == "image" else voices(count)
+        model = build("small-cnn" if kind == "image" else "audio-cnn", samples, streams=Streams(0)).eval()
+        method, observed = InputFilter(background=background), Observed(train=samples)
+        with FlopCounterMode(display=False) as counter:
+            outcome = method(Trained(model=model), observed, streams=Streams(0))
+        return np.array([outcome.cost.flops, counter.get_total_flops()])
+
+    charged, run = measured(160) - measured(80)
+    assert charged == pytest.approx(run, rel=0.02)
 
 
 def test_a_run_folder_gives_the_filter_back(outcome, pictures, tmp_path):

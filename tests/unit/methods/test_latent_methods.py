@@ -13,6 +13,7 @@ from unchaff.data.prepare import Pixels
 from unchaff.data.sources import in_memory
 from unchaff.errors import ConfigError
 from unchaff.evaluate.accuracy import score
+from unchaff.methods import upm
 from unchaff.methods.latent import Believing
 from unchaff.methods.lccn import Lccn, Sampler
 from unchaff.methods.retrain import Retrain
@@ -175,6 +176,22 @@ def test_psi_is_brought_near_what_the_network_gives_the_labels_when_eta_begins(t
     assert (teller.eta[:60] != torch.tensor(0.01)).any()
     assert float(teller.psi.mean()) == pytest.approx(0.85 * float(sure.softmax(1).amax(1).mean()), rel=1e-3)
     assert teller.psi.std() > 0.01, "softened, and not one number"
+
+
+@pytest.mark.parametrize("frozen", [0.0, 0.001, 0.7])
+def test_psi_is_levelled_once_after_a_whole_pass_however_early_eta_is_learned(toy, monkeypatch, frozen):
+    levels, level = [], upm.levelled
+
+    def watched(said, labels, mean):
+        levels.append(mean)
+        return level(said, labels, mean)
+
+    monkeypatch.setattr(upm, "levelled", watched)
+    brief = replace(toy.trained, recipe=replace(toy.trained.recipe, epochs=3))
+    outcome = Upm(frozen=frozen, ready=1.0)(brief, toy.observed, streams=Streams(0))
+    assert len(levels) == 1
+    assert 0.85 * 0.25 < levels[0] < 0.85, "what a whole pass said, not a batch of it"
+    assert outcome.partition.evidence["unconfusing"].unique().numel() > 2, "eta was learned"
 
 
 def test_eta_is_not_learned_by_a_network_that_gives_the_labels_little(toy):

@@ -8,9 +8,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from unchaff.errors import ConfigError
+from unchaff.errors import ConfigError, NeedsError
 from unchaff.evaluate.accuracy import score
-from unchaff.methods.nmtune import NmTune, _Losses
+from unchaff.methods import nmtune
+from unchaff.methods.nmtune import NmTune, _Losses, _Shown, _Turning
 from unchaff.records import Observed
 from unchaff.samples import Batch
 from unchaff.streams import Streams
@@ -78,12 +79,40 @@ def test_no_width_is_linear_probing(tuned):
     assert names == {"5.1.weight", "5.1.bias"}
 
 
-def test_features_that_do_not_fit_are_computed_for_fewer_changes(toy, monkeypatch):
-    from unchaff.methods import nmtune
-
-    monkeypatch.setattr(nmtune, "ROOM", 4 * 600 * 24 * 2)
+@pytest.mark.parametrize(
+    ("fitting", "said"),
+    [
+        (4, "Of 4 random changes of each input 3 were used: the features of more do not fit in "),
+        (2, "The second view is the input as it is."),
+        (1, "Both views are the input as it is."),
+    ],
+)
+def test_features_that_do_not_fit_are_computed_for_fewer_changes_and_a_note_says_so(
+    toy, monkeypatch, fitting, said
+):
+    monkeypatch.setattr(nmtune, "ROOM", 4 * 600 * 24 * fitting)
     outcome = NmTune(epochs=1)(toy.trained, toy.observed, streams=Streams(0))
-    assert outcome.cost.stages["features"].samples_seen == 2 * 600
+    assert outcome.cost.stages["features"].samples_seen == fitting * 600
+    assert said in outcome.notes[1]
+    assert len(NmTune(epochs=1, draws=fitting - 1)(toy.trained, toy.observed, streams=Streams(0)).notes) == 1
+
+
+@pytest.mark.parametrize("changes", [1, 2, 4])
+def test_the_two_views_of_a_step_are_different_ones(changes):
+    """Every change of an input is a number of its own here, and the input as it is 0."""
+    rows = torch.arange(changes + 1.0).repeat_interleave(3).repeat(400, 1)
+    turned = _Turning(3)(rows, torch.Generator().manual_seed(0))
+    views = _Shown(nn.Sequential(nn.Identity(), nn.Identity()), 3)(turned)[:, 0].view(2, 400)
+    assert (views[0] != views[1]).all()
+    assert set(views[0].tolist()) == set(range(1, changes + 1))
+    assert set(views[1].tolist()) == (set(range(1, changes + 1)) if changes > 1 else {0})
+
+
+def test_a_network_of_one_layer_is_refused_before_anything_is_computed(rows, monkeypatch):
+    alone = rows("none", count=100)
+    monkeypatch.setattr(nmtune, "features_of", None)
+    with pytest.raises(NeedsError, match="this network is nothing but that layer"):
+        NmTune()(replace(alone.trained, model=nn.Linear(40, 4)), alone.observed, streams=Streams(0))
 
 
 def test_a_network_for_other_classes_gets_a_classifier_for_these(toy):

@@ -50,6 +50,16 @@ def test_each_variable_goes_down_its_own_loss_and_the_others_stay():
     assert torch.equal(loss.own[1], sparse().own[1]), "a sample that was not seen"
 
 
+def test_the_variable_of_the_label_does_not_follow_the_squared_error():
+    """As equation 6 has it; in the released code it follows both losses."""
+    loss = sparse(rates=(0.1, 0.05))
+    own = loss.own[ROWS].requires_grad_()
+    entropy, squared = by_hand(own, loss.others[ROWS])
+    (both,) = torch.autograd.grad((entropy + squared).sum(), own)
+    loss.see(ROWS, LOGITS, LABELS)
+    assert (loss.own[ROWS] - (own - 0.1 * both)).abs().min() > 1e-3
+
+
 def test_variables_stay_within_one():
     loss = sparse(rates=(1e3, 1e3))
     loss.see(ROWS, LOGITS, LABELS)

@@ -5,8 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 
+from unchaff.data.factory import augmentation
+from unchaff.errors import NeedsError
+from unchaff.methods.divide_lite import DivideLite
+from unchaff.methods.ssl_plr import SslPlr
+from unchaff.methods.turn import Turn
+from unchaff.records import Observed
 from unchaff.samples import Kind
-from unchaff.train.strong import strongly
+from unchaff.streams import Streams
+from unchaff.train.strong import can_change, strongly
 
 
 def drawn(seed=0):
@@ -73,3 +80,19 @@ def test_what_the_user_says_goes_for_bold_views_too(toy):
     samples = replace(toy.observed.train, augmentation=lambda inputs, _: inputs + 1)
     inputs = next(samples.batches(4)).inputs
     assert torch.equal(strongly(inputs, samples, drawn()), inputs + 1)
+
+
+def test_where_the_user_wants_no_changes_there_are_no_two_views(toy):
+    samples = toy.observed.train
+    assert can_change(samples)
+    assert can_change(replace(samples, augmentation=lambda inputs, _: inputs + 1))
+    assert can_change(replace(samples, augmentation=augmentation("unchaff.train.strong:strongly")))
+    assert not can_change(replace(samples, augmentation=augmentation("none")))
+    assert not can_change(replace(samples, kind=Kind("packed", (1, 8, 8))))
+
+
+@pytest.mark.parametrize("method", [DivideLite(), SslPlr(), Turn()], ids=repr)
+def test_methods_that_need_two_views_say_so_where_the_user_wants_no_changes(method, toy):
+    observed = Observed(train=replace(toy.observed.train, augmentation=augmentation("none")))
+    with pytest.raises(NeedsError, match="needs two views of a sample"):
+        method(toy.trained, observed, streams=Streams(0))
