@@ -8,7 +8,8 @@ from unchaff.samples import Samples
 from unchaff.train.augment import UNKNOWN, changed, jittered
 
 SMALLEST = 0.3  # area of a crop, as a share of the picture
-LIGHT = 0.4  # how far contrast and brightness move, in deviations of the batch
+LIGHT = 0.4  # how far contrast moves, as a share of itself
+MOVED = 0.8  # how far brightness and colours move, in deviations: as two fifths of a mean twice as large
 GREY = 0.2  # share of the pictures that lose their colours
 CUT = 0.35  # side of the square that is covered, as a share of the picture
 LEFT_OUT = 0.3  # share of the words or columns that are left out
@@ -81,7 +82,7 @@ def _resized(inputs: Tensor, may_mirror: bool, generator: torch.Generator) -> Te
 def _relit(inputs: Tensor, generator: torch.Generator) -> Tensor:
     """Return the pictures in another light, whatever the scale of their pixels."""
     mean = inputs.mean((1, 2, 3), keepdim=True)
-    reach = LIGHT * inputs.std(correction=0)
+    reach = MOVED * inputs.std(correction=0)
     contrast = _uniform(inputs, 1 - LIGHT, 1 + LIGHT, generator)
     brightness = reach * _uniform(inputs, -1, 1, generator)
     relit = (inputs - mean) * contrast + mean + brightness
