@@ -139,7 +139,7 @@ def test_a_budget_is_kept_scoring_included(method, toy, outcomes):
     assert share >= 0.9 * method.budget, "part of the budget was not used"
 
 
-@pytest.mark.parametrize("epochs", range(1, 6))
+@pytest.mark.parametrize("epochs", [1, 3])
 def test_a_budget_is_kept_where_the_recipe_is_short(method, toy, epochs):
     """Those that look at a finished network may cost more than so short a training by that alone."""
     if not (hasattr(method, "budget") and getattr(method, "anew", False)):

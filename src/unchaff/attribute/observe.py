@@ -115,12 +115,13 @@ class Walk:
             yield
         finally:
             self._is_timed = False
-            self.charge(0, time.perf_counter() - started)
+            self._spent = self._spent + Cost(time.perf_counter() - started).as_stage(self.name)
 
-    def charge(self, rows: int, seconds: float = 0.0) -> None:
-        """Put the looks at so many samples on the bill."""
+    def charge(self, rows: int) -> None:
+        """Put the looks at so many samples on the bill; their time is that of the block they are in."""
         seen = rows * len(self._views)
-        self._spent = self._spent + Cost(seconds, seen, seen * self._flops).as_stage(self.name)
+        spent = Cost(samples_seen=seen, flops=seen * self._flops)
+        self._spent = self._spent + spent.as_stage(self.name)
 
     @cached_property
     def _glance(self) -> Chunk:

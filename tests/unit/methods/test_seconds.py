@@ -5,13 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from torch import nn
 
 from unchaff.attribute import typicality
+from unchaff.attribute.observe import Walk
 from unchaff.attribute.readout import Readout
 from unchaff.attribute.ridge import Ridge, Sums
 from unchaff.attribute.typicality import Statistics, Typicality
 from unchaff.data.prepare import Pixels
 from unchaff.data.sources import on_disk
+from unchaff.errors import ModelError
 from unchaff.methods import unlearn
 from unchaff.methods.finetune import FineTune, Schedule
 from unchaff.methods.unlearn import Unlearn
@@ -96,3 +99,8 @@ def test_a_walk_that_is_made_from_another_has_a_bill_of_its_own(toy):
     walk = readout.walk(toy.trained, toy.observed)
     readout.fitted(walk)
     assert replace(walk, batch_size=7).bill().samples_seen == 0
+
+
+def test_what_cannot_be_walked_over_is_said_by_its_own_error(toy):
+    with pytest.raises(ModelError, match="layer"):
+        Walk(nn.Flatten(), toy.observed.train, 0.5)
