@@ -15,7 +15,7 @@ LAYERS = (
     ("limits", "whole"),
     ("shards",),
     ("journal",),
-    ("extras", "packing", "bounded", "features", "formulas"),
+    ("extras", "packing", "bounded", "features", "formulas", "importing"),
     ("samples", "tasks", "hub"),
     ("records",),
     ("interfaces",),

@@ -94,7 +94,16 @@ def pack(
 
 def _named(sample: Mapping[str, Tensor] | Sequence[Tensor]) -> dict[str, Tensor]:
     pairs = sample.items() if isinstance(sample, Mapping) else enumerate(sample)
-    return {str(name): torch.as_tensor(value) for name, value in pairs}
+    return {str(name): _tensor(str(name), value) for name, value in pairs}
+
+
+def _tensor(name: str, value: object) -> Tensor:
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"{name} of a sample is of type {type(value).__name__}, and no number or tensor. Leave it out."
+        ) from error
 
 
 def _joined(name: str, values: list[Tensor], *, is_masked: bool) -> Tensor:

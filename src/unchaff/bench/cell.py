@@ -15,8 +15,8 @@ from unchaff.bench.notes import notes_of
 from unchaff.bench.reviewed import Reviewed
 from unchaff.bench.start import start
 from unchaff.data import Loaded, Options, hold_out, load, load_like
-from unchaff.data.write import read_truth
-from unchaff.errors import ConfigError, DataError
+from unchaff.data.write import truth_about
+from unchaff.errors import ConfigError
 from unchaff.evaluate.accuracy import score
 from unchaff.evaluate.calibration import calibrate
 from unchaff.evaluate.curves import inspect
@@ -140,7 +140,9 @@ def gather(cell: Cell, *, streams: Streams) -> Material:
     if planted is not None:
         train, truth = planted(train, streams=streams)
     if cell.truth is not None:
-        truth = _known(read_truth(cell.truth), train)
+        if planted is not None:
+            raise ConfigError("--noise plants noise and knows the truth of it. Leave out --noise or --truth.")
+        truth = truth_about(train, cell.truth)
     recorded = None if cell.record is None else matched(cell.record, train)
     train = train.to(device)
     loaded = replace(loaded, train=train)
@@ -283,12 +285,3 @@ def _relabelled(material: Material, reviewed: Reviewed) -> Material:
     """Return the data as a person left them; what is measured on stays as it is."""
     loaded = replace(material.loaded, train=reviewed.decisions.applied(material.loaded.train))
     return replace(material, loaded=loaded, observed=reviewed.applied(material.observed))
-
-
-def _known(truth: Truth, train: Samples) -> Truth:
-    missing = set(train.ids.tolist()) - set(truth.ids.tolist())
-    if missing:
-        raise DataError(
-            f"The truth file lacks {len(missing)} of {len(train)} ids. Give the one written with these data."
-        )
-    return truth.select(train.ids)

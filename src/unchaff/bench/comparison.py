@@ -139,6 +139,8 @@ class Compared(Setting):
 
 def compared(cell: Cell, seeds: Sequence[int], chosen: Sequence[Entrant], folder: Path) -> Compared:
     """Return the ground with all that runs on it, and check it against what is in the folder."""
+    if folder.is_dir() and not (folder / BEGUN).exists() and any(folder.iterdir()):
+        raise ConfigError(f"{folder} holds something else than a comparison. {ANEW}")
     names = [START, *(each.own for each in chosen), *(each.equal for each in chosen if each.equal)]
     ground = Compared(
         name=NAME,

@@ -12,9 +12,9 @@ from unchaff.data.listing import UNLABELLED, Decoded, Listing
 from unchaff.data.options import Loaded, Options, Skipped
 from unchaff.data.prepare import Prepare
 from unchaff.data.words import Words
-from unchaff.errors import DataError
+from unchaff.errors import ConfigError, DataError
 from unchaff.hub import PLURAL, Folder, opened
-from unchaff.samples import Samples, Tags, canonical
+from unchaff.samples import Kind, Samples, Tags, canonical
 
 SHOWN = 5  # ids named in a message
 
@@ -43,13 +43,14 @@ def assemble(listing: Listing, options: Options, *, like: Loaded | None = None) 
     if folder is not None:
         listing, said = with_classes_of(listing, folder)
     if like is not None:
-        listing = _with_classes_of(listing, like.train)
+        listing = _with_columns_of(_with_classes_of(listing, like.train), like.train)
     order = np.argsort(listing.ids, kind="stable")
     listing = listing.at(order)  # so that nothing below depends on the order the data came in
     labelled = listing.at(np.flatnonzero(listing.labels != UNLABELLED))
     if not len(labelled.ids):
         raise DataError(f"None of the {len(listing.ids)} rows has a label. Give labelled data.")
     decoded = _decoded(labelled, options, like, folder)
+    _check_scale(options, decoded.kind)
     skipped = [Skipped(i, "no label") for i in listing.ids[listing.labels == UNLABELLED].tolist()]
     skipped += [Skipped(labelled.ids[row].item(), why) for row, why in sorted(decoded.bad.items())]
     if options.strict and skipped:
@@ -122,6 +123,17 @@ def _for_medium(folder: Folder, medium: str) -> Folder:
     return folder
 
 
+def _check_scale(options: Options, kind: Kind) -> None:
+    """Refuse a mean or deviation for other channels or columns than there are."""
+    if kind.name not in ("image", "tabular"):
+        return
+    for name, given in (("mean", options.mean), ("std", options.std)):
+        if given is not None and len(given) not in (1, kind.shape[0]):
+            raise ConfigError(
+                f"{name} holds {len(given)} numbers, and the data are {kind}. Give one, or {kind.shape[0]}."
+            )
+
+
 def _shown(skipped: list[Skipped]) -> str:
     named = "; ".join(f"{one.id}: {one.reason}" for one in skipped[:SHOWN])
     return named + (f"; and {len(skipped) - SHOWN} more" if len(skipped) > SHOWN else "")
@@ -150,6 +162,21 @@ def places_among(names: tuple[str, ...], known: tuple[str, ...]) -> NDArray[np.i
             f"({', '.join(known[:10])}). Give data with the same classes."
         )
     return np.array([known.index(name) for name in names], dtype=np.int64)
+
+
+def _with_columns_of(listing: Listing, train: Samples) -> Listing:
+    """Return the listing of a table with its columns in the order of those of the training data, by name."""
+    names, known = listing.columns, train.columns
+    if not names or not known or names == known:
+        return listing
+    if set(names) != set(known):
+        lacking = [name for name in known if name not in names] or [one for one in names if one not in known]
+        raise DataError(
+            f"The columns differ from those of the training data: {', '.join(lacking[:SHOWN])} "
+            f"{'is' if len(lacking) == 1 else 'are'} in one of the two only. Give the same columns."
+        )
+    order = [names.index(name) for name in known]
+    return replace(listing, inputs=np.asarray(listing.inputs)[:, order], columns=known)
 
 
 def _with_classes_of(listing: Listing, train: Samples) -> Listing:

@@ -1,8 +1,5 @@
 """`pkg.module:function`: a function of the user's, that returns the data or changes batches."""
 
-import importlib
-import sys
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +8,7 @@ from torch import Tensor
 from unchaff.data.dataset import Sized, from_dataset
 from unchaff.data.options import OF_FILES, OF_VALUES, Options
 from unchaff.errors import DataError, UnchaffError
+from unchaff.importing import imported
 from unchaff.samples import Augmentation, Samples
 
 
@@ -106,11 +104,8 @@ def _samples(made: object, spec: str, options: Options, *, like: Samples | None 
 
 def _found(spec: str) -> Any:  # noqa: ANN401 - whatever the user wrote
     module_name, _, name = spec.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)  # a command does not look in the current folder by itself, `python` does
     try:
-        module = importlib.import_module(module_name)
+        module = imported(module_name)
     except ImportError as error:
         raise DataError(
             f"{module_name} cannot be imported: {error}. Check the name and the installation."

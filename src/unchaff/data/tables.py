@@ -97,6 +97,8 @@ def encoded(samples: Samples, extra: Extra = MappingProxyType({})) -> pa.Table:
 def _names(samples: Samples) -> tuple[str, ...]:
     if samples.kind.name != "tabular":
         return (samples.kind.name,)
+    if samples.columns and not {"id", "label", "group"} & set(samples.columns):
+        return samples.columns
     return tuple(f"x{place}" for place in range(samples.kind.shape[0]))
 
 

@@ -105,6 +105,28 @@ def read_truth(file: Path) -> Truth:
     )
 
 
+def truth_about(train: Samples, file: Path) -> Truth:
+    """Read what `inject` wrote about these samples.
+
+    Raises:
+        DataError: no such file, other columns, or it is about others.
+    """
+    truth = read_truth(file)
+    missing = set(train.ids.tolist()) - set(truth.ids.tolist())
+    if missing:
+        raise DataError(
+            f"The truth file lacks {len(missing)} of {len(train)} ids. Give the one written with these data."
+        )
+    truth = truth.select(train.ids)
+    differs = int((~truth.is_noisy & (truth.true_label != train.labels.cpu())).sum())
+    if differs or int(truth.true_label.max()) >= train.num_classes:
+        raise DataError(
+            f"{file} is about other data: {differs} samples that it calls sound have another label here, and "
+            f"its labels run to {int(truth.true_label.max())}. Give the one written with these data."
+        )
+    return truth
+
+
 def write_whole(tables: Mapping[Path, pa.Table]) -> None:
     """Write all aside, then rename: the files are whole, and all there or none."""
     aside = {file: file.with_name(f".{file.name}.{os.getpid()}.part") for file in tables}

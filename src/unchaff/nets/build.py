@@ -1,6 +1,5 @@
 """A model spec -> a freshly built network."""
 
-import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from torch import nn
 
 from unchaff.errors import ModelError
 from unchaff.hub import is_folder
+from unchaff.importing import imported
 from unchaff.nets.cnn import audio_cnn, small_cnn
 from unchaff.nets.hub import from_folder
 from unchaff.nets.mlp import mlp
@@ -122,7 +122,7 @@ def from_factory(spec: str, input_shape: tuple[int, ...], num_classes: int) -> n
     """
     module_name, _, name = spec.partition(":")
     try:
-        factory = getattr(importlib.import_module(module_name), name)
+        factory = getattr(imported(module_name), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ModelError(
             f"{spec} cannot be imported: {error}. Give --model as pkg.module:factory."

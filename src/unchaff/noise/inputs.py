@@ -14,6 +14,8 @@ from unchaff.records import Truth
 from unchaff.samples import Rows, Samples
 from unchaff.streams import Streams
 
+DEFAULTS = {"image": 0.25, "audio": 0.0, "tabular": 1.0}  # levels
+
 
 @dataclass(frozen=True)
 class GaussianInputs:
@@ -36,12 +38,21 @@ class GaussianInputs:
             raise NoiseError(f"level must be a finite number, got {self.level}. Write gaussian:0.2:0.25.")
 
     def __call__(self, clean: Samples, *, streams: Streams) -> tuple[Samples, Truth]:
-        """Plant."""
+        """Plant.
+
+        Raises:
+            NoiseError: the data are of a kind without numbers to add to, or the level is none of theirs.
+        """
+        if clean.kind.name not in DEFAULTS:
+            raise NoiseError(
+                f"gaussian is for {', '.join(DEFAULTS)} data, these are {clean.kind}. Use noise of labels."
+            )
+        if self.level is not None and self.level < 0 and clean.kind.name != "audio":
+            raise NoiseError(f"level must be 0 or more, got {self.level}. That of sound, in dB, may be less.")
         hit = lowest(streams.per_id("gaussian", clean.ids), np.arange(len(clean)), self.rate)
         mask, truth = spoiled(clean, hit)
         seeds = streams.seeds("gaussian/draw", clean.ids)
-        defaults = {"image": 0.25, "audio": 0.0, "tabular": 1.0}
-        level = defaults[clean.kind.name] if self.level is None else self.level
+        level = DEFAULTS[clean.kind.name] if self.level is None else self.level
         change = _Change(clean.kind.name, level, mask, seeds, _column_deviation(clean))
         return clean.altered(change), truth
 

@@ -257,3 +257,11 @@ def test_an_oracle_may_have_a_budget_of_its_own():
     assert [(each.own, each.equal) for each in entrants(["oracle@0.25", "oracle"], 0.5)] == [
         ("oracle@0.25", "oracle"), ("oracle", "oracle"),
     ]  # fmt: skip
+
+
+def test_a_folder_of_something_else_is_left_alone(compare, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "index.html").write_text("mine")
+    assert compare("--methods", "nothing", "--seeds", "0") == 1
+    assert "holds something else than a comparison. Give another --out." in capsys.readouterr().err
+    assert (tmp_path / "out" / "index.html").read_text() == "mine"

@@ -1,4 +1,5 @@
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -80,3 +81,18 @@ def test_files_that_exist_are_refused(table, tmp_path, capsys):
     assert "--overwrite" in capsys.readouterr().err
     assert (tmp_path / "noisy.parquet").read_bytes() == before
     assert app.main([*words, "--overwrite"]) == 0
+
+
+def test_a_truth_about_other_data_is_refused(table, tmp_path, capsys):
+    out = tmp_path / "noisy.parquet"
+    assert app.main(["inject", table(), "--noise", "symmetric:0.3", "--out", str(out)]) == 0
+    truth, words = str(tmp_path / "truth.parquet"), ["--controls", "none", "--out", str(tmp_path / "run")]
+    told = pq.read_table(truth)
+    turned = told.set_column(1, "true_label", pa.array((told["true_label"].to_numpy() + 1) % 2))
+    pq.write_table(turned, tmp_path / "other.parquet")
+    for given, said in (
+        (["--truth", str(tmp_path / "other.parquet")], "is about other data"),
+        (["--truth", truth, "--noise", "symmetric:0.1"], "Leave out --noise or --truth"),
+    ):
+        assert app.main(["repair", str(out), *words, *given]) == 1
+        assert said in capsys.readouterr().err

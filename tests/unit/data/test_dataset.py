@@ -82,3 +82,8 @@ def test_unlabelled_rows_are_left_out_and_strict_refuses_them():
     assert 2 not in from_arrays(X, labels).ids
     with pytest.raises(DataError, match="2: no label"):
         from_arrays(X, labels, options=Options(strict=True))
+
+
+def test_a_part_that_is_no_tensor_is_named():
+    with pytest.raises(DataError, match="caption of a sample is of type str, and no number or tensor"):
+        from_dataset([({"x": torch.ones(2), "caption": "a"}, row % 2) for row in range(4)])

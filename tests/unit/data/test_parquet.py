@@ -5,9 +5,9 @@ import pyarrow as pa
 import pytest
 import torch
 
-from unchaff.data.load import load
+from unchaff.data.load import load, load_like
 from unchaff.data.options import Options
-from unchaff.errors import DataError
+from unchaff.errors import ConfigError, DataError
 
 
 def test_names_and_kind_come_from_the_description(image_table):
@@ -157,3 +157,23 @@ def test_the_real_packs(shared_data):
         str(shared_data / "spoken_digits" / "test.parquet"), Options(group_column="speaker", rows=60)
     )
     assert spoken.train.kind.rate == 8000
+
+
+def test_a_test_table_is_matched_by_the_names_of_its_columns(tmp_path, make):
+    columns = {"u": [1.0, 2.0, 3.0, 4.0], "v": [5.0, 6.0, 7.0, 8.0], "label": [0, 1, 0, 1]}
+    train = make.table(tmp_path / "train.parquet", columns)
+    turned = make.table(tmp_path / "turned.parquet", {name: columns[name] for name in ("v", "label", "u")})
+    loaded = load(str(train))
+    other = load_like(str(turned), loaded)
+    assert other.columns == loaded.train.columns
+    assert torch.equal(next(other.batches(4)).inputs, next(loaded.train.batches(4)).inputs)
+    foreign = make.table(
+        tmp_path / "foreign.parquet", {"u": columns["u"], "w": columns["v"], "label": [0, 1, 0, 1]}
+    )
+    with pytest.raises(DataError, match="The columns differ from those of the training data: v is in one"):
+        load_like(str(foreign), loaded)
+
+
+def test_a_mean_for_other_columns_is_refused(tmp_path, make):
+    with pytest.raises(ConfigError, match="mean holds 3 numbers, and the data are tabular 2"):
+        load(numbers(tmp_path, make), Options(mean=(0.0, 1.0, 2.0)))

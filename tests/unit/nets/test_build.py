@@ -7,7 +7,7 @@ from unchaff.data.prepare import Pixels, Plain
 from unchaff.data.sources import in_memory
 from unchaff.errors import ModelError
 from unchaff.nets.adapt import logits_of
-from unchaff.nets.build import KINDS, NETS, build, default_net, from_shape
+from unchaff.nets.build import KINDS, NETS, build, default_net, from_factory, from_shape
 from unchaff.nets.standardize import Standardize
 from unchaff.nets.taps import find_layers, prunable
 from unchaff.samples import Kind, canonical
@@ -132,3 +132,10 @@ def test_a_factory_takes_both_or_nothing(name):
 def test_a_factory_that_cannot_be_called_is_named(name, said):
     with pytest.raises(ModelError, match=f"own_networks:{name} {said}"):
         build(f"own_networks:{name}", samples("tabular", (7,)), streams=Streams(0))
+
+
+def test_a_network_may_lie_where_the_command_was_given(tmp_path, monkeypatch):
+    (tmp_path / "lying_here.py").write_text("import torch\nmade = lambda: torch.nn.Linear(4, 2)\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [one for one in sys.path if one not in ("", str(tmp_path))])
+    assert from_factory("lying_here:made", (4,), 2).out_features == 2

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from unchaff.data.dataset import from_arrays
+from unchaff.data.dataset import from_arrays, from_dataset
 from unchaff.data.options import Options
 from unchaff.errors import NoiseError
 from unchaff.noise.inputs import GaussianInputs, GaussianPublished
@@ -78,3 +78,12 @@ def test_the_published_form_is_drawn_anew_at_every_access(pictures):
 def test_the_published_form_is_for_images():
     with pytest.raises(NoiseError, match="is for images, the data are audio"):
         GaussianPublished(0.5)(waves(), streams=Streams(0))
+
+
+def test_noise_is_refused_where_there_is_nothing_to_add_it_to():
+    table = from_arrays(np.zeros((4, 2)), [0, 1, 0, 1])
+    with pytest.raises(NoiseError, match="level must be 0 or more, got -1"):
+        GaussianInputs(0.5, -1.0)(table, streams=Streams(0))
+    packed = from_dataset([({"a": torch.ones(3)}, row % 2) for row in range(4)])
+    with pytest.raises(NoiseError, match="gaussian is for image, audio, tabular data"):
+        GaussianInputs(0.5)(packed, streams=Streams(0))
