@@ -11,7 +11,7 @@ from unchaff.data.listing import inside
 from unchaff.errors import DataError
 
 LOOKED_AT = 64  # rows of a column
-SUFFIXES = IMAGES | AUDIO | {".tif", ".tiff", ".ppm"}
+SUFFIXES = IMAGES | AUDIO
 
 # A column -> whether its texts name files: None, they do not; "", and these lie there; else what is wrong.
 Names = Callable[[str], str | None]

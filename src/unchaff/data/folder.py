@@ -10,7 +10,7 @@ from unchaff.data.options import Options
 from unchaff.errors import DataError
 from unchaff.samples import Ids
 
-IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"})
+IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"})
 AUDIO = frozenset({".wav", ".flac", ".ogg", ".mp3"})
 
 

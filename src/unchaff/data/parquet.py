@@ -145,9 +145,9 @@ def _labels(table: pa.Table, name: str) -> tuple[NDArray[np.int64], tuple[str, .
         labels = column.cast(pa.int64()).fill_null(UNLABELLED).to_numpy()
         return labels, numbered(class_names_of(table.schema, name), labels)
     values = column.to_pylist()
-    names = tuple(sorted({value for value in values if value is not None}))
+    names = tuple(sorted({value for value in values if value}))  # an empty text is no name
     check_number_of_classes(len(names))
-    places = {value: place for place, value in enumerate(names)} | {None: UNLABELLED}
+    places = {value: place for place, value in enumerate(names)} | {None: UNLABELLED, "": UNLABELLED}
     return np.array([places[value] for value in values], dtype=np.int64), names
 
 

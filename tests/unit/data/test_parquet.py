@@ -177,3 +177,10 @@ def test_a_test_table_is_matched_by_the_names_of_its_columns(tmp_path, make):
 def test_a_mean_for_other_columns_is_refused(tmp_path, make):
     with pytest.raises(ConfigError, match="mean holds 3 numbers, and the data are tabular 2"):
         load(numbers(tmp_path, make), Options(mean=(0.0, 1.0, 2.0)))
+
+
+def test_an_empty_name_is_no_class(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,label\n1,2,p\n3,4,\n5,6,q\n7,8,p\n")
+    loaded = load(str(tmp_path / "t.csv"))
+    assert loaded.train.class_names == ("p", "q")
+    assert [(one.id, one.reason) for one in loaded.skipped] == [(1, "no label")]
