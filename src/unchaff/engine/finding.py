@@ -206,7 +206,7 @@ def _settled(columns: Columns, options: Options, units: Sequence[Unit], engine: 
 
 def _with_all_names(listing: Listing, values: set[int | str]) -> Listing:
     """Return a listing whose classes are those of all labels that occur, as if they were all in it."""
-    texts = sorted(value for value in values if isinstance(value, str))
+    texts = sorted(value for value in values if isinstance(value, str) and value)  # an empty one is none
     highest = max((value for value in values if isinstance(value, int)), default=-1)
     check_number_of_classes(highest + 1)
     names = tuple(texts) if texts else tuple(map(str, range(highest + 1)))
