@@ -43,3 +43,11 @@ class TrainingError(UnchaffError):
 
 class Unfinished(Exception):  # noqa: N818  no error: the user asked for it
     """A run was interrupted, and can go on; says how."""
+
+
+def not_finite(which: str) -> ModelError:
+    """Return the error about layers that say numbers that are not finite; `which` is such as "3 of 10"."""
+    return ModelError(
+        f"What the network's layers say is not finite for {which} samples. "
+        "Check the inputs with `unchaff doctor`, and the weights."
+    )

@@ -42,7 +42,7 @@ class Chunk:
     @property
     def bytes_per_sample(self) -> int:
         """What it takes to remember one of its samples."""
-        held = (self.labels, self.features, self.moments, self.log_probs)
+        held = (self.labels, self.features, self.moments, self.log_probs, self.filled)
         of_tensors = sum(each.nbytes for each in held if each is not None)
         return (self.rows.nbytes + of_tensors) // len(self.rows)
 
@@ -115,7 +115,7 @@ class Walk:
             yield
         finally:
             self._is_timed = False
-            self._spent = self._spent + Cost(time.perf_counter() - started).as_stage(self.name)
+            self._spent = self._spent + Cost.since(started, self.name)
 
     def charge(self, rows: int) -> None:
         """Put the looks at so many samples on the bill; their time is that of the block they are in."""

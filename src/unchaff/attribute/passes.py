@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unchaff import journal
 from unchaff.attribute.observe import Chunk, Walk
-from unchaff.errors import ModelError
+from unchaff.errors import not_finite
 from unchaff.filled import Filled
 from unchaff.journal import Entry, Journal, State
 from unchaff.shards import HELD, Columns, Scratch, Shelved
@@ -61,10 +61,7 @@ def check_finite(sums: Adds, count: int) -> None:
         ModelError: they do.
     """
     if not all(bool(each.isfinite().all()) for each in sums.state().values()):
-        raise ModelError(
-            f"What the network's layers say is not finite for some of {count} samples. "
-            "Check the inputs with `unchaff doctor`, and the weights."
-        )
+        raise not_finite(f"some of {count}")
 
 
 @dataclass(frozen=True)

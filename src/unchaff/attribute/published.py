@@ -56,8 +56,8 @@ class Published:
         started = time.perf_counter()
         samples, model = observed.train, trained.model
         layer = target_layer(trained, samples)
-        look = lambda probe, inputs: head_jacobian(probe, layer.name, inputs)  # noqa: E731
-        each = flops.of(look, model, next(samples.batches(2)).inputs)
+        example = next(samples.batches(2)).inputs
+        each = flops.of(lambda probe, inputs: head_jacobian(probe, layer.name, inputs), model, example)
 
         def attribution(batch: Batch) -> Tensor:
             jacobian, output, logits = head_jacobian(model, layer.name, batch.inputs)

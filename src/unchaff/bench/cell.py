@@ -133,6 +133,8 @@ def gather(cell: Cell, *, streams: Streams) -> Material:
     """Load the data, plant the noise in the training part, and set test data aside."""
     device = device_of(cell.device)
     planted = noises.parse(cell.noise)
+    if planted is not None and cell.truth is not None:
+        raise ConfigError("--noise plants noise and knows the truth of it. Leave out --noise or --truth.")
     loaded = load(cell.data, cell.options)
     progress.say(loaded.found)
     test = loaded.test if cell.test is None else load_like(cell.test, loaded, cell.options)
@@ -140,8 +142,6 @@ def gather(cell: Cell, *, streams: Streams) -> Material:
     if planted is not None:
         train, truth = planted(train, streams=streams)
     if cell.truth is not None:
-        if planted is not None:
-            raise ConfigError("--noise plants noise and knows the truth of it. Leave out --noise or --truth.")
         truth = truth_about(train, cell.truth)
     recorded = None if cell.record is None else matched(cell.record, train)
     train = train.to(device)

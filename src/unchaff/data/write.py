@@ -119,10 +119,11 @@ def truth_about(train: Samples, file: Path) -> Truth:
         )
     truth = truth.select(train.ids)
     differs = int((~truth.is_noisy & (truth.true_label != train.labels.cpu())).sum())
-    if differs or int(truth.true_label.max()) >= train.num_classes:
+    highest = int(truth.true_label.max())
+    if differs or highest >= train.num_classes:
         raise DataError(
             f"{file} is about other data: {differs} samples that it calls sound have another label here, and "
-            f"its labels run to {int(truth.true_label.max())}. Give the one written with these data."
+            f"its labels run to {highest}. Give the one written with these data."
         )
     return truth
 

@@ -1,7 +1,9 @@
 """Spoiled inputs with right labels."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -14,7 +16,7 @@ from unchaff.records import Truth
 from unchaff.samples import Rows, Samples
 from unchaff.streams import Streams
 
-DEFAULTS = {"image": 0.25, "audio": 0.0, "tabular": 1.0}  # levels
+LEVELS: Mapping[str, float] = MappingProxyType({"image": 0.25, "audio": 0.0, "tabular": 1.0})  # by default
 
 
 @dataclass(frozen=True)
@@ -43,16 +45,16 @@ class GaussianInputs:
         Raises:
             NoiseError: the data are of a kind without numbers to add to, or the level is none of theirs.
         """
-        if clean.kind.name not in DEFAULTS:
+        if clean.kind.name not in LEVELS:
             raise NoiseError(
-                f"gaussian is for {', '.join(DEFAULTS)} data, these are {clean.kind}. Use noise of labels."
+                f"gaussian is for {', '.join(LEVELS)} data, these are {clean.kind}. Use noise of labels."
             )
         if self.level is not None and self.level < 0 and clean.kind.name != "audio":
             raise NoiseError(f"level must be 0 or more, got {self.level}. That of sound, in dB, may be less.")
         hit = lowest(streams.per_id("gaussian", clean.ids), np.arange(len(clean)), self.rate)
         mask, truth = spoiled(clean, hit)
         seeds = streams.seeds("gaussian/draw", clean.ids)
-        level = DEFAULTS[clean.kind.name] if self.level is None else self.level
+        level = LEVELS[clean.kind.name] if self.level is None else self.level
         change = _Change(clean.kind.name, level, mask, seeds, _column_deviation(clean))
         return clean.altered(change), truth
 

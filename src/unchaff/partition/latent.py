@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from unchaff.errors import ModelError
+from unchaff.errors import not_finite
 from unchaff.partition.agreement import Agreement
 
 ANCHORS = 0.1  # share of a class that starts its row of the transition: the clearest samples of it
@@ -228,10 +228,7 @@ def _centred(opinion: Tensor) -> Float[Tensor, "n classes"]:
     wide = opinion.detach().double().cpu().clone()
     if not bool(wide.isfinite().all()):
         broken = int((~wide.isfinite()).any(1).sum())
-        raise ModelError(
-            f"What the network's layers say is not finite for {broken} of {len(wide)} samples. "
-            "Check the inputs with `unchaff doctor`, and the weights."
-        )
+        raise not_finite(f"{broken} of {len(wide)}")
     return wide - wide.mean(1, keepdim=True)
 
 
