@@ -21,7 +21,10 @@ def _at(*budgets: float) -> tuple[str, ...]:
 
 LITERAL = ("published", "published-last-layers", "published-unpruned")  # the code of the paper
 PARTS = ("random-subset@0.25", "unlearn-pruned@0.25", "random-pruning@0.25")
-WHOLE = (*CONTROLS, "oracle", *_at(0.25, 0.5), *PARTS)
+WHOLE = (*CONTROLS, "oracle", *_at(0.25, 0.5), *PARTS)  # every control: hours a setting
+CORE = ("nothing", *_at(0.25), "unlearn@0.5")
+REFERRED = (*CORE, "early-stop", "oracle")
+ON_ALL = ("nothing", "unlearn@0.25", "finetune-all@0.25")
 
 # Mean of seeds 0 to 7, four deviations and a point each way: experiments/smoke/results.jsonl.
 DIGITS_RANGES = {
@@ -45,19 +48,19 @@ SMOKE = (
 
 
 def _cifar(name: str, noise: str, **more: object) -> Setting:
-    return photographs(name, noise, **{"contenders": WHOLE, "detectors": DETECTORS, **more})
+    return photographs(name, noise, **{"contenders": CORE, "detectors": DETECTORS, **more})
 
 
 BREAST_CANCER = "unchaff.bench.tables:breast_cancer"
 SPOILED = "gaussian-published:0.5"  # half of the inputs, as the code of the paper does it
-TRAINED_LONGER = {"augment": True, "epochs": 48}
+TRAINED_LONGER = {"augment": True, "epochs": 48, "contenders": (*ON_ALL, "early-stop")}
 CPU = (
     _cifar(
         "cifar-symmetric-40", "symmetric:0.4", detectors=REFERENCES,
         contenders=(*WHOLE, "unlearn@1", *LITERAL),
     ),
-    _cifar("cifar-worse-label", f"{HUMAN}:worse_label"),
-    _cifar("cifar-asymmetric-40", "asymmetric:0.4"),
+    _cifar("cifar-worse-label", f"{HUMAN}:worse_label", contenders=REFERRED),
+    _cifar("cifar-asymmetric-40", "asymmetric:0.4", contenders=REFERRED),
     _cifar("cifar-symmetric-20", "symmetric:0.2"),
     _cifar("cifar-symmetric-60", "symmetric:0.6"),
     _cifar("cifar-symmetric-5", "symmetric:0.05"),
@@ -67,27 +70,33 @@ CPU = (
     _cifar("cifar-worse-label-augmented", f"{HUMAN}:worse_label", **TRAINED_LONGER),
     _cifar("cifar-asymmetric-40-augmented", "asymmetric:0.4", **TRAINED_LONGER),
     _cifar("cifar-clean", "none", contenders=("nothing", *_at(0.25)), detectors=()),
-    _cifar("cifar-clean-augmented", "none", contenders=("nothing", *_at(0.25)), detectors=(), augment=True),
-    _cifar("cifar-gaussian-published", SPOILED, contenders=(*WHOLE, *LITERAL)),
-    _cifar("cifar-gaussian-0.1", "gaussian:0.5:0.1"),
-    _cifar("cifar-gaussian-0.2", "gaussian:0.5:0.2"),
-    _cifar("cifar-gaussian-0.4", "gaussian:0.5:0.4"),
-    _cifar("cifar-gaussian-0.2-symmetric-20", "gaussian:0.5:0.2+symmetric:0.2"),
+    _cifar("cifar-clean-augmented", "none", contenders=ON_ALL, detectors=(), augment=True),
+    _cifar(
+        "cifar-gaussian-published", SPOILED,
+        contenders=(*ON_ALL, "unlearn@0.5", "finetune-all@0.5", "oracle", *LITERAL),
+    ),
+    _cifar("cifar-gaussian-0.1", "gaussian:0.5:0.1", contenders=(*ON_ALL, "published")),
+    _cifar("cifar-gaussian-0.2", "gaussian:0.5:0.2", contenders=(*ON_ALL, "published")),
+    _cifar("cifar-gaussian-0.4", "gaussian:0.5:0.4", contenders=(*ON_ALL, "published")),
+    _cifar(
+        "cifar-gaussian-0.2-symmetric-20", "gaussian:0.5:0.2+symmetric:0.2",
+        contenders=(*ON_ALL, "published"),
+    ),
     Setting(
         name="speech-symmetric-40", data="speech_commands", noise="symmetric:0.4",
-        contenders=WHOLE, detectors=DETECTORS,
+        contenders=(*CORE, "oracle"), detectors=DETECTORS,
     ),
     Setting(
         name="speech-gaussian-0dB", data="speech_commands", noise="gaussian:0.5:0",
-        contenders=WHOLE, detectors=DETECTORS,
+        contenders=(*ON_ALL, "unlearn@0.5", "finetune-all@0.5", "oracle"), detectors=DETECTORS,
     ),
     Setting(
         name="speech-gaussian-10dB", data="speech_commands", noise="gaussian:0.5:10",
-        contenders=WHOLE, detectors=DETECTORS,
+        contenders=ON_ALL, detectors=DETECTORS,
     ),
     Setting(
         name="texts-symmetric-30", data="sst2", noise="symmetric:0.3",
-        contenders=(*CONTROLS, "oracle", *_at(0.25)),
+        contenders=("nothing", *_at(0.25), "oracle"),
     ),
     Setting(
         name="table-symmetric-30", data=BREAST_CANCER, noise="symmetric:0.3", epochs=60, seeds=MANY,
@@ -126,6 +135,7 @@ ONE_PART_CHANGED = (
     *(f"{name}@0.25" for name in ABLATIONS if name not in LITERAL),
 )
 FEW_CHANGED = ("nothing", *_at(0.25), "unshrunk@0.25", "one-round@0.25")
+SPARSER = [name for name in ABLATIONS if ("prun" in name or "smaller" in name) and name not in LITERAL]
 PIECES = (*DETECTORS, *EVIDENCE)
 ABLATED = (
     Setting(
@@ -137,8 +147,11 @@ ABLATED = (
         contenders=(*ONE_PART_CHANGED, *LITERAL), detectors=PIECES,
     ),
     _cifar("cifar-symmetric-40", "symmetric:0.4", contenders=ONE_PART_CHANGED, detectors=PIECES),
-    _cifar("cifar-worse-label", f"{HUMAN}:worse_label", contenders=ONE_PART_CHANGED, detectors=PIECES),
-    _cifar("cifar-gaussian-published", SPOILED, contenders=ONE_PART_CHANGED, detectors=PIECES),
+    _cifar("cifar-worse-label", f"{HUMAN}:worse_label", contenders=FEW_CHANGED, detectors=PIECES),
+    _cifar(
+        "cifar-gaussian-published", SPOILED, detectors=PIECES,
+        contenders=("nothing", *_at(0.25), *PARTS, *(f"{name}@0.25" for name in SPARSER)),
+    ),
     _cifar("cifar-symmetric-40-early", "symmetric:0.4", epochs=6, contenders=FEW_CHANGED, detectors=PIECES),
 )  # fmt: skip
 
