@@ -6,20 +6,19 @@ labels included; their inputs are simple enough to be read without them.
 """
 
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unchaff.samples import Samples
+from unchaff.packing import Layout
+from unchaff.samples import Kind, Samples
 from unchaff.streams import Streams
 
-MOST = 1024  # words that are looked for
+MOST = 1024  # words that are looked for, or numbers by name that are columns: longer ones are a signal
 MIXED = 128  # random features of columns
 BATCH = 4096
 
@@ -34,8 +33,17 @@ class Reader(Protocol):
 
 
 def reader_of(samples: Samples) -> Reader:
-    """Return what reads inputs of one of the kinds `READ`."""
-    return READ[samples.kind.name](samples)
+    """Return what reads inputs that are `readable`."""
+    return Frequent.of(samples) if samples.kind.name == "text" else Columns.of(samples)
+
+
+def readable(kind: Kind) -> bool:
+    """Return whether inputs are words, columns, or a few numbers that are given by name."""
+    if kind.layout is None:
+        return kind.name in ("text", "tabular")
+    parts = kind.layout.parts
+    flat = all(part.dtype.is_floating_point and len(part.shape) < 2 for part in parts)
+    return kind.name == "packed" and flat and sum(math.prod(part.shape) for part in parts) <= MOST
 
 
 @dataclass(frozen=True)
@@ -82,25 +90,33 @@ class Columns:
 
     mean: Float[Tensor, " columns"]
     scale: Float[Tensor, " columns"]  # one over the deviation; 0 where a column never changes
+    layout: Layout | None = None  # of numbers that are given by name
 
     @classmethod
     def of(cls, samples: Samples) -> "Columns":
         """Measure the columns."""
         first, second = torch.zeros(()), torch.zeros(())
         for batch in samples.batches(BATCH):
-            wide = batch.inputs.flatten(1).double().cpu()
+            wide = _flat(batch.inputs, samples.kind.layout).double().cpu()
             first, second = first + wide.sum(0), second + wide.square().sum(0)
         mean = first / len(samples)
         deviation = (second / len(samples) - mean.square()).clamp_min(0).sqrt()
         moves = deviation > 1e-6 * mean.abs().clamp_min(1)
         scale = torch.where(moves, 1 / deviation, 0)
-        return cls(mean.float().to(samples.device), scale.float().to(samples.device))
+        device = samples.device
+        return cls(mean.float().to(device), scale.float().to(device), samples.kind.layout)
 
-    def read(self, inputs: Float[Tensor, "b columns"]) -> Float[Tensor, "b d"]:
+    def read(self, inputs: Tensor) -> Float[Tensor, "b d"]:
         """Return the columns in deviations, and the waves."""
-        standard = (inputs.flatten(1).float() - self.mean) * self.scale
+        standard = (_flat(inputs, self.layout).float() - self.mean) * self.scale
         directions, shifts = (each.to(inputs.device) for each in _waves(len(self.mean)))
         return torch.cat([standard, torch.cos(standard @ directions + shifts)], dim=1)
+
+
+def _flat(inputs: Tensor, layout: Layout | None) -> Tensor:
+    if layout is None:
+        return inputs.flatten(1)
+    return torch.cat([each.flatten(1) for each in layout.unpack(inputs).values()], dim=1)
 
 
 @lru_cache(maxsize=8)
@@ -109,8 +125,3 @@ def _waves(columns: int) -> tuple[Float[Tensor, "columns waves"], Float[Tensor, 
     generator = Streams(columns)("waves")
     directions = torch.randn(columns, MIXED, generator=generator) / columns**0.5
     return directions, 2 * math.pi * torch.rand(MIXED, generator=generator)
-
-
-READ: Mapping[str, Callable[[Samples], Reader]] = MappingProxyType(
-    {"text": Frequent.of, "tabular": Columns.of}
-)

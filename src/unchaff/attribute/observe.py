@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unchaff import progress
-from unchaff.attribute.inputs import READ, Reader, reader_of
+from unchaff.attribute.inputs import Reader, readable, reader_of
 from unchaff.nets import flops
 from unchaff.nets.hooks import ended_before, in_eval_mode, read_inputs
 from unchaff.nets.looking import looked_at
@@ -88,8 +88,7 @@ class Walk:
     @property
     def reads_inputs(self) -> bool:
         """Whether the inputs are read instead of what layers make of them: texts and columns."""
-        kind = self.samples.kind
-        return kind.name in READ and kind.layout is None and not (self.taps or self.pretrained)
+        return readable(self.samples.kind) and not (self.taps or self.pretrained)
 
     def expected_flops(self, walks: int, per_sample: float = 0.0) -> float:
         """Return the operations so many walks will take, with `per_sample` more for what comes of them."""

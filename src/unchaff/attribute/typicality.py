@@ -38,8 +38,8 @@ class Typicality:
     groups, each given class centred, and a distance (log Mahalanobis form). A direction that is clear
     goes before the distance. Which side is bad is not read from the statistics (destroyed inputs are all
     alike and may lie in the middle), but from the labels: the group whose labels the read-out confirms
-    less is the worse. Padding fills what a short text or clip leaves, and shows in every statistic: texts of
-    different lengths are not judged, and clips are not where the worse group is that of the short ones.
+    less is the worse. Texts are not judged: they fall into groups by what they say, and by their length, for
+    padding shows in every statistic. Clips are not where the worse group is that of the short ones.
 
     Source: ours; the distance is that of Lee et al., arXiv 1807.03888, without classes; independent
     components by Hyvarinen, IEEE TNN 10 (1999), FastICA; what they begin, a mixture ends.
@@ -73,8 +73,8 @@ class Typicality:
         statistics = Statistics.of(walk)
         found = noted(walk, partial(statistics.differences, direction=statistics.direction())).numbers
         distance, along = found["distance"], found.get("along")
-        is_table = walk.samples.kind.name == "tabular"
-        apart = max(self.apart, APART_COLUMNS) if is_table else self.apart
+        kind = walk.samples.kind
+        apart = max(self.apart, APART_COLUMNS) if kind.name == "tabular" else self.apart
         difference, acts = distance, ashman(distance) > apart
         if along is not None and ashman(along) > self.apart_along:
             difference, acts = along, True
@@ -84,10 +84,9 @@ class Typicality:
         total, worse = difference, 1 - upper
         if mean_upper < mean_lower:
             total, worse = -difference, upper
-        acts = acts and float(worse.mean()) <= MOST
-        if "filled" in found:
-            acts = acts and not by_length(found["filled"], worse, is_sound=walk.samples.kind.name == "audio")
-        return total, acts
+        is_text = kind.name == "text" or (kind.name != "audio" and "filled" in found)
+        acts = acts and not is_text and float(worse.mean()) <= MOST
+        return total, acts and not ("filled" in found and by_length(found["filled"], worse))
 
 
 @dataclass(frozen=True)
@@ -186,18 +185,15 @@ def sharpened(
     return scaled @ torch.from_numpy(mixture.precisions_ @ (mixture.means_[0] - mixture.means_[1]))
 
 
-def by_length(filled: Float[Tensor, " n"], worse: Float[Tensor, " n"], *, is_sound: bool) -> bool:
-    """Return whether length may be all that sets two groups apart.
+def by_length(filled: Float[Tensor, " n"], worse: Float[Tensor, " n"]) -> bool:
+    """Return whether length may be all that sets two groups of clips apart.
 
-    Of sound it may not where the worse are the longer: noise fills the silence behind a clip.
+    It may not where the worse are the longer: noise fills the silence behind a clip.
 
     Args:
-        filled: how much of its places each sample fills.
+        filled: how much of its places each clip fills.
         worse: probability that it is of the worse group.
-        is_sound: whether they are clips; of texts, a few words have other statistics than many.
     """
-    if not is_sound:
-        return bool((filled != filled[0]).any())
     is_worse = (worse > 0.5).numpy()
     if is_worse.all() or not is_worse.any():
         return False

@@ -121,15 +121,22 @@ def about_data(loaded: Loaded) -> Section:
 
 def balance(per_class: Mapping[str, int]) -> Iterator[str]:
     """Yield how many samples each class has."""
-    named = sorted(per_class.items(), key=lambda one: one[1])
+    absent = [name for name, count in per_class.items() if count == 0]
+    named = sorted(((name, count) for name, count in per_class.items() if count), key=lambda one: one[1])
     (rare, fewest), (common, most) = named[0], named[-1]
     yield f"per class {fewest} ({rare}) to {most} ({common}) samples"
-    if most > 10 * max(fewest, 1):
+    if absent:
+        yield f"classes without a sample, for which a network keeps a place: {_some(absent)}"
+    if most > 10 * fewest:
         yield f"strongly imbalanced ({common} has over 10 times the samples of {rare}): look at macro F1"
     few = [name for name, count in named if count < FEW]
     if few:
-        more = f" and {len(few) - SHOWN} more" if len(few) > SHOWN else ""
-        yield f"fewer than {FEW} samples, so nothing of them is left out: {', '.join(few[:SHOWN])}{more}"
+        yield f"fewer than {FEW} samples, so nothing of them is left out: {_some(few)}"
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"
 
 
 def said(one: twins.Twins, samples: Samples) -> str:

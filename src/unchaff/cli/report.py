@@ -72,8 +72,6 @@ def _check_place(file: Path) -> None:
         raise RunFolderError(
             f"{file} is a folder. Give --out the name of a file, such as {file / 'page.html'}."
         )
-    if not file.parent.is_dir():
-        raise RunFolderError(f"The folder {file.parent} does not exist. Make it, or choose another --out.")
 
 
 def shown(run: "RunFolder") -> "tuple[Samples | None, str]":

@@ -1,12 +1,13 @@
 """Which column of a table is what: by feature metadata and type, never by guessing between several."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
 from unchaff.data import beside
 from unchaff.data.images import BROKEN, opened
+from unchaff.data.labels import check_label_type, is_number, is_text
 from unchaff.data.options import Options
 from unchaff.errors import DataError
 from unchaff.features import feature_of
@@ -28,6 +29,7 @@ class Columns:
     id: str | None
     group: str | None
     tags: str | None = None  # one list of tags a text, by its name
+    unused: tuple[str, ...] = ()  # what else the table holds
 
     @property
     def used(self) -> list[str]:
@@ -59,6 +61,11 @@ def detect(schema: pa.Schema, options: Options, names: beside.Names = beside.non
     Raises:
         DataError: a named column is absent, or several could be meant; texts name files that are not there.
     """
+    found = _found(schema, options, names)
+    return replace(found, unused=tuple(name for name in schema.names if name not in found.used))
+
+
+def _found(schema: pa.Schema, options: Options, names: beside.Names) -> Columns:
     label = _label(schema, options)
     named_id = _named(schema, options.id_column, "--id-column")
     id_column = named_id or ("id" if "id" in schema.names and label != "id" else None)
@@ -129,8 +136,7 @@ def _text(schema: pa.Schema, names: Sequence[str]) -> str | None:
 
 
 def _is_string(schema: pa.Schema, name: str) -> bool:
-    kind = schema.field(name).type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    return is_text(schema.field(name).type)
 
 
 def _is_media(schema: pa.Schema, name: str) -> bool:
@@ -141,8 +147,7 @@ def _is_media(schema: pa.Schema, name: str) -> bool:
 
 
 def _is_number(schema: pa.Schema, name: str) -> bool:
-    kind = schema.field(name).type
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
+    return is_number(schema.field(name).type)
 
 
 def _named(schema: pa.Schema, name: str | None, flag: str) -> str | None:
@@ -167,24 +172,5 @@ def _label(schema: pa.Schema, options: Options) -> str:
         if not likely:
             raise DataError(f"No label column among {', '.join(schema.names)}. Name it with --label-column.")
         label = _only(likely, "label", "--label-column")
-    check_label_type(schema.field(label).type, label)
+    check_label_type(schema.field(label).type, f"Column {label}")
     return label
-
-
-def check_label_type(kind: pa.DataType, name: str) -> None:
-    """Refuse what is not one class per sample.
-
-    Raises:
-        DataError: several labels per sample, fractions, or something else.
-    """
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        raise DataError(f"Column {name} holds several labels per sample. Multi-label data is not supported.")
-    if pa.types.is_floating(kind):
-        raise DataError(
-            f"Column {name} holds fractions. Regression is not supported; labels must be integers."
-        )
-    if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        raise DataError(
-            f"Column {name} is of type {kind}. Labels must be integers from 0, or names; "
-            "--label-column names another."
-        )

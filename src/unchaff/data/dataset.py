@@ -12,7 +12,8 @@ from torch.utils.data import Dataset
 
 from unchaff.data.arrays import medium_of
 from unchaff.data.assemble import assemble, places_among
-from unchaff.data.listing import UNLABELLED, Listing, numbered
+from unchaff.data.labels import labels_of
+from unchaff.data.listing import Listing
 from unchaff.data.options import Loaded, Options
 from unchaff.data.sources import prepare_of
 from unchaff.errors import DataError
@@ -51,7 +52,7 @@ def from_arrays(
     Args:
         x: (n, columns), images (n, height, width), (n, channels, height, width) or channels last: bytes,
             or floats in [0, 1]; waveforms (n, time) where `options.rate` is given.
-        y: one class number per row; -1 where there is none (such rows are left out).
+        y: one class number or name per row; -1, NaN or no text where there is none (such rows are left out).
         ids: one per row; row numbers by default.
         class_names: the numbers by default.
         groups: speaker or patient of each row.
@@ -157,12 +158,12 @@ def _pair(item: Any, row: int, name: str) -> tuple[Any, Any]:  # noqa: ANN401 - 
 def _packed(given: list[Any], labels: NDArray[Any], names: Sequence[str] | None, options: Options) -> Listing:
     """Return the listing of samples of several tensors each."""
     rows, layout = pack(given[: options.rows])
-    labels = labels_of(labels)[: options.rows]
+    numbers, class_names = labels_of(labels[: options.rows], _maybe(names))
     return Listing(
         medium="packed",
-        ids=np.arange(len(labels)),
-        labels=labels,
-        class_names=numbered(_maybe(names), labels),
+        ids=np.arange(len(numbers)),
+        labels=numbers,
+        class_names=class_names,
         inputs=rows.numpy(),
         layout=layout,
         found="a data set of several tensors",
@@ -190,12 +191,12 @@ def list_arrays(
         counts = f"{len(x)} inputs, {len(y)} labels" + ("" if ids is None else f", {len(ids)} ids")
         raise DataError(f"The lengths differ: {counts}. Give one of each per sample.")
     cut = slice(options.rows)
-    labels = labels_of(y)[cut]
+    labels, names = labels_of(y[cut], class_names)
     return Listing(
         medium=medium,
         ids=_checked_ids(np.arange(len(x)) if ids is None else ids)[cut],
         labels=labels,
-        class_names=numbered(class_names, labels),
+        class_names=names,
         inputs=x[cut],
         found=f"{found} (inputs: {medium} {'x'.join(map(str, x.shape[1:]))})",
     )
@@ -209,27 +210,6 @@ def _checked_ids(ids: NDArray[Any]) -> NDArray[Any]:
     if ids.dtype.kind == "U":
         return ids
     raise DataError(f"The ids are of type {ids.dtype}. Give integers or text.")
-
-
-def labels_of(y: NDArray[Any]) -> NDArray[np.int64]:
-    """Return labels as whole numbers, one a sample.
-
-    Raises:
-        DataError: they are something else.
-    """
-    if y.ndim != 1:
-        raise DataError(
-            f"The labels have shape {y.shape}: several per sample. Multi-label data is not supported."
-        )
-    if np.issubdtype(y.dtype, np.floating):
-        raise DataError(
-            "The labels are fractions. Regression is not supported; labels must be integers from 0."
-        )
-    if y.dtype.kind not in "iub":
-        raise DataError(
-            f"The labels are of type {y.dtype}. Labels must be integers from 0 ({UNLABELLED}: none)."
-        )
-    return y.astype(np.int64)
 
 
 def _numpy(values: Array) -> NDArray[Any]:

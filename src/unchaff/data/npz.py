@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unchaff import limits
-from unchaff.data.dataset import labels_of, list_arrays
-from unchaff.data.listing import Listing, numbered
+from unchaff.data.dataset import list_arrays
+from unchaff.data.labels import labels_of
+from unchaff.data.listing import Listing
 from unchaff.data.options import Options
 from unchaff.errors import DataError
 
@@ -42,8 +43,7 @@ def list_npz(path: Path, options: Options) -> tuple[Listing, Listing | None]:
         raise DataError(f"{', '.join(single)} in {path} must be a list. Save one value per sample or class.")
     names = arrays.get("class_names")
     if names is None and "y_test" in arrays:
-        both = np.concatenate([labels_of(arrays[name]) for name in ("y", "y_test")])
-        names = np.array(numbered(None, both))
+        names = np.array(labels_of(np.concatenate([arrays["y"].ravel(), arrays["y_test"].ravel()]))[1])
     found = "a NumPy archive"
     train = list_arrays(
         arrays["x"], arrays["y"], ids=arrays.get("ids"), class_names=names, options=options, found=found

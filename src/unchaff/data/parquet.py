@@ -11,15 +11,8 @@ from unchaff import limits
 from unchaff.bounded import read_table, reading, schema_of
 from unchaff.data import beside
 from unchaff.data.columns import Columns, detect, medium_of
-from unchaff.data.listing import (
-    UNLABELLED,
-    Encoded,
-    Listing,
-    check_number_of_classes,
-    content_of,
-    inside,
-    numbered,
-)
+from unchaff.data.labels import labels_in
+from unchaff.data.listing import Encoded, Listing, content_of, inside
 from unchaff.data.options import Options
 from unchaff.data.spool import Spool, size_of, spooled
 from unchaff.errors import DataError
@@ -105,7 +98,8 @@ def list_table(
     if table.num_rows == 0:
         raise DataError("The table has no rows. Give data with at least two classes.")
     ids, id_note = ids_of(table, columns, is_asked=is_id_asked)
-    labels, class_names = _labels(table, columns.label)
+    names = class_names_of(table.schema, columns.label)
+    labels, class_names = labels_in(table.column(columns.label), names, f"Column {columns.label}")
     inputs: Encoded | NDArray[np.generic]
     if files is not None:
         if len(files) != table.num_rows:
@@ -121,7 +115,7 @@ def list_table(
     else:
         inputs = np.stack([_numbers(table.column(name)) for name in columns.inputs], axis=1)
         medium = "tabular"
-    shown = ", ".join(columns.inputs[:6]) + (", ..." if len(columns.inputs) > 6 else "")
+    unused = f"; not used: {_few(columns.unused)}" if columns.unused else ""
     groups = None if columns.group is None else plain_ids(table.column(columns.group), columns.group)
     tags = None if columns.tags is None else tags_of(table.column(columns.tags))
     tagged = "" if columns.tags is None else f"; tags: {columns.tags}"
@@ -134,21 +128,12 @@ def list_table(
         groups=groups,
         columns=columns.inputs if medium == "tabular" else (),
         tags=tags,
-        found=f"{where} (inputs: {shown}; label: {columns.label}{tagged}; {id_note})",
+        found=f"{where} (inputs: {_few(columns.inputs)}; label: {columns.label}{tagged}; {id_note}{unused})",
     )
 
 
-def _labels(table: pa.Table, name: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Return labels and the names of the classes; labels that are names become numbers in their order."""
-    column = table.column(name)
-    if pa.types.is_integer(column.type):
-        labels = column.cast(pa.int64()).fill_null(UNLABELLED).to_numpy()
-        return labels, numbered(class_names_of(table.schema, name), labels)
-    values = column.to_pylist()
-    names = tuple(sorted({value for value in values if value}))  # an empty text is no name
-    check_number_of_classes(len(names))
-    places = {value: place for place, value in enumerate(names)} | {None: UNLABELLED, "": UNLABELLED}
-    return np.array([places[value] for value in values], dtype=np.int64), names
+def _few(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
 
 
 def ids_of(table: pa.Table, columns: Columns, *, is_asked: bool) -> tuple[Ids, str]:

@@ -14,6 +14,7 @@ import torch
 from unchaff.bounded import Kind, check_columns, is_id, read_table
 from unchaff.data.load import load
 from unchaff.data.options import Loaded, Options
+from unchaff.data.parquet import split_files
 from unchaff.data.tables import noisy_table
 from unchaff.errors import DataError
 from unchaff.records import Truth
@@ -49,13 +50,14 @@ def inject(
     """Write the training part with noise planted, and `truth.parquet` beside it.
 
     The noisy file gives the same ids as the data it was made from; noise that is drawn anew at every
-    access is frozen there as one draw.
+    access is frozen there as one draw. The folder of the files is made.
 
     Raises:
         DataError: the data cannot be read, or the files exist or cannot be written.
     """
     truth_file = out.with_name("truth.parquet")
     check_target(out, truth_file, overwrite=overwrite)
+    _check_apart(out, Path(spec).expanduser())
     loaded = load(spec, options or Options())
     noisy, truth = noise(loaded.train, streams=streams)
     data = noisy_table(spec, options or Options(), loaded.train, noisy, out=out.parent)
@@ -70,10 +72,15 @@ def check_target(out: Path, truth_file: Path, *, overwrite: bool) -> None:
     for file in (out, truth_file):
         if file.exists() and not overwrite:
             raise DataError(f"{file} exists. Choose another --out, or give --overwrite to replace it.")
-    if not out.parent.is_dir():
-        raise DataError(f"The folder {out.parent} does not exist. Make it, or choose another --out.")
-    if not os.access(out.parent, os.W_OK):
-        raise DataError(f"No permission to write into {out.parent}. Choose another --out.")
+    there = next(folder for folder in out.absolute().parents if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise DataError(f"Nothing can be written into {there}. Choose another --out.")
+
+
+def _check_apart(out: Path, data: Path) -> None:
+    """Refuse to write over the data that are read."""
+    if out.exists() and out.resolve() in {each.resolve() for each in (data, *split_files(data, "train"))}:
+        raise DataError(f"{out} is the data that noise is to be planted in. Choose another --out.")
 
 
 def truth_table(truth: Truth) -> pa.Table:
@@ -133,6 +140,7 @@ def write_whole(tables: Mapping[Path, pa.Table]) -> None:
     aside = {file: file.with_name(f".{file.name}.{os.getpid()}.part") for file in tables}
     try:
         for file, table in tables.items():
+            file.parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(table, aside[file])
         for file, whole in aside.items():
             whole.replace(file)

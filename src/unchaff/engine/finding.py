@@ -12,6 +12,7 @@ from unchaff.bounded import check_names, reading
 from unchaff.data import Loaded, Options, beside, load
 from unchaff.data.assemble import assemble
 from unchaff.data.columns import Columns, detect
+from unchaff.data.labels import plain
 from unchaff.data.listing import UNLABELLED, Listing, check_number_of_classes
 from unchaff.data.parquet import plain_ids
 from unchaff.engine import places
@@ -176,7 +177,8 @@ class Labels:
     column: str
 
     def __call__(self, unit: Unit) -> list[int] | list[str]:
-        values = pc.unique(portion(unit, [self.column]).column(self.column)).drop_null().to_pylist()
+        column = plain(portion(unit, [self.column]).column(self.column), f"Column {self.column}")
+        values = pc.unique(column).drop_null().to_pylist()
         check_number_of_classes(len(values))
         return values
 

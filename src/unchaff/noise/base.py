@@ -34,6 +34,21 @@ def lowest(draw: NDArray[np.float64], rows: Rows, rate: float) -> Rows:
     return rows[np.argsort(draw[rows], kind="stable")[: round(rate * len(rows))]]
 
 
+def present(clean: Samples) -> NDArray[np.int64]:
+    """Return the labels that samples have, in order; a number without samples is no class to plant.
+
+    Raises:
+        NoiseError: all samples have the same.
+    """
+    labels = np.unique(clean.labels.cpu().numpy())
+    if len(labels) < 2:
+        raise NoiseError(
+            f"All {len(clean)} samples are {clean.class_names[labels[0]]}. "
+            "Wrong labels need two classes with samples."
+        )
+    return labels
+
+
 def relabelled(clean: Samples, labels: NDArray[np.int64]) -> tuple[Samples, Truth]:
     """Return the samples with other labels, and the truth about them."""
     given = torch.from_numpy(labels)

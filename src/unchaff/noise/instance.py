@@ -8,7 +8,7 @@ import torch
 from scipy.stats import truncnorm
 
 from unchaff.errors import NoiseError
-from unchaff.noise.base import checked_rate, choices, lowest, relabelled
+from unchaff.noise.base import checked_rate, choices, lowest, present, relabelled
 from unchaff.records import Truth
 from unchaff.samples import Samples
 from unchaff.streams import Streams
@@ -50,10 +50,11 @@ class InstanceDependent:
         return relabelled(clean, given)
 
     def _scores(self, clean: Samples, streams: Streams) -> np.ndarray:
-        """Return the probability of each wrong class, (n, classes), 0 for the right one."""
+        """Return the probability of each wrong class, (n, classes), 0 for the right and for absent ones."""
         size = int(np.prod(clean.kind.shape))
         rng = streams("instance/projection")
         projection = torch.randn(clean.num_classes, size, clean.num_classes, generator=rng)
+        absent = np.setdiff1d(np.arange(clean.num_classes), present(clean))
         parts = []
         for batch in clean.batches(clean.at_once(256)):
             flat = batch.inputs.flatten(1).float().cpu()
@@ -66,5 +67,6 @@ class InstanceDependent:
                 rows = labels == label
                 scores[rows] = flat[rows] @ projection[label]
             scores[torch.arange(len(flat)), labels] = float("-inf")
+            scores[:, absent] = float("-inf")
             parts.append(scores.softmax(1))
         return torch.cat(parts).double().numpy()

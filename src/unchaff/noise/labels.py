@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unchaff.errors import NoiseError
-from unchaff.noise.base import checked_rate, lowest, relabelled
+from unchaff.noise.base import checked_rate, lowest, present, relabelled
 from unchaff.records import Truth
 from unchaff.samples import Samples
 from unchaff.streams import Streams
@@ -22,7 +22,7 @@ CIFAR = MappingProxyType(
 
 @dataclass(frozen=True)
 class Symmetric:
-    """Exactly `round(rate * n)` labels change, each to another class chosen uniformly.
+    """Exactly `round(rate * n)` labels change, each to another class that is there, chosen uniformly.
 
     Source: symmetric noise that excludes the true class. Papers differ: including it lowers the real
     rate by a factor (k - 1) / k.
@@ -37,16 +37,17 @@ class Symmetric:
         """Plant."""
         draw = streams.per_id("symmetric", clean.ids)
         hit = lowest(draw, np.arange(len(clean)), self.rate)
-        labels = clean.labels.cpu().numpy().copy()
+        classes = present(clean)
+        places = np.searchsorted(classes, clean.labels.cpu().numpy())
         # From 1, not 0: a shift of 0 would "change" a label to itself and lower the real rate.
-        shift = 1 + (streams.per_id("symmetric/shift", clean.ids) * (clean.num_classes - 1)).astype(np.int64)
-        labels[hit] = (labels[hit] + shift[hit]) % clean.num_classes
-        return relabelled(clean, labels)
+        shift = 1 + (streams.per_id("symmetric/shift", clean.ids) * (len(classes) - 1)).astype(np.int64)
+        places[hit] = (places[hit] + shift[hit]) % len(classes)
+        return relabelled(clean, classes[places])
 
 
 @dataclass(frozen=True)
 class Pair:
-    """In each class k exactly `round(rate * n_k)` labels become k + 1, the last becoming 0.
+    """In each class exactly `round(rate * n_k)` labels become the next that is there, the last the first.
 
     Source: Han et al., arXiv 1804.06872 (pair flipping).
     """
@@ -58,8 +59,9 @@ class Pair:
 
     def __call__(self, clean: Samples, *, streams: Streams) -> tuple[Samples, Truth]:
         """Plant."""
-        number = clean.num_classes
-        return _mapped(clean, {k: (k + 1) % number for k in range(number)}, self.rate, streams)
+        classes = present(clean)
+        following = dict(zip(classes.tolist(), np.roll(classes, -1).tolist(), strict=True))
+        return _mapped(clean, following, self.rate, streams)
 
 
 @dataclass(frozen=True)

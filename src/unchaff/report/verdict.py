@@ -5,6 +5,7 @@ from typing import Literal
 from unchaff.evaluate.accuracy import Scores
 from unchaff.evaluate.cost import gap_recovered, share
 from unchaff.evaluate.metrics import ON_TEST, Measured
+from unchaff.partition.transition import BLIND
 from unchaff.records import Cost, Outcome, Partition
 from unchaff.report.views import Verdict
 from unchaff.report.words import NBSP, count, percent, points
@@ -27,7 +28,7 @@ def verdict(measured: Measured, outcome: Outcome) -> Verdict:
     if after is None:
         return Verdict("plain", _scored(split), _where(measured, before), _of_estimate(measured, split))
     if split is not None and split.abstained:
-        tone, sentence = _abstained(before, after)
+        tone, sentence = _abstained(split, before, after)
     else:
         tone, sentence = _judged(measured, outcome, before, after)
     unsure = tone == "plain" and split is not None and split.abstained
@@ -55,7 +56,7 @@ def _scored(split: Partition | None) -> str:
     if split is None:
         return "The samples were scored; the network was left as it was."
     if split.abstained:
-        return "No evidence of noise was found, and every sample is kept."
+        return _untouched(split)
     return f"{_noise(split)}; the network was left as it was."
 
 
@@ -63,7 +64,7 @@ def _unmeasured(split: Partition | None) -> str:
     if split is None:
         return "The network was repaired, and nothing was measured."
     if split.abstained:
-        return "There is nothing to repair: no evidence of noise was found, and every sample is kept."
+        return _untouched(split)
     return f"{_noise(split)}; the network was repaired, and nothing was measured."
 
 
@@ -73,8 +74,17 @@ def _noise(split: Partition) -> str:
     return f"About {percent(split.noise_rate, 0)} of the {what}"
 
 
-def _abstained(before: Scores, after: Scores) -> tuple[Tone, str]:
-    sentence = "There is nothing to repair: no evidence of noise was found, and every sample is kept."
+def _untouched(split: Partition) -> str:
+    """Return why a split keeps everything."""
+    if BLIND in split.reason:
+        return (
+            "Nothing can be judged: the network's layers do not tell the classes apart. Every sample is kept."
+        )
+    return "There is nothing to repair: no evidence of noise was found, and every sample is kept."
+
+
+def _abstained(split: Partition, before: Scores, after: Scores) -> tuple[Tone, str]:
+    sentence = _untouched(split)
     if after.accuracy < before.accuracy:
         return "bad", f"{sentence} Yet the network got worse: {_from_to(before, after)}."
     return "plain", sentence

@@ -7,11 +7,11 @@ from sklearn.linear_model import RidgeCV
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from unchaff.attribute.inputs import Columns, Frequent
+from unchaff.attribute.inputs import Columns, Frequent, readable
 from unchaff.attribute.observe import Walk
 from unchaff.attribute.readout import Readout
 from unchaff.attribute.ridge import PENALTIES, Sums
-from unchaff.data.dataset import from_arrays
+from unchaff.data.dataset import from_arrays, from_dataset
 from unchaff.data.load import load
 from unchaff.methods.unlearn import Unlearn
 from unchaff.nets.text import TextCnn
@@ -145,3 +145,23 @@ def test_a_read_out_of_columns_bends(rows):
         model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 2))
     said = Readout()(Trained(model=model), Observed(train=samples), streams=Streams(0)).total
     assert roc_auc_score(right, said) > 0.75
+
+
+@pytest.mark.parametrize("parts", [("x",), ("x", "z")])
+def test_a_few_numbers_by_name_are_columns(rows, parts):
+    inputs, labels = next(rows[0].batches(600)).inputs, rows[0].labels
+    columns = dict(zip(parts, inputs.split(6 // len(parts), dim=1), strict=True))
+    items = [
+        {**{name: each[row] for name, each in columns.items()}, "labels": labels[row]} for row in range(600)
+    ]
+    samples = from_dataset(items)
+    assert readable(samples.kind)
+    read = Columns.of(samples).read(next(samples.batches(600)).inputs)
+    torch.testing.assert_close(read, Columns.of(rows[0]).read(inputs))
+
+
+def test_a_signal_by_name_is_not_read():
+    items = [{"wave": torch.randn(2000), "labels": row % 2} for row in range(4)]
+    assert not readable(from_dataset(items).kind)
+    items = [{"input_ids": torch.arange(9), "labels": row % 2} for row in range(4)]
+    assert not readable(from_dataset(items).kind)

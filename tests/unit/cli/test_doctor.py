@@ -21,3 +21,11 @@ def test_contradicting_and_rare_samples_are_listed(table, capsys):
     assert "1 set of identical samples with different labels:\n    4 is 0, 7 is 1" in said
     assert "strongly imbalanced (" in said
     assert "nothing of them is left out: 2" in said
+
+
+def test_numbers_without_samples_are_named(table, capsys):
+    inputs = np.random.default_rng(0).random((40, 4), dtype=np.float32)
+    assert app.main(["doctor", table(inputs, np.arange(40) % 2 * 2 + 1), "--device", "cpu"]) == 0
+    said = capsys.readouterr().out
+    assert "per class 20 (1) to 20 (3) samples" in said
+    assert "classes without a sample, for which a network keeps a place: 0, 2" in said

@@ -61,7 +61,7 @@ def test_the_same_seed_plants_the_same_noise(table, tmp_path):
         ("none", "noisy.parquet", "nothing to plant"),
         ("symmetric:0.4", "noisy.csv", ".parquet"),
         ("symmetric:0.4", "truth.parquet", "truth.parquet"),
-        ("symmetric:0.4", "nowhere/noisy.parquet", "does not exist"),
+        ("symmetric:0.4", "data.npz/noisy.parquet", "Nothing can be written into"),
         ("symmetric:0.4", "data.npz", ".parquet"),
     ],
 )
@@ -71,6 +71,19 @@ def test_what_cannot_be_planted_is_refused_and_nothing_written(table, tmp_path, 
     assert app.main(["inject", data, "--noise", noise, "--out", str(tmp_path / out)]) == 1
     assert message in capsys.readouterr().err
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_the_folder_is_made_and_the_data_themselves_are_never_replaced(table, tmp_path, capsys):
+    out = tmp_path / "new" / "noisy.parquet"
+    assert app.main(["inject", table(), "--noise", "symmetric:0.4", "--out", str(out)]) == 0
+    assert (out.parent / "truth.parquet").is_file()
+    out.rename(out.parent / "train.parquet")
+    before = (out.parent / "train.parquet").read_bytes()
+    words = ["--noise", "symmetric:0.2", "--out", str(out.parent / "train.parquet"), "--overwrite"]
+    for data in (out.parent, out.parent / "train.parquet"):
+        assert app.main(["inject", str(data), *words]) == 1
+        assert "is the data that noise is to be planted in" in capsys.readouterr().err
+    assert (out.parent / "train.parquet").read_bytes() == before
 
 
 def test_files_that_exist_are_refused(table, tmp_path, capsys):

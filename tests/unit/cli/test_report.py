@@ -115,14 +115,11 @@ def test_data_that_were_named_from_another_folder_are_found(table, tmp_path, cap
     assert "unchaff: data.npz" in page, "as it was typed"
 
 
-def test_a_page_has_a_name_in_a_folder_there_is(made, tmp_path, capsys):
-    for place, said in (
-        (tmp_path, "is a folder. Give --out"),
-        (tmp_path / "no" / "page.html", "does not exist."),
-    ):
-        assert app.main(["report", str(made), "--out", str(place)]) == 1
-        assert said in capsys.readouterr().err
-    assert not (tmp_path / "no").exists()
+def test_a_page_has_a_name_and_its_folder_is_made(made, tmp_path, capsys):
+    assert app.main(["report", str(made), "--out", str(tmp_path)]) == 1
+    assert "is a folder. Give --out" in capsys.readouterr().err
+    assert app.main(["report", str(made), "--out", str(tmp_path / "new" / "page.html")]) == 0
+    assert (tmp_path / "new" / "page.html").is_file()
 
 
 def test_a_broken_table_is_the_only_thing_said(made, capsys):

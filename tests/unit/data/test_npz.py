@@ -59,7 +59,7 @@ def test_waveforms_where_a_rate_is_given(save):
         ({"x": X}, "lacks y; it holds x"),
         ({"x": X, "y": np.array([0, "a"] * 3, dtype=object)}, "holds Python objects"),
         ({"x": X, "y": Y[:3]}, "The lengths differ: 6 inputs, 3 labels"),
-        ({"x": X, "y": Y.astype(float)}, "Regression is not supported"),
+        ({"x": X, "y": Y / 2}, "Regression is not supported"),
         ({"x": X, "y": np.stack([Y, Y], 1)}, "Multi-label data is not supported"),
         ({"x": X[:, 0], "y": Y}, r"The inputs have shape \(6,\)"),
         ({"x": X, "y": Y, "ids": np.ones(6)}, "The ids are of type float64"),

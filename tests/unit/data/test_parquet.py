@@ -76,6 +76,11 @@ def test_rows_with_nan_or_without_label_are_left_out_by_id(tmp_path, make):
     }
 
 
+def test_columns_that_are_not_used_are_named(tmp_path, make):
+    assert "not used: note)" in load(numbers(tmp_path, make, note=["a", "b", "c", "d"])).found
+    assert "not used" not in load(numbers(tmp_path, make)).found
+
+
 def test_a_unique_column_id_gives_the_ids(tmp_path, make):
     loaded = load(numbers(tmp_path, make, id=["d", "b", "c", "a"]))
     assert loaded.train.ids.tolist() == ["a", "b", "c", "d"]

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from unchaff.data.dataset import from_arrays
 from unchaff.errors import NoiseError
 from unchaff.noise import realised
+from unchaff.noise.instance import InstanceDependent
 from unchaff.noise.labels import Asymmetric, Pair, Symmetric, Transition, shared
 from unchaff.streams import Streams
 
@@ -77,3 +78,19 @@ def test_a_matrix_of_no_probabilities_is_refused(matrix, match):
 def test_a_matrix_for_other_classes_is_refused(pictures):
     with pytest.raises(NoiseError, match="for 2 classes, the data have 10"):
         Transition(np.eye(2))(pictures, streams=Streams(0))
+
+
+@pytest.mark.parametrize("noise", [Symmetric(0.5), Pair(0.5), InstanceDependent(0.5)])
+def test_a_number_that_no_sample_has_is_no_class_to_plant(noise):
+    inputs = np.random.default_rng(0).random((300, 4), dtype=np.float32)
+    clean = from_arrays(inputs, np.arange(300) % 3 * 2 + 1)  # labels 1, 3, 5 of six numbers
+    noisy, truth = noise(clean, streams=Streams(0))
+    assert set(noisy.labels.tolist()) == {1, 3, 5}
+    assert truth.is_noisy.sum() == 150
+
+
+@pytest.mark.parametrize("noise", [Symmetric(0.5), Pair(0.5), InstanceDependent(0.5)])
+def test_wrong_labels_need_a_second_class_with_samples(noise):
+    clean = from_arrays(np.ones((5, 2), dtype=np.float32), [1, 1, 1, 1, 0]).select(np.arange(4))
+    with pytest.raises(NoiseError, match=r"All 4 samples are 1\. Wrong labels need two classes"):
+        noise(clean, streams=Streams(0))

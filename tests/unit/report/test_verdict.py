@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from unchaff.evaluate.metrics import ON_HOLDOUT
+from unchaff.partition.transition import BLIND
 from unchaff.records import Cost
 from unchaff.report.verdict import verdict
 
@@ -88,6 +89,13 @@ def test_abstaining_is_said(run, remeasured, made, right, tone) -> None:
     found = replace(remeasured(after=made.scores(right)), outcome=replace(run.outcome, partition=split))
     assert _told(found)[0] == tone
     assert "There is nothing to repair" in _told(found)[1]
+
+
+def test_layers_that_see_nothing_are_no_proof_of_clean_data(run, remeasured, made) -> None:
+    split = replace(run.outcome.partition, abstained=True, reason=BLIND)
+    found = replace(remeasured(after=made.scores(280)), outcome=replace(run.outcome, partition=split))
+    assert _told(found)[1].startswith("Nothing can be judged: the network's layers do not tell")
+    assert verdict(replace(found.measured, after=None), found.outcome).sentence == _told(found)[1]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,110 @@
+"""Labels of a column or an array: whole numbers, or names that become numbers in their order."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from unchaff.data.listing import UNLABELLED, check_number_of_classes, numbered
+from unchaff.errors import DataError
+
+KINDS = "Labels must be integers from 0, or names"
+
+
+def check_label_type(kind: pa.DataType, what: str) -> None:
+    """Refuse what is not one class per sample.
+
+    Args:
+        kind: of the values.
+        what: holds them, as the beginning of a sentence: "Column y".
+
+    Raises:
+        DataError: several labels per sample, or something else.
+    """
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        raise DataError(f"{what} holds several labels per sample. Multi-label data is not supported.")
+    if not (is_number(kind) or is_text(kind)):
+        raise DataError(f"{what} is of type {kind}. {KINDS}; --label-column names another.")
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether values are numbers, truth values among them."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether values are texts."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def plain(column: pa.ChunkedArray, what: str) -> pa.ChunkedArray:
+    """Return labels as whole numbers or as texts: categories are what they stand for, false and true 0 and 1.
+
+    Raises:
+        DataError: they are fractions.
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), None, column)  # as a missing whole number is written
+        whole = pc.and_(pc.is_finite(column), pc.equal(column, pc.round(column)))
+        if pc.any(pc.invert(whole)).as_py():
+            raise DataError(f"{what} holds fractions. Regression is not supported. {KINDS}.")
+    return column if is_text(column.type) else column.cast(pa.int64())
+
+
+def labels_in(
+    column: pa.ChunkedArray, names: tuple[str, ...] | None, what: str
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Return labels, and the names of the classes; `UNLABELLED` where a value is missing or an empty text.
+
+    Args:
+        column: the values.
+        names: of the classes, in the order of their numbers; None: not known.
+        what: holds the values, as the beginning of a sentence: "Column y".
+
+    Raises:
+        DataError: they are no labels, or texts that are not among the names.
+    """
+    check_label_type(column.type, what)
+    column = plain(column, what)
+    if not is_text(column.type):
+        labels = column.fill_null(UNLABELLED).to_numpy()
+        return labels, numbered(names, labels)
+    values = column.to_pylist()
+    found = sorted({value for value in values if value})  # an empty text is no name
+    check_number_of_classes(len(found))
+    names = tuple(found) if names is None else names
+    unknown = [name for name in found if name not in names]
+    if unknown:
+        raise DataError(
+            f"{what} holds {unknown[0]!r}, which is none of the {len(names)} classes, such as {names[0]!r}."
+        )
+    places = {name: place for place, name in enumerate(names)} | {None: UNLABELLED, "": UNLABELLED}
+    return np.array([places[value] for value in values], dtype=np.int64), names
+
+
+def labels_of(
+    values: NDArray[Any], names: NDArray[Any] | None = None
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Return the labels of an array, one a sample, and the names of the classes.
+
+    Raises:
+        DataError: they are something else.
+    """
+    if values.ndim != 1:
+        raise DataError(
+            f"The labels have shape {values.shape}: several per sample. Multi-label data is not supported."
+        )
+    given = None if names is None else tuple(map(str, names))
+    try:
+        column = pa.chunked_array([pa.array(values, from_pandas=True)])
+        return labels_in(column, given, "The array of labels")
+    except DataError:
+        raise
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"The labels are of type {values.dtype}. {KINDS} ({UNLABELLED}: none).") from error

@@ -1,0 +1,71 @@
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from unchaff.data import from_arrays, load
+from unchaff.data.labels import labels_of
+from unchaff.engine.finding import Labels
+from unchaff.engine.units import Unit
+from unchaff.errors import DataError
+
+X = np.arange(12, dtype=np.float32).reshape(6, 2)
+NAMES = ["cat", "dog", "cat", "", None, "bee"]
+ANIMALS, NUMBERS = ("bee", "cat", "dog"), ("0", "1", "2")
+
+
+def read(tmp_path, labels):
+    file = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"a": X[:, 0], "b": X[:, 1], "label": labels}), file)
+    return load(str(file)), Labels("label")(Unit(0, str(file), 0, len(X), 0))
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (pa.array(NAMES).dictionary_encode(), ANIMALS),
+        (pa.array(NAMES), ANIMALS),
+        (pa.array([1.0, 2.0, 1.0, float("nan"), None, 0.0]), NUMBERS),
+        (pa.array([1, 2, 1, -1, None, 0]), NUMBERS),
+    ],
+    ids=["categories", "texts", "whole floats", "integers"],
+)
+def test_labels_are_read_however_a_table_holds_them(tmp_path, labels, names):
+    loaded, occurring = read(tmp_path, labels)
+    assert loaded.train.labels.tolist() == [1, 2, 1, 0]
+    assert loaded.train.class_names == names
+    assert [one.id for one in loaded.skipped] == [3, 4]
+    assert {str(each) for each in occurring} - {"", "-1"} == set(names), "what a cluster reads"
+
+
+def test_false_and_true_are_0_and_1(tmp_path):
+    loaded, occurring = read(tmp_path, [True, False] * 3)
+    assert loaded.train.labels.tolist() == [1, 0] * 3
+    assert loaded.train.class_names == ("0", "1")
+    assert sorted(occurring) == [0, 1]
+
+
+@pytest.mark.parametrize("fraction", [0.5, float("inf")])
+def test_fractions_are_no_labels(tmp_path, fraction):
+    with pytest.raises(DataError, match="Column label holds fractions"):
+        read(tmp_path, [fraction, 1.0, 0.0, 1.0, 0.0, 1.0])
+    with pytest.raises(DataError, match="The array of labels holds fractions"):
+        from_arrays(X, [fraction, 1.0, 0.0, 1.0, 0.0, 1.0])
+
+
+def test_arrays_may_name_the_classes():
+    samples = from_arrays(X, np.array(["dog", "cat", "dog", "cat", "", "bee"]))
+    assert samples.class_names == ANIMALS
+    assert samples.labels.tolist() == [2, 1, 2, 1, 0]
+    samples = from_arrays(X, ["b", "a"] * 3, class_names=["b", "a"])
+    assert samples.labels.tolist() == [0, 1] * 3
+    with pytest.raises(DataError, match="holds 'c', which is none of the 2 classes"):
+        from_arrays(X, ["c", "a"] * 3, class_names=["b", "a"])
+
+
+@pytest.mark.parametrize(
+    "labels", [np.array([b"a", b"b"]), np.array([0, "a"], dtype=object), np.array([2**64 - 1, 0], dtype="u8")]
+)
+def test_what_is_no_label_is_refused(labels):
+    with pytest.raises(DataError, match="Labels must be integers from 0, or names"):
+        labels_of(labels)
