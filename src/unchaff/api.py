@@ -97,7 +97,8 @@ def score(
     """Judge every sample and leave the network, or that of a model folder, alone; arguments as of `repair`.
 
     Returns:
-        The split, a `Partition`: `quality` in [0, 1] per id, higher is better, and who would be kept.
+        The split, a `Partition`: `quality` in [0, 1] per id, higher is better, and who would be kept;
+        `table` has both, and all else, as the `quality` of `repair` does.
     """
     samples = samples_of(train)
     trained = _trained(model, samples)

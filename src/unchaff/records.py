@@ -236,6 +236,19 @@ class Partition:
         """Estimated share of samples that are not fit to learn from."""
         return float(1 - self.quality.double().mean())
 
+    @property
+    def table(self) -> dict[str, NDArray[np.generic]]:
+        """One array per column, one row per sample, sorted by id.
+
+        Columns: id, quality (in [0, 1], higher is better), kept, suggested_label if there is one, and
+        each piece of evidence. Fits `pandas.DataFrame` and `pyarrow.table` as it is.
+        """
+        columns: dict[str, NDArray[np.generic]] = {"id": self.ids}
+        columns |= {"quality": self.quality.numpy(), "kept": self.kept.numpy()}
+        if self.suggested is not None:
+            columns["suggested_label"] = self.suggested.numpy()
+        return columns | {name: column.numpy() for name, column in self.evidence.items()}
+
 
 @dataclass(frozen=True)
 class PrunedUnit:
@@ -285,16 +298,5 @@ class Outcome:
 
     @property
     def quality(self) -> dict[str, NDArray[np.generic]] | None:
-        """One array per column, one row per sample, sorted by id; None where nothing was judged.
-
-        Columns: id, quality (in [0, 1], higher is better), kept, suggested_label if there is one, and
-        each piece of evidence. Fits `pandas.DataFrame` and `pyarrow.table` as it is.
-        """
-        split = self.partition
-        if split is None:
-            return None
-        columns: dict[str, NDArray[np.generic]] = {"id": split.ids}
-        columns |= {"quality": split.quality.numpy(), "kept": split.kept.numpy()}
-        if split.suggested is not None:
-            columns["suggested_label"] = split.suggested.numpy()
-        return columns | {name: column.numpy() for name, column in split.evidence.items()}
+        """The `table` of the split; None where nothing was judged."""
+        return None if self.partition is None else self.partition.table

@@ -84,6 +84,7 @@ def test_score_judges_every_sample():
     split = unchaff.score(network(), unchaff.from_arrays(inputs.numpy(), labels.numpy()))
     assert split.quality.shape == (400,)
     assert 0 <= float(split.quality.min()) <= float(split.quality.max()) <= 1
+    assert {"id", "quality", "kept", "suggested_label"} <= split.table.keys()
 
 
 def test_too_few_outputs_are_refused():

@@ -1,19 +1,15 @@
 """What a reader has to know about a run: limits, warnings, what was planted or decided."""
 
-from collections import Counter
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from unchaff import noise as noises
-from unchaff.data.options import Skipped
+from unchaff.data.assemble import left_out
 from unchaff.evaluate.reviewed import Review
 from unchaff.partition.keep import starved
 from unchaff.records import Outcome, Partition
 
 if TYPE_CHECKING:
     from unchaff.bench.cell import Cell, Material
-
-SHOWN = 5  # reasons and ids in a sentence
 
 
 def notes_of(
@@ -41,14 +37,3 @@ def notes_of(
         samples = material.loaded.train
         notes += starved(split.kept, samples.labels.cpu(), samples.class_names)
     return notes
-
-
-def left_out(skipped: Sequence[Skipped]) -> list[str]:
-    """Return how many samples cannot be used, and why; nothing where there are none."""
-    if not skipped:
-        return []
-    reasons = Counter(one.reason for one in skipped)
-    told = ", ".join(f"{reason}: {number}" for reason, number in reasons.most_common(SHOWN))
-    some = ", ".join(str(one.id) for one in skipped[:SHOWN])
-    unlabelled = " A label of -1, or an empty one, means that there is none." if "no label" in reasons else ""
-    return [f"{len(skipped)} samples cannot be used and are left out ({told}), such as {some}.{unlabelled}"]

@@ -1,5 +1,7 @@
 """From a listing to Samples: decode, leave out what cannot be used, settle the classes."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -132,6 +134,19 @@ def _check_scale(options: Options, kind: Kind) -> None:
             raise ConfigError(
                 f"{name} holds {len(given)} numbers, and the data are {kind}. Give one, or {kind.shape[0]}."
             )
+
+
+def left_out(skipped: Sequence[Skipped]) -> list[str]:
+    """Return how many samples cannot be used, and why; nothing where there are none."""
+    if not skipped:
+        return []
+    reasons = Counter(one.reason for one in skipped)
+    told = ", ".join(f"{reason}: {number}" for reason, number in reasons.most_common(SHOWN))
+    some = ", ".join(str(one.id) for one in skipped[:SHOWN])
+    unlabelled = " A label of -1, or an empty one, means that there is none." if "no label" in reasons else ""
+    is_one = len(skipped) == 1
+    number = "1 sample cannot be used and is" if is_one else f"{len(skipped)} samples cannot be used and are"
+    return [f"{number} left out ({told}), such as {some}.{unlabelled}"]
 
 
 def _shown(skipped: list[Skipped]) -> str:

@@ -1,5 +1,6 @@
 """Arrays and torch data sets -> Samples."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from unchaff.data.arrays import medium_of
-from unchaff.data.assemble import assemble, places_among
+from unchaff.data.assemble import Assembled, assemble, left_out, places_among
 from unchaff.data.labels import labels_of
 from unchaff.data.listing import Listing
 from unchaff.data.options import Loaded, Options
@@ -58,6 +59,8 @@ def from_arrays(
         groups: speaker or patient of each row.
         options: how to prepare; `mean`, `std`, `rate`, `mirror`, `rows` and `strict` apply.
 
+    Samples that cannot be used, such as those with NaN, are left out with a warning that names them.
+
     Raises:
         DataError: lengths or types do not fit, or nothing usable is left.
 
@@ -76,7 +79,7 @@ def from_arrays(
             )
         grouped = _numpy(groups)[: len(listing.ids)]
         listing = Listing(**{**vars(listing), "groups": grouped})
-    return assemble(listing, options).samples
+    return _usable(assemble(listing, options))
 
 
 def from_dataset(
@@ -92,10 +95,22 @@ def from_dataset(
     input is a tensor, or several: a mapping, which the network gets by keyword, or a tuple, which it
     gets by place. Sequences that come with an `attention_mask` may differ in length. With `like`, the
     classes, the shape and the preparation are those of other samples: the ones a network was trained on.
+    Samples that cannot be used, such as those with NaN, are left out with a warning that names them.
 
     Raises:
         DataError: it has no length, its items are of other form or of several shapes, or unlike `like`.
     """
+    return _usable(read_dataset(dataset, class_names=class_names, options=options, like=like))
+
+
+def read_dataset(
+    dataset: Dataset[Any] | Sized,
+    *,
+    class_names: Sequence[str] | None = None,
+    options: Options | None = None,
+    like: Samples | None = None,
+) -> Assembled:
+    """Return what `from_dataset` does, and what was left out, without a warning."""
     if not isinstance(dataset, Sized):
         raise DataError(
             f"{type(dataset).__name__} has no length. Give a data set with __len__ and __getitem__."
@@ -136,9 +151,15 @@ def samples_of(data: Data, *, like: Samples | None = None) -> Samples:
     return replace(data.relabel(labels), class_names=like.class_names)
 
 
-def _assembled(listing: Listing, options: Options, like: Samples | None) -> Samples:
+def _assembled(listing: Listing, options: Options, like: Samples | None) -> Assembled:
     known = None if like is None else Loaded(train=like, test=None, prepare=prepare_of(like.source))
-    return assemble(listing, options, like=known).samples
+    return assemble(listing, options, like=known)
+
+
+def _usable(made: Assembled) -> Samples:
+    for sentence in left_out(made.skipped):
+        warnings.warn(sentence, stacklevel=3)
+    return made.samples
 
 
 def _pair(item: Any, row: int, name: str) -> tuple[Any, Any]:  # noqa: ANN401 - what a user's data set gives

@@ -5,15 +5,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unchaff.data.dataset import Sized, from_dataset
-from unchaff.data.options import OF_FILES, OF_VALUES, Options
+from unchaff.data.dataset import Sized, read_dataset
+from unchaff.data.options import OF_FILES, OF_VALUES, Options, Skipped
 from unchaff.errors import DataError, UnchaffError
 from unchaff.importing import imported
 from unchaff.samples import Augmentation, Samples
 
 
-def call_factory(spec: str, options: Options, *, checks: bool = True) -> tuple[Samples, Samples | None]:
-    """Return the training and, if the factory gives a pair, the test part.
+def call_factory(
+    spec: str, options: Options, *, checks: bool = True
+) -> tuple[Samples, Samples | None, tuple[Skipped, ...]]:
+    """Return the training and, if the factory gives a pair, the test part, and what was left out.
 
     Args:
         spec: `pkg.module:function`.
@@ -35,15 +37,15 @@ def call_factory(spec: str, options: Options, *, checks: bool = True) -> tuple[S
     parts = made if isinstance(made, tuple) and not isinstance(made, Samples) else (made,)
     if len(parts) > 2 or not parts:
         raise DataError(f"{spec} returned {len(parts)} things. Return Samples, a data set, or (train, test).")
-    train = _samples(parts[0], spec, options)
+    train, skipped = _samples(parts[0], spec, options)
     if checks:
         _check_options(options, spec, parts[0], train)
     if len(parts) == 1:
-        return train, None
-    test = _samples(parts[1], spec, options, like=train)
+        return train, None, skipped
+    test, _ = _samples(parts[1], spec, options, like=train)
     if test.class_names != train.class_names:
         raise DataError(f"The classes of the two parts of {spec} differ. Give both the same class_names.")
-    return train, test
+    return train, test, skipped
 
 
 class Named:
@@ -92,11 +94,14 @@ def _check_options(options: Options, spec: str, made: object, samples: Samples) 
         options.refuse(OF_VALUES, f"{spec} returns several tensors a sample, which are taken as they are")
 
 
-def _samples(made: object, spec: str, options: Options, *, like: Samples | None = None) -> Samples:
+def _samples(
+    made: object, spec: str, options: Options, *, like: Samples | None = None
+) -> tuple[Samples, tuple[Skipped, ...]]:
     if isinstance(made, Samples):
-        return made
+        return made, ()
     if isinstance(made, Sized) and not isinstance(made, str | bytes | dict):
-        return from_dataset(made, options=options, like=like)
+        read = read_dataset(made, options=options, like=like)
+        return read.samples, read.skipped
     raise DataError(
         f"{spec} returned {type(made).__name__}. Return Samples, a torch Dataset, or (train, test)."
     )

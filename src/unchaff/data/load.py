@@ -165,8 +165,9 @@ def _with_test(loaded: Loaded, test: Assembled) -> Loaded:
 def _made(spec: str, options: Options, *, checks: bool = True) -> Loaded:
     """Return samples that come from no file of the user's; `checks`: that all options apply to them."""
     if spec != "digits":
-        train, test = call_factory(spec, options, checks=checks)
-        return _of_samples(train, test, options=options, found=f"what {spec} returned")
+        train, test, skipped = call_factory(spec, options, checks=checks)
+        made = _of_samples(train, test, options=options, found=f"what {spec} returned")
+        return replace(made, skipped=skipped)
     if options.hub is not None:
         raise DataError(f"digits are not for {options.hub}. Give a network of our own, or other data.")
     if checks:

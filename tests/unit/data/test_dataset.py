@@ -79,7 +79,8 @@ def test_what_does_not_fit_is_named(dataset, match):
 
 def test_unlabelled_rows_are_left_out_and_strict_refuses_them():
     labels = torch.tensor([0, 1, -1, 1, 0, 1])
-    assert 2 not in from_arrays(X, labels).ids
+    with pytest.warns(UserWarning, match=r"no label: 1\), such as 2\."):
+        assert 2 not in from_arrays(X, labels).ids
     with pytest.raises(DataError, match="2: no label"):
         from_arrays(X, labels, options=Options(strict=True))
 

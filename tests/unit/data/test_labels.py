@@ -54,7 +54,8 @@ def test_fractions_are_no_labels(tmp_path, fraction):
 
 
 def test_arrays_may_name_the_classes():
-    samples = from_arrays(X, np.array(["dog", "cat", "dog", "cat", "", "bee"]))
+    with pytest.warns(UserWarning, match=r"1 sample cannot be used and is left out \(no label: 1\)"):
+        samples = from_arrays(X, np.array(["dog", "cat", "dog", "cat", "", "bee"]))
     assert samples.class_names == ANIMALS
     assert samples.labels.tolist() == [2, 1, 2, 1, 0]
     samples = from_arrays(X, ["b", "a"] * 3, class_names=["b", "a"])

@@ -1,4 +1,4 @@
-from unchaff.bench.notes import left_out
+from unchaff.data.assemble import left_out
 from unchaff.data.options import Skipped
 
 
