@@ -1,7 +1,10 @@
 """The repaired network as a program that runs without unchaff."""
 
 import io
-from collections.abc import Callable
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -86,12 +89,30 @@ def onnx_program(run: RunFolder, file: Path, *, smaller: bool = False, factory: 
 
 def _converted(program: torch.export.ExportedProgram) -> bytes:
     try:
-        made = torch.onnx.export(program, (), input_names=["inputs"], output_names=["logits"], verbose=False)
+        with _unheard():
+            made = torch.onnx.export(
+                program, (), input_names=["inputs"], output_names=["logits"], verbose=False
+            )
     except Exception as error:  # what torch raises here differs from version to version
         raise ModelError(f"The network cannot be turned into ONNX: {_first_line(error)}") from error
     if made is None:
         raise ModelError("The network cannot be turned into ONNX. Use --format torch.")
     return made.model_proto.SerializeToString()
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Keep what the exporter says of its own parts from the user, who can do nothing about it."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            for kind in (FutureWarning, DeprecationWarning):
+                warnings.simplefilter("ignore", kind)
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 class _Answering(nn.Module):
