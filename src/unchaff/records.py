@@ -243,8 +243,7 @@ class Partition:
         Columns: id, quality (in [0, 1], higher is better), kept, suggested_label if there is one, and
         each piece of evidence. Fits `pandas.DataFrame` and `pyarrow.table` as it is.
         """
-        columns: dict[str, NDArray[np.generic]] = {"id": self.ids}
-        columns |= {"quality": self.quality.numpy(), "kept": self.kept.numpy()}
+        columns = {"id": self.ids, "quality": self.quality.numpy(), "kept": self.kept.numpy()}
         if self.suggested is not None:
             columns["suggested_label"] = self.suggested.numpy()
         return columns | {name: column.numpy() for name, column in self.evidence.items()}
@@ -292,9 +291,8 @@ class Outcome:
     def __repr__(self) -> str:
         judged = "no sample judged" if self.partition is None else repr(self.partition)
         units = f", {len(self.plan.units)} units pruned" if self.plan is not None and self.plan.units else ""
-        return (
-            f"{type(self).__name__}({type(self.model).__name__}, {judged}{units}, {self.cost.seconds:.1f} s)"
-        )
+        model = type(self.model).__name__
+        return f"{type(self).__name__}({model}, {judged}{units}, {self.cost.seconds:.1f} s)"
 
     @property
     def quality(self) -> dict[str, NDArray[np.generic]] | None:

@@ -1,8 +1,11 @@
 """Comma- and tab-separated tables of numbers, texts or paths of files, with a label column."""
 
 import codecs
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
+import pyarrow as pa
 from pyarrow import csv
 
 from unchaff.bounded import check_names, reading
@@ -13,6 +16,7 @@ from unchaff.data.options import Options
 from unchaff.data.parquet import file_column, list_table
 from unchaff.errors import DataError
 
+SEPARATED: Mapping[str, str] = MappingProxyType({".csv": ",", ".tsv": "\t"})
 PORTION = 2**20  # bytes
 
 
@@ -22,16 +26,30 @@ def list_delimited(path: Path, options: Options) -> Listing:
     Raises:
         DataError: it is not UTF-8, cannot be parsed, or its columns do not fit.
     """
-    layout = csv.ParseOptions(delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
     with reading(path, "a table"):
-        _check_encoding(path)
-        table = csv.read_csv(path, parse_options=layout)
-        check_names(table.schema)
+        table = read_delimited(path)
         columns = detect(table.schema, options, beside.of_table(table, path.parent))
         table = table.select(columns.used).slice(0, options.rows)
         files = file_column(table.column(columns.inputs[0]), path.parent) if columns.is_path else None
         is_id_asked = options.id_column is not None
         return list_table(table, columns, files=files, where="a text table", is_id_asked=is_id_asked)
+
+
+def is_delimited(path: Path) -> bool:
+    """Whether a file is called as one of these."""
+    return path.suffix.lower() in SEPARATED
+
+
+def read_delimited(path: Path) -> pa.Table:
+    """Return all columns of a .csv or .tsv file with a header.
+
+    Raises:
+        DataError: it is not UTF-8, or two columns have one name.
+    """
+    _check_encoding(path)
+    table = csv.read_csv(path, parse_options=csv.ParseOptions(delimiter=SEPARATED[path.suffix.lower()]))
+    check_names(table.schema)
+    return table
 
 
 def _check_encoding(path: Path) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from unchaff.bounded import read_table
+from unchaff.bounded import read_table, reading
 from unchaff.data import beside
 from unchaff.data.columns import Columns, detect
+from unchaff.data.delimited import is_delimited, read_delimited
 from unchaff.data.encode import files_of
 from unchaff.data.options import Options
 from unchaff.data.parquet import ids_of, split_files
@@ -39,23 +40,26 @@ def noisy_table(
 ) -> pa.Table:
     """Return the noisy samples as a table; `out` is the folder it will lie in.
 
-    Data from Parquet keep all columns but the label, and the inputs too where these were not changed.
+    Data from a table keep all columns but the label, and the inputs too where these were not changed;
+    files that a text table names are put into the new one.
 
     Raises:
         DataError: they name files by paths that would not hold in another folder.
     """
     path = Path(spec).expanduser()
-    files = [path] if path.suffix == ".parquet" else split_files(path, "train") if path.is_dir() else []
-    if not files:
+    found = _found(path, options)
+    if found is None:
         return encoded(noisy, extra)
+    table, folder = found
     has_new_inputs = noisy.source is not clean.source
-    table = read_table(files, rows=options.rows)
-    columns = detect(table.schema, options, beside.of_table(table, files[0].parent))
-    moves = out is not None and out.resolve() != files[0].parent.resolve()
+    columns = detect(table.schema, options, beside.of_table(table, folder))
+    if columns.is_path and is_delimited(path):
+        return encoded(noisy, extra)
+    moves = out is not None and out.resolve() != folder.resolve()
     if columns.is_path and moves and not has_new_inputs:
         raise DataError(
             f"Column {columns.inputs[0]} of {path} names files in its folder. Write the new table into "
-            f"{files[0].parent} too."
+            f"{folder} too."
         )
     ids, _ = ids_of(table, columns, is_asked=options.id_column is not None)
     order = np.argsort(ids, kind="stable")
@@ -70,6 +74,15 @@ def noisy_table(
     for name, values in extra.items():
         kept = _added(kept, name, values[places])
     return kept.replace_schema_metadata(_described(kept, columns, noisy))
+
+
+def _found(path: Path, options: Options) -> tuple[pa.Table, Path] | None:
+    """Return the table that data are read from, and the folder it lies in; None: they are no table."""
+    if is_delimited(path):
+        with reading(path, "a table"):
+            return read_delimited(path).slice(0, options.rows), path.parent
+    files = [path] if path.suffix == ".parquet" else split_files(path, "train") if path.is_dir() else []
+    return (read_table(files, rows=options.rows), files[0].parent) if files else None
 
 
 def _added(table: pa.Table, name: str, values: NDArray[np.generic]) -> pa.Table:

@@ -53,6 +53,19 @@ def test_label_noise_keeps_all_else_of_a_parquet_file(tmp_path, make):
     assert features["label"] == {"_type": "ClassLabel", "names": ["a", "b"]}
 
 
+@pytest.mark.parametrize(("noise", "moved"), [("symmetric:0.4", "label"), ("gaussian:0.5", "b")])
+def test_noise_keeps_all_columns_of_a_text_table(tmp_path, noise, moved):
+    lines = [f"{row},{row / 7},{'cat' if row % 3 else 'dog'},note {row}" for row in range(10)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,label,remark", *lines]) + "\n")
+    written = plant(tmp_path / "t.csv", noise, tmp_path)
+    reads_back(written)
+    table = pq.read_table(written.data_file)
+    assert table.column_names == ["a", "b", "label", "remark"]
+    assert table["remark"].to_pylist() == [f"note {row}" for row in range(10)]
+    kept = [row / 7 for row in range(10)] if moved == "b" else [int(row % 3 == 0) for row in range(10)]
+    assert table[moved].to_pylist() != kept
+
+
 @pytest.mark.parametrize("noise", ["symmetric:0.5", "gaussian:0.5"])
 @pytest.mark.parametrize("source", ["image_table", "audio_table", "image_folder"])
 def test_every_source_reads_back(tmp_path, request, source, noise):
