@@ -6,7 +6,6 @@ from pathlib import Path
 
 from torch import nn
 
-from unchaff.attribute.readout import Readout
 from unchaff.bench.start import fitting, module_of
 from unchaff.data.dataset import Data, samples_of
 from unchaff.hub import opened
@@ -14,10 +13,9 @@ from unchaff.interfaces import Repair, checked
 from unchaff.methods.deciding import Deciding
 from unchaff.methods.heed import heeding
 from unchaff.methods.unlearn import Unlearn
+from unchaff.methods.validation import check_reference
 from unchaff.nets.adapt import bare
 from unchaff.nets.hub import from_folder, is_of_hub
-from unchaff.partition.recorded import Recorded
-from unchaff.partition.transition import Transition
 from unchaff.recording.matching import matched
 from unchaff.records import Decisions, Observed, Trained
 from unchaff.repaired import Repaired, Scored
@@ -34,6 +32,7 @@ def repair(  # noqa: PLR0913  what to repair, and what is known of it
     *,
     method: Repair | None = None,
     holdout: Data | None = None,
+    reference: Data | None = None,
     record: str | Path | None = None,
     decisions: Decisions | str | Path | None = None,
     taps: Sequence[str] = (),
@@ -50,6 +49,7 @@ def repair(  # noqa: PLR0913  what to repair, and what is known of it
         train: what it was trained on, with the labels as given; not modified.
         method: `Unlearn()` by default; any member of `unchaff.methods.METHODS`.
         holdout: samples the network has not seen; their labels may be as noisy.
+        reference: a few samples whose labels are known to be right, for a method that chooses on them.
         record: that a `Recorder` wrote while the network, or another, was trained on these samples; it is
             weighed in where the method splits.
         decisions: what a person decided about these samples, or the run folder where it was done with
@@ -62,7 +62,7 @@ def repair(  # noqa: PLR0913  what to repair, and what is known of it
         `save(run)`.
 
     Raises:
-        ConfigError: the method is none, or makes no use of a record; a class was dropped as a whole.
+        ConfigError: the method is none, or makes no use of a record or reference; a class was dropped.
         DataError: the data cannot be learned from; the record is of other samples.
         ModelError: the network cannot take the data, or has no layer to read.
     """
@@ -72,7 +72,10 @@ def repair(  # noqa: PLR0913  what to repair, and what is known of it
     trained = replace(trained, taps=tuple(taps)) if taps else trained
     trained = replace(trained, model=fitting(trained.model, samples, trained.taps))
     held = None if holdout is None else samples_of(holdout, like=samples)
-    observed = Observed(train=samples, holdout=held)
+    known = None if reference is None else samples_of(reference, like=samples)
+    if known is not None:
+        check_reference(repairing)
+    observed = Observed(train=samples, holdout=held, reference=known)
     if record is not None:
         margins = matched(record, samples).record
         trained, repairing = replace(trained, record=margins), heeding(repairing, margins)
@@ -82,8 +85,8 @@ def repair(  # noqa: PLR0913  what to repair, and what is known of it
     outcome = repairing(trained, observed, streams=Streams(seed))
     if isinstance(repairing, Deciding):
         observed = replace(observed, train=repairing.decisions.applied(samples))
-    known = {**vars(outcome), "model": bare(outcome.model)}
-    return Repaired(**known, trained=trained, observed=observed, method=repairing, seed=seed, beside=beside)
+    found = {**vars(outcome), "model": bare(outcome.model)}
+    return Repaired(**found, trained=trained, observed=observed, method=repairing, seed=seed, beside=beside)
 
 
 def score(
@@ -92,9 +95,10 @@ def score(
     *,
     record: str | Path | None = None,
     taps: Sequence[str] = (),
-    seed: int = 0,
 ) -> Scored:
-    """Judge every sample and leave the network, or that of a model folder, alone; arguments as of `repair`.
+    """Judge every sample as `repair` does first, and leave the network, or that of a model folder, alone.
+
+    Arguments are those of `repair`.
 
     Returns:
         The split, a `Partition`: `quality` in [0, 1] per id, higher is better, and who would be kept;
@@ -103,8 +107,8 @@ def score(
     samples = samples_of(train)
     trained = _trained(model, samples)
     trained = replace(trained, model=fitting(trained.model, samples, tuple(taps)), taps=tuple(taps))
-    rule = Transition() if record is None else Recorded(record=matched(record, samples).record)
-    split = rule(Readout()(trained, Observed(train=samples), streams=Streams(seed)))
+    method = Unlearn() if record is None else heeding(Unlearn(), matched(record, samples).record)
+    split = method.look(trained, Observed(train=samples)).partition
     return Scored(**vars(split), samples=samples, trained=trained)
 
 

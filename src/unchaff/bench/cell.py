@@ -8,7 +8,6 @@ import torch
 
 from unchaff import journal, progress
 from unchaff import noise as noises
-from unchaff.attribute.readout import Readout
 from unchaff.bench.contenders import with_budget
 from unchaff.bench.controls import Controls, chosen
 from unchaff.bench.notes import notes_of
@@ -26,9 +25,9 @@ from unchaff.hub import opened
 from unchaff.interfaces import Repair
 from unchaff.methods import METHODS
 from unchaff.methods.heed import heeding
+from unchaff.methods.unlearn import Unlearn
+from unchaff.methods.validation import check_reference
 from unchaff.partition.extend import extended
-from unchaff.partition.recorded import Recorded
-from unchaff.partition.transition import Transition
 from unchaff.recording.matching import Matched, matched
 from unchaff.records import Observed, Outcome, Partition, Trained, Truth
 from unchaff.runs.manifest import hashes, sha256
@@ -169,6 +168,8 @@ def gather(cell: Cell, *, streams: Streams) -> Material:
 def run(cell: Cell) -> Result:
     """Train if need be, repair, compare and measure."""
     method, streams = method_of(cell), Streams(cell.seed)
+    if cell.reference is not None:
+        check_reference(method)
     material = gather(cell, streams=streams)
     if material.recorded is not None:
         method = heeding(method, material.recorded.record)
@@ -206,14 +207,18 @@ def _begun(cell: Cell, material: Material, *, streams: Streams) -> tuple[str, Tr
 
 
 def score_only(cell: Cell) -> Result:
-    """Judge every sample and leave the network alone."""
+    """Judge every sample as a repair does first, and leave the network alone."""
+    if cell.reference is not None:
+        raise ConfigError("A score makes no use of a reference: it chooses nothing. Leave --reference out.")
     streams = Streams(cell.seed)
     material = gather(cell, streams=streams)
     spec, trained = _begun(cell, material, streams=streams)
-    evidence = Readout()(trained, material.observed, streams=streams)
-    recorded = material.recorded
-    split = (Transition() if recorded is None else Recorded(record=recorded.record))(evidence)
-    outcome = Outcome(model=trained.model, partition=split, cost=evidence.cost, notes=(split.reason,))
+    method = Unlearn()
+    if material.recorded is not None:
+        method = heeding(method, material.recorded.record)
+    found = method.look(trained, material.observed)
+    split, cost = found.partition, found.evidence.cost
+    outcome = Outcome(model=trained.model, partition=split, cost=cost, notes=(split.reason,))
     return _measured(cell, spec, material, trained, outcome, None)
 
 

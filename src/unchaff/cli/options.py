@@ -93,7 +93,9 @@ class Experiment(Network):
     """What a repair works on, and what it is measured with."""
 
     test: Annotated[str | None, Option(help="Test data; else a stratified hold-out, noisy as it is.")] = None
-    reference: Annotated[str | None, Option(help="A few samples whose labels are known to be right.")] = None
+    reference: Annotated[
+        str | None, Option(help="A few samples known to be right, for methods that choose on them.")
+    ] = None
     initial: Annotated[Path | None, Option(help="Weights from before the training, if you have them.")] = None
     noise: Annotated[
         str | None, Option(help="Plant KIND:RATE in the training part first, such as symmetric:0.4.")

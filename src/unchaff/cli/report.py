@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from unchaff.samples import Samples
 
 EXAMPLE = "unchaff report run"
-OF_INPUTS = "gaussian"  # begins the names of noise that is planted in inputs, and not in labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +99,7 @@ def _replanted(run: "RunFolder", samples: "Samples") -> "Samples":
 
     config = run.manifest["config"]
     spec, seed = str(config.get("noise", "none")), config.get("seed", 0)
-    is_of_inputs = any(part.startswith(OF_INPUTS) for part in spec.split("+"))
+    is_of_inputs = any(part.startswith(noises.OF_INPUTS) for part in spec.split("+"))
     planted = noises.parse(spec) if is_of_inputs else None
     if planted is None:
         return samples

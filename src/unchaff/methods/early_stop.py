@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from unchaff.errors import ConfigError
 from unchaff.methods.beginning import beginning
+from unchaff.methods.validation import validation_of
 from unchaff.nets.flops import count
 from unchaff.nets.hooks import in_eval_mode
 from unchaff.records import Cost, Observed, Outcome, Trained
@@ -23,8 +24,9 @@ from unchaff.train.initial import train_by, with_recipe
 class EarlyStop:
     """A whole training on all given labels, of which the best epoch is kept.
 
-    Best on noisy validation: on the hold-out, or on a tenth of the training samples that is then not
-    learned from. The whole training is paid for, since its best epoch is known only afterwards.
+    Best on the reference, or else on noisy validation: the hold-out, or a tenth of the training samples
+    that is then not learned from. The whole training is paid for, since its best epoch is known only
+    afterwards.
 
     Source: the usual control; wrong labels are learned last (Arpit et al., arXiv 1706.05394).
     """
@@ -33,6 +35,7 @@ class EarlyStop:
     validation: float = 0.1  # share of the samples to choose on where there is no hold-out
     cites: ClassVar[tuple[str, ...]] = ("arpit2017closer",)
     anew: ClassVar[bool] = True  # it looks at no finished network
+    chooses: ClassVar[bool] = True  # on samples known to be right, where there are some
 
     def __post_init__(self) -> None:
         if not 0 < self.validation < 1:
@@ -40,7 +43,7 @@ class EarlyStop:
 
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Train anew and choose."""
-        train, validation = observed.train, observed.holdout
+        train, (validation, called) = observed.train, validation_of(observed)
         trained = with_recipe(trained, train)
         if validation is None:
             rows = streams.subset("early stop", train.ids, max(1, round(self.validation * len(train))))
@@ -56,7 +59,7 @@ class EarlyStop:
             name="train",
             watcher=best,
         )
-        note = f"Epoch {best.epoch} of {best.epochs} was the best on noisy validation ({best.accuracy:.1%})."
+        note = f"Epoch {best.epoch} of {best.epochs} was the best on {called} ({best.accuracy:.1%})."
         return Outcome(model=(best.model or fitted.model).eval(), cost=fitted.cost + best.cost, notes=(note,))
 
 

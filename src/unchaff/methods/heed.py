@@ -1,6 +1,7 @@
 """A method -> the same method, which weighs a record of the training in where it splits."""
 
 from dataclasses import fields, replace
+from typing import TypeVar
 
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Repair
@@ -8,8 +9,10 @@ from unchaff.partition.recorded import Recorded
 from unchaff.partition.transition import Transition
 from unchaff.records import TrainingRecord
 
+Method = TypeVar("Method", bound=Repair)
 
-def heeding(method: Repair, record: TrainingRecord) -> Repair:
+
+def heeding(method: Method, record: TrainingRecord) -> Method:
     """Return the method with the record in each of its splits.
 
     Raises:

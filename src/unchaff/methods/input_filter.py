@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from unchaff import progress
 from unchaff.errors import ConfigError, NeedsError
+from unchaff.methods.validation import validation_of
 from unchaff.nets import flops
 from unchaff.nets.filtering import KINDS, LAYER, PIXELS, Filtered, SpanFilter, filtered, said_of
 from unchaff.nets.foreignness import Foreignness
@@ -22,7 +23,7 @@ from unchaff.records import Cost, Observed, Outcome, Trained
 from unchaff.samples import Batch, Samples
 from unchaff.streams import Streams
 
-ASIDE = 0.125  # of the training inputs, where there is no hold-out
+ASIDE = 0.125  # of the training inputs, where there is neither a reference nor a hold-out
 BATCH = 64  # inputs
 
 
@@ -53,6 +54,7 @@ class InputFilter:
     limit: int = 4096  # inputs that the Gaussians are fitted to
     shrinkage: float = SHRINKAGE
     cites: ClassVar[tuple[str, ...]] = ("krishna2023improving", "ren2023out")
+    chooses: ClassVar[bool] = True  # on samples known to be right, where there are some
 
     def __post_init__(self) -> None:
         if not 0 < self.quantile < 1:
@@ -142,10 +144,9 @@ class InputFilter:
 
     def _parts(self, observed: Observed, streams: Streams) -> tuple[Samples, Samples]:
         """Return what the Gaussians are fitted to, and clean inputs for the threshold."""
-        train = observed.train
-        if observed.holdout is not None:
-            clean, rest = observed.holdout, train
-        else:
+        train, (clean, _) = observed.train, validation_of(observed)
+        rest = train
+        if clean is None:
             drawn = torch.from_numpy(streams.per_id("aside", train.ids)).argsort()
             count = max(1, round(ASIDE * len(train)))
             clean, rest = (train.at(rows.sort().values.numpy()) for rows in (drawn[:count], drawn[count:]))

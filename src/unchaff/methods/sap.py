@@ -15,6 +15,7 @@ from unchaff.attribute.readout import Readout
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Attributor, Partitioner
 from unchaff.methods.divided import divided
+from unchaff.methods.validation import validation_of
 from unchaff.nets.flops import forward
 from unchaff.nets.grams import Moments, projectable, scaled_to, summed
 from unchaff.nets.hooks import in_eval_mode
@@ -37,8 +38,8 @@ class Sap:
 
     U are the directions of what the layer reads of trusted samples, v the share of each in its energy,
     and l = alpha v / ((alpha - 1) v + 1). Trusted are the kept samples of lowest loss. Biases and
-    normalisations stay. How gentle to be is chosen on the noisy hold-out, among `alphas` and no change at
-    all; where there is no hold-out it is 1e5.
+    normalisations stay. How gentle to be is chosen on the reference or else the noisy hold-out, among
+    `alphas` and no change at all; where there is neither it is 1e5.
 
     Source: Kodge et al., arXiv 2403.08618, and their code; the projection of inputs, on the trusted part
     alone. They search four to five values of alpha on held-out noisy labels; a wider search is ours, for
@@ -51,6 +52,7 @@ class Sap:
     alpha: float | None = None  # infinite: no change; None: chosen
     alphas: tuple[float, ...] = ALPHAS
     cites: ClassVar[tuple[str, ...]] = ("kodge2025sap",)
+    chooses: ClassVar[bool] = True  # on samples known to be right, where there are some
 
     def __post_init__(self) -> None:
         least = min((*self.alphas, math.inf if self.alpha is None else self.alpha))
@@ -70,18 +72,19 @@ class Sap:
         samples = parts.kept.at(own.argsort(stable=True)[: self.trusted].sort().values.numpy())
         space = trusted_space(trained.model, samples)
         cost = losses.cost + space.cost
-        if self.alpha is not None or observed.holdout is None:
+        validation, called = validation_of(observed)
+        if self.alpha is not None or validation is None:
             alpha = WITHOUT_HOLDOUT if self.alpha is None else self.alpha
             model, projecting = space.projected(trained.model, alpha)
             return parts.outcome(model, cost + projecting, f"alpha was {alpha:g}.")
         best, found, alpha = trained.model, -1.0, math.inf
         for each in (math.inf, *self.alphas):
             model, projecting = space.projected(trained.model, each)
-            agreed, looking = agreement(trained, model, observed.holdout)
+            agreed, looking = agreement(trained, model, validation)
             cost = cost + projecting + looking
             if agreed > found:
                 best, found, alpha = model, agreed, each
-        note = f"alpha {alpha:g} was the best on noisy validation ({found:.1%})."
+        note = f"alpha {alpha:g} was the best on {called} ({found:.1%})."
         return parts.outcome(best, cost, note)
 
 

@@ -66,7 +66,7 @@ class Unlearn:
 
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Repair a copy of the network."""
-        first = self._first(trained, observed)
+        first = self.look(trained, observed)
         cost = first.evidence.cost
         if first.partition.abstained and first.sound is None:
             return _untouched(trained, first.partition, cost)
@@ -139,8 +139,8 @@ class Unlearn:
         )
         return [said]
 
-    def _first(self, trained: Trained, observed: Observed) -> "FirstLook":
-        """Score the finished network; the input channel acts only where it is sure."""
+    def look(self, trained: Trained, observed: Observed) -> "FirstLook":
+        """Score the finished network and split; the input channel acts only where it is sure."""
         walk = self.readout.walk(trained, observed)
         evidence = self.readout.of(walk)
         inputs = self.inputs.judge(walk, evidence)

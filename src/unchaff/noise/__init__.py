@@ -35,6 +35,7 @@ NOISES: Mapping[str, Callable[..., Noise]] = MappingProxyType(
     }
 )
 OF_WORDS: Mapping[str, Callable[..., Noise]] = MappingProxyType({"recogniser": Recogniser})  # a share of them
+OF_INPUTS = ("gaussian", "foreign", *OF_WORDS)  # begin the names of noise that leaves labels as they are
 FILES = ("transition:FILE", "human:FILE:COLUMN")
 
 

@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+import unchaff
 from unchaff.attribute.observe import Walk, filled
 from unchaff.attribute.readout import Readout
 from unchaff.attribute.typicality import Typicality, by_length
@@ -80,3 +81,12 @@ def test_length_explains_groups_only_where_it_tells_them_apart():
     assert not by_length(length, 1 - worse)
     assert not by_length(length[torch.randperm(100, generator=Streams(0)("mix"))], worse)
     assert not by_length(length, torch.zeros(100))
+
+
+def test_a_score_looks_at_the_inputs_too():
+    some = np.random.default_rng(1).random(400) < 0.3
+    samples = tones(noisy=some)
+    net = build("audio-cnn", samples, streams=Streams(0))
+    split = unchaff.score(net, samples)
+    assert "of the inputs are unlike the others" in split.reason
+    assert split.quality[some].mean() < 0.2 < 0.8 < split.quality[~some].mean()

@@ -19,7 +19,7 @@ def made(table, tmp_path: Path) -> Path:
     return out
 
 
-@pytest.mark.parametrize("noise", ["symmetric:0.4", "gaussian:0.3+symmetric:0.2"])
+@pytest.mark.parametrize("noise", ["symmetric:0.4", "gaussian:0.3+symmetric:0.2", "foreign:0.3"])
 def test_the_page_comes_back_byte_by_byte(tmp_path, capsys, monkeypatch, noise):
     (tmp_path / "digits").mkdir()  # is not the data, though it has their name
     monkeypatch.chdir(tmp_path)
