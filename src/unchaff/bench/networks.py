@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import safetensors
@@ -24,6 +24,16 @@ from unchaff.streams import Streams
 from unchaff.whole import put
 
 DECIDING = ("samples.py", "streams.py", "nets", "train", "noise", "data")  # code that decides the weights
+BEGINNING = ("bench/backbones.py", "methods/encoder.py")  # the same, where a network learned something else
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """A network that learned something else than the labels as they are."""
+
+    train: Callable[[], Trained]
+    how: object  # what `train` does: decides the file too
+    seen: Samples  # as far as they decide the weights
 
 
 def finished(
@@ -32,8 +42,7 @@ def finished(
     folder: Path,
     *,
     streams: Streams,
-    begin: Callable[[], Trained] | None = None,
-    how: object = None,
+    beginning: Beginning | None = None,
 ) -> Trained:
     """Return the trained network: from the folder, or trained now and put there.
 
@@ -45,13 +54,12 @@ def finished(
         samples: that it is trained on.
         folder: of the files.
         streams: of the seed.
-        begin: trains it; None: on the labels as they are.
-        how: what `begin` does, which decides the file too.
+        beginning: how it is trained; None: on the labels as they are.
     """
-    file = folder / f"{_key(cell, samples, how)}.safetensors"
+    file = folder / f"{_key(cell, samples, beginning)}.safetensors"
     if file.is_file():
         return _read(file, cell, samples, streams=streams)
-    trained = start(cell, samples, streams=streams)[1] if begin is None else begin()
+    trained = start(cell, samples, streams=streams)[1] if beginning is None else beginning.train()
     put(file, to_bytes(_packed(trained)))
     return trained
 
@@ -100,22 +108,22 @@ def _cost(numbers: Mapping[str, object]) -> Cost:
     return Cost(**{**numbers, "stages": parts})  # type: ignore[arg-type]
 
 
-def _key(cell: Cell, samples: Samples, how: object) -> str:
+def _key(cell: Cell, samples: Samples, beginning: Beginning | None) -> str:
     told = {
-        "data": hashes(samples),
+        "data": hashes(samples if beginning is None else beginning.seen),
         "model": [cell.model, str(cell.weights), cell.epochs, cell.augment, cell.seed],
         "files": cell.files(),
         "versions": versions(),
         "machine": [str(samples.device), torch.get_num_threads()],
-        "code": _code(),
-        **({} if how is None else {"how": repr(how)}),
+        "code": _code(DECIDING),
+        **({} if beginning is None else {"how": repr(beginning.how), "how code": _code(BEGINNING)}),
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:20]
 
 
-def _code() -> str:
+def _code(names: Sequence[str]) -> str:
     root, digest = Path(unchaff.__file__).parent, hashlib.sha256()
-    for name in DECIDING:
+    for name in names:
         place = root / name
         for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
             digest.update(file.read_bytes())

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
+import torch
 from torch import nn
 
 from unchaff import progress
 from unchaff.bench import backbones, contenders
 from unchaff.bench.cell import Cell, Material, gather
 from unchaff.bench.detectors import detector
-from unchaff.bench.networks import finished
+from unchaff.bench.networks import Beginning, finished
 from unchaff.bench.only import matching
 from unchaff.bench.probes import Probing, applies, probed, tagged
 from unchaff.bench.rows import Results, Row, made, packed
@@ -148,11 +149,13 @@ class Ground:
         if how is None:
             return finished(cell, samples, folder, streams=streams)
 
-        def begin() -> Trained:
+        def train() -> Trained:
             return backbones.begun(how, cell, self._everything.observed.train, samples, streams=streams)
 
         told = (how, hashes(self._everything.observed.train) if how.classes else {})
-        return finished(cell, samples, folder, streams=streams, begin=begin, how=told)
+        seen = samples if how.classes else samples.relabel(torch.zeros_like(samples.labels))
+        beginning = Beginning(train, told, seen)
+        return finished(cell, samples, folder, streams=streams, beginning=beginning)
 
     @cached_property
     def full(self) -> Cost:

@@ -77,12 +77,14 @@ def test_a_layer_on_what_it_learned_tells_the_new_classes(ground, tmp_path):
 
 def test_without_labels_no_labels_are_learned(place):
     ground = Ground(UNLABELLED, 0, place)
-    other = Ground(
-        replace(UNLABELLED, noise="symmetric:0.5"), 0, replace(place, networks=place.networks / "b")
-    )
+    apart = replace(place, networks=place.networks / "b")
+    other = Ground(replace(UNLABELLED, noise="symmetric:0.5"), 0, apart)
     one, two = ground.trained.model.state_dict(), other.trained.model.state_dict()
     assert all(torch.equal(each, two[name]) for name, each in one.items())
     assert "learned without labels" in UNLABELLED.sentence
+    again = Ground(replace(UNLABELLED, noise="symmetric:0.3"), 0, apart).trained.model.state_dict()
+    assert all(torch.equal(each, again[name]) for name, each in one.items())
+    assert len(list(apart.networks.iterdir())) == 1, "it is not learned again for other labels"
 
 
 @pytest.mark.parametrize("name", ["linear-probing", "full-fine-tuning"])
