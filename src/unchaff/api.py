@@ -11,9 +11,8 @@ from unchaff.data.dataset import Data, samples_of
 from unchaff.hub import opened
 from unchaff.interfaces import Repair, checked
 from unchaff.methods.deciding import Deciding
-from unchaff.methods.heed import heeding
+from unchaff.methods.heed import check_reference, heeding
 from unchaff.methods.unlearn import Unlearn
-from unchaff.methods.validation import check_reference
 from unchaff.nets.adapt import bare
 from unchaff.nets.hub import from_folder, is_of_hub
 from unchaff.recording.matching import matched
@@ -95,10 +94,11 @@ def score(
     *,
     record: str | Path | None = None,
     taps: Sequence[str] = (),
+    seed: int = 0,  # noqa: ARG001  as of `repair`
 ) -> Scored:
     """Judge every sample as `repair` does first, and leave the network, or that of a model folder, alone.
 
-    Arguments are those of `repair`.
+    Arguments are those of `repair`; of the seed nothing depends, for nothing is drawn.
 
     Returns:
         The split, a `Partition`: `quality` in [0, 1] per id, higher is better, and who would be kept;

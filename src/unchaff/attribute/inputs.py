@@ -38,9 +38,14 @@ def reader_of(samples: Samples) -> Reader:
 
 
 def readable(kind: Kind) -> bool:
-    """Return whether inputs are words, columns, or a few numbers that are given by name."""
+    """Return whether inputs are words or columns."""
+    return are_columns(kind) or (kind.name == "text" and kind.layout is None)
+
+
+def are_columns(kind: Kind) -> bool:
+    """Return whether inputs are columns, of a table or a few numbers that are given by name."""
     if kind.layout is None:
-        return kind.name in ("text", "tabular")
+        return kind.name == "tabular"
     parts = kind.layout.parts
     flat = all(part.dtype.is_floating_point and len(part.shape) < 2 for part in parts)
     return kind.name == "packed" and flat and sum(math.prod(part.shape) for part in parts) <= MOST
@@ -116,7 +121,7 @@ class Columns:
 def _flat(inputs: Tensor, layout: Layout | None) -> Tensor:
     if layout is None:
         return inputs.flatten(1)
-    return torch.cat([each.flatten(1) for each in layout.unpack(inputs).values()], dim=1)
+    return torch.cat([each.reshape(len(inputs), -1) for each in layout.unpack(inputs).values()], dim=1)
 
 
 @lru_cache(maxsize=8)

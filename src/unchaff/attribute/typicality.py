@@ -14,11 +14,13 @@ from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
 from unchaff.attribute.gaussians import ashman, posterior
+from unchaff.attribute.inputs import are_columns
 from unchaff.attribute.observe import Chunk, Walk
 from unchaff.attribute.passes import added, noted
 from unchaff.attribute.readout import Readout
 from unchaff.filled import Filled
 from unchaff.records import Evidence, Observed, Trained
+from unchaff.samples import Kind
 from unchaff.streams import Streams
 
 DIRECTIONS = 20  # principal components that are searched
@@ -74,7 +76,7 @@ class Typicality:
         found = noted(walk, partial(statistics.differences, direction=statistics.direction())).numbers
         distance, along = found["distance"], found.get("along")
         kind = walk.samples.kind
-        apart = max(self.apart, APART_COLUMNS) if kind.name == "tabular" else self.apart
+        apart = max(self.apart, APART_COLUMNS) if are_columns(kind) else self.apart
         difference, acts = distance, ashman(distance) > apart
         if along is not None and ashman(along) > self.apart_along:
             difference, acts = along, True
@@ -84,8 +86,7 @@ class Typicality:
         total, worse = difference, 1 - upper
         if mean_upper < mean_lower:
             total, worse = -difference, upper
-        is_text = kind.name == "text" or (kind.name != "audio" and "filled" in found)
-        acts = acts and not is_text and float(worse.mean()) <= MOST
+        acts = acts and not _are_words(kind) and float(worse.mean()) <= MOST
         return total, acts and not ("filled" in found and by_length(found["filled"], worse))
 
 
@@ -185,13 +186,20 @@ def sharpened(
     return scaled @ torch.from_numpy(mixture.precisions_ @ (mixture.means_[0] - mixture.means_[1]))
 
 
+def _are_words(kind: Kind) -> bool:
+    """Return whether a sample is numbers that stand for words, given alone or by name."""
+    if kind.layout is None:
+        return kind.name == "text"
+    return not any(part.dtype.is_floating_point for part in kind.layout.parts)
+
+
 def by_length(filled: Float[Tensor, " n"], worse: Float[Tensor, " n"]) -> bool:
-    """Return whether length may be all that sets two groups of clips apart.
+    """Return whether length may be all that sets two groups of clips or sequences apart.
 
     It may not where the worse are the longer: noise fills the silence behind a clip.
 
     Args:
-        filled: how much of its places each clip fills.
+        filled: how much of its places each fills.
         worse: probability that it is of the worse group.
     """
     is_worse = (worse > 0.5).numpy()

@@ -24,9 +24,8 @@ from unchaff.evaluate.metrics import ON_HOLDOUT, ON_TEST, Control, Measured
 from unchaff.hub import opened
 from unchaff.interfaces import Repair
 from unchaff.methods import METHODS
-from unchaff.methods.heed import heeding
+from unchaff.methods.heed import check_reference, heeding
 from unchaff.methods.unlearn import Unlearn
-from unchaff.methods.validation import check_reference
 from unchaff.partition.extend import extended
 from unchaff.recording.matching import Matched, matched
 from unchaff.records import Observed, Outcome, Partition, Trained, Truth
@@ -196,6 +195,8 @@ def _begun(cell: Cell, material: Material, *, streams: Streams) -> tuple[str, Tr
     recorded = None if material.recorded is None else material.recorded.record
     if journal.is_kept():
         journal.check("data", hashes(material.loaded.train))
+        if material.observed.reference is not None:
+            journal.check("reference", hashes(material.observed.reference))
         if recorded is not None:
             journal.check("record", {"sha256": sha256(to_bytes({"margins": recorded.margins}))})
     spec, trained = start(cell, material.observed.train, streams=streams)

@@ -23,8 +23,9 @@ from unchaff.samples import Samples
 from unchaff.streams import Streams
 from unchaff.whole import put
 
-DECIDING = ("samples.py", "streams.py", "nets", "train", "noise", "data")  # code that decides the weights
-BEGINNING = ("bench/backbones.py", "methods/encoder.py")  # the same, where a network learned something else
+# Code that decides the weights, and that which does too where a network learned something else first.
+DECIDING = ("records.py", "samples.py", "streams.py", "nets", "train", "noise", "data")
+BEGINNING = ("bench/backbones.py", "methods/beginning.py", "methods/encoder.py")
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """`unchaff repair --resume-from RUN --decisions`: the same run, with what a person decided."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
-from unchaff.bench.cell import Cell
+from unchaff.bench.cell import Cell, method_of
 from unchaff.bench.replay import cell_of
 from unchaff.cli import options
 from unchaff.cli.repair import Options
 from unchaff.data.factory import augmentation
 from unchaff.errors import ConfigError
+from unchaff.methods.heed import chooses
 from unchaff.runs.read import read
 
 # Where things lie now, and how the repair is done.
@@ -38,4 +39,6 @@ def reviewed(given: Options) -> Cell:
     changed = {name: getattr(given, name) for name in (*ANEW, *HOW) if getattr(given, name) != usual[name]}
     if "augment" in changed:
         changed["augment"] = augmentation(given.augment)
-    return cell_of(read(given.resume_from), **changed, decisions=given.resume_from)
+    cell = cell_of(read(given.resume_from), **changed, decisions=given.resume_from)
+    is_of_run = given.reference is None and not chooses(method_of(cell))
+    return replace(cell, reference=None) if is_of_run else cell

@@ -5,6 +5,7 @@ from unchaff.cli import answer, inject, show, terminal
 from unchaff.cli.reading import columns
 from unchaff.cli.said import say
 from unchaff.cli.words import pasted, percent
+from unchaff.data.assemble import left_out
 from unchaff.data.write import inject as plant
 from unchaff.errors import NoiseError
 from unchaff.streams import Streams
@@ -32,8 +33,8 @@ def perform(given: inject.Options) -> int:
     def tell() -> None:
         for line in (loaded.found, *(f"Note: {note}" for note in loaded.notes)):
             terminal.tell(line)
-        if loaded.skipped:
-            say(f"{len(loaded.skipped)} samples cannot be read and are left out.")
+        for sentence in left_out(loaded.skipped):
+            terminal.tell(sentence)
         say(f"Planted {given.noise}: {percent(rates.rate)} of {len(written.noisy)} samples are noisy.")
         named = ", ".join(f"{name} {percent(rate)}" for name, rate in per_class.items())
         terminal.tell(f"By true class: {named}.")

@@ -172,5 +172,6 @@ def _label(schema: pa.Schema, options: Options) -> str:
         if not likely:
             raise DataError(f"No label column among {', '.join(schema.names)}. Name it with --label-column.")
         label = _only(likely, "label", "--label-column")
-    check_label_type(schema.field(label).type, f"Column {label}")
+    kind, advice = schema.field(label).type, " --label-column names another."
+    check_label_type(kind, f"Column {label}", advice=advice)
     return label

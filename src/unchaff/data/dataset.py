@@ -70,7 +70,7 @@ def from_arrays(
     """
     options = options or Options()
     listing = list_arrays(
-        _numpy(x), _numpy(y), ids=_maybe(ids), class_names=_maybe(class_names), options=options
+        _numpy(x), _named(y), ids=_maybe(ids), class_names=_maybe(class_names), options=options
     )
     if groups is not None:
         if len(groups) != len(x):
@@ -123,7 +123,7 @@ def read_dataset(
     options = options or Options()
     names = class_names or getattr(dataset, "classes", None) or (None if like is None else like.class_names)
     if given and isinstance(given[0], Mapping | tuple):
-        return _assembled(_packed(given, np.asarray(labels), names, options), options, like)
+        return _assembled(_packed(given, _named(labels), names, options), options, like)
     inputs = [_numpy(one) for one in given]
     shapes = {one.shape for one in inputs}
     if len(shapes) != 1:
@@ -132,7 +132,7 @@ def read_dataset(
         )
     stacked = np.stack(inputs)
     return _assembled(
-        list_arrays(stacked, np.asarray(labels), class_names=_maybe(names), options=options), options, like
+        list_arrays(stacked, _named(labels), class_names=_maybe(names), options=options), options, like
     )
 
 
@@ -235,6 +235,13 @@ def _checked_ids(ids: NDArray[Any]) -> NDArray[Any]:
 
 def _numpy(values: Array) -> NDArray[Any]:
     return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
+
+
+def _named(labels: Array) -> NDArray[Any]:
+    """Return labels as an array; of a list with names each as it is: numpy would make texts of all."""
+    if isinstance(labels, np.ndarray | Tensor) or not any(isinstance(each, str) for each in labels):
+        return _numpy(labels)
+    return np.array(labels, dtype=object)
 
 
 def _maybe(values: Array | None) -> NDArray[Any] | None:

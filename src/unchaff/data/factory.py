@@ -15,7 +15,7 @@ from unchaff.samples import Augmentation, Samples
 def call_factory(
     spec: str, options: Options, *, checks: bool = True
 ) -> tuple[Samples, Samples | None, tuple[Skipped, ...]]:
-    """Return the training and, if the factory gives a pair, the test part, and what was left out.
+    """Return the training and, if the factory gives a pair, the test part, and what was left out of both.
 
     Args:
         spec: `pkg.module:function`.
@@ -42,10 +42,10 @@ def call_factory(
         _check_options(options, spec, parts[0], train)
     if len(parts) == 1:
         return train, None, skipped
-    test, _ = _samples(parts[1], spec, options, like=train)
+    test, more = _samples(parts[1], spec, options, like=train)
     if test.class_names != train.class_names:
         raise DataError(f"The classes of the two parts of {spec} differ. Give both the same class_names.")
-    return train, test, skipped
+    return train, test, (*skipped, *more)
 
 
 class Named:

@@ -13,12 +13,13 @@ from unchaff.errors import DataError
 KINDS = "Labels must be integers from 0, or names"
 
 
-def check_label_type(kind: pa.DataType, what: str) -> None:
+def check_label_type(kind: pa.DataType, what: str, *, advice: str = "") -> None:
     """Refuse what is not one class per sample.
 
     Args:
         kind: of the values.
         what: holds them, as the beginning of a sentence: "Column y".
+        advice: what else to do than to change it.
 
     Raises:
         DataError: several labels per sample, or something else.
@@ -28,7 +29,7 @@ def check_label_type(kind: pa.DataType, what: str) -> None:
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         raise DataError(f"{what} holds several labels per sample. Multi-label data is not supported.")
     if not (is_number(kind) or is_text(kind)):
-        raise DataError(f"{what} is of type {kind}. {KINDS}; --label-column names another.")
+        raise DataError(f"{what} is of type {kind}. {KINDS}.{advice}")
 
 
 def is_number(kind: pa.DataType) -> bool:
@@ -45,16 +46,20 @@ def plain(column: pa.ChunkedArray, what: str) -> pa.ChunkedArray:
     """Return labels as whole numbers or as texts: categories are what they stand for, false and true 0 and 1.
 
     Raises:
-        DataError: they are fractions.
+        DataError: they are fractions, or numbers too large.
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_floating(column.type):
+        column = column.cast(pa.float64())
         column = pc.if_else(pc.is_nan(column), None, column)  # as a missing whole number is written
         whole = pc.and_(pc.is_finite(column), pc.equal(column, pc.round(column)))
         if pc.any(pc.invert(whole)).as_py():
             raise DataError(f"{what} holds fractions. Regression is not supported. {KINDS}.")
-    return column if is_text(column.type) else column.cast(pa.int64())
+    try:
+        return column if is_text(column.type) else column.cast(pa.int64())
+    except pa.ArrowException as error:
+        raise DataError(f"{what} holds {error}. {KINDS}.") from error
 
 
 def labels_in(
@@ -62,13 +67,15 @@ def labels_in(
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Return labels, and the names of the classes; `UNLABELLED` where a value is missing or an empty text.
 
+    Texts that are not all among the names are names of their own.
+
     Args:
         column: the values.
         names: of the classes, in the order of their numbers; None: not known.
         what: holds the values, as the beginning of a sentence: "Column y".
 
     Raises:
-        DataError: they are no labels, or texts that are not among the names.
+        DataError: they are no labels.
     """
     check_label_type(column.type, what)
     column = plain(column, what)
@@ -76,14 +83,9 @@ def labels_in(
         labels = column.fill_null(UNLABELLED).to_numpy()
         return labels, numbered(names, labels)
     values = column.to_pylist()
-    found = sorted({value for value in values if value})  # an empty text is no name
-    check_number_of_classes(len(found))
-    names = tuple(found) if names is None else names
-    unknown = [name for name in found if name not in names]
-    if unknown:
-        raise DataError(
-            f"{what} holds {unknown[0]!r}, which is none of the {len(names)} classes, such as {names[0]!r}."
-        )
+    found = {value for value in values if value}  # an empty text is no name
+    names = names if names and found <= set(names) else tuple(sorted(found))
+    check_number_of_classes(len(names))
     places = {name: place for place, name in enumerate(names)} | {None: UNLABELLED, "": UNLABELLED}
     return np.array([places[value] for value in values], dtype=np.int64), names
 
@@ -94,7 +96,7 @@ def labels_of(
     """Return the labels of an array, one a sample, and the names of the classes.
 
     Raises:
-        DataError: they are something else.
+        DataError: they are something else, or texts that are not among the names.
     """
     if values.ndim != 1:
         raise DataError(
@@ -102,9 +104,14 @@ def labels_of(
         )
     given = None if names is None else tuple(map(str, names))
     try:
-        column = pa.chunked_array([pa.array(values, from_pandas=True)])
-        return labels_in(column, given, "The array of labels")
-    except DataError:
-        raise
+        native = values.astype(values.dtype.newbyteorder("="), copy=False)
+        column = pa.chunked_array([pa.array(native, from_pandas=True)])
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise DataError(f"The labels are of type {values.dtype}. {KINDS} ({UNLABELLED}: none).") from error
+    labels, classes = labels_in(column, given, "The array of labels")
+    if given and classes != given:
+        unknown = next(name for name in classes if name not in given)
+        raise DataError(
+            f"The array of labels holds {unknown!r}, which is none of the {len(given)} class names given."
+        )
+    return labels, classes

@@ -133,9 +133,7 @@ def inside(folder: Path, path: str) -> Path:
     return file
 
 
-def numbered(
-    names: NDArray[np.generic] | tuple[str, ...] | None, labels: NDArray[np.int64]
-) -> tuple[str, ...]:
+def numbered(names: tuple[str, ...] | None, labels: NDArray[np.int64]) -> tuple[str, ...]:
     """Return the class names, or the numbers up to the highest label as names.
 
     Raises:
@@ -143,7 +141,7 @@ def numbered(
     """
     number = int(labels.max(initial=0)) + 1 if names is None else len(names)
     check_number_of_classes(number)
-    return tuple(str(name) for name in (range(number) if names is None else names))
+    return tuple(map(str, range(number))) if names is None else names
 
 
 def check_number_of_classes(number: int) -> None:

@@ -43,6 +43,10 @@ def list_npz(path: Path, options: Options) -> tuple[Listing, Listing | None]:
         raise DataError(f"{', '.join(single)} in {path} must be a list. Save one value per sample or class.")
     names = arrays.get("class_names")
     if names is None and "y_test" in arrays:
+        if len({arrays[name].dtype.kind in "US" for name in ("y", "y_test")}) > 1:
+            raise DataError(
+                f"{path} has names in one of y and y_test, numbers in the other. Save both alike."
+            )
         names = np.array(labels_of(np.concatenate([arrays["y"].ravel(), arrays["y_test"].ravel()]))[1])
     found = "a NumPy archive"
     train = list_arrays(

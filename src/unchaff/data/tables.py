@@ -15,8 +15,8 @@ from unchaff.data import beside
 from unchaff.data.columns import Columns, detect
 from unchaff.data.delimited import is_delimited, read_delimited
 from unchaff.data.encode import files_of
-from unchaff.data.options import Options
-from unchaff.data.parquet import ids_of, split_files
+from unchaff.data.options import OF_COLUMNS, Options
+from unchaff.data.parquet import ids_of, plain_ids, split_files
 from unchaff.data.tagged import spelled
 from unchaff.errors import DataError
 from unchaff.features import features_of
@@ -40,8 +40,9 @@ def noisy_table(
 ) -> pa.Table:
     """Return the noisy samples as a table; `out` is the folder it will lie in.
 
-    Data from a table keep all columns but the label, and the inputs too where these were not changed;
-    files that a text table names are put into the new one.
+    Data from a table keep all columns but the label, and the inputs too where these were not changed. A text
+    table does not where it names files, or was read by options: what is written is then what was read, and is
+    read without options.
 
     Raises:
         DataError: they name files by paths that would not hold in another folder.
@@ -53,8 +54,10 @@ def noisy_table(
     table, folder = found
     has_new_inputs = noisy.source is not clean.source
     columns = detect(table.schema, options, beside.of_table(table, folder))
-    if columns.is_path and is_delimited(path):
-        return encoded(noisy, extra)
+    if is_delimited(path):
+        if not _reads_alone(table, columns, options):
+            return encoded(noisy, extra)
+        table = _apart(table, [name for name in columns.unused if name in extra])
     moves = out is not None and out.resolve() != folder.resolve()
     if columns.is_path and moves and not has_new_inputs:
         raise DataError(
@@ -78,11 +81,26 @@ def noisy_table(
 
 def _found(path: Path, options: Options) -> tuple[pa.Table, Path] | None:
     """Return the table that data are read from, and the folder it lies in; None: they are no table."""
-    if is_delimited(path):
+    if path.is_file() and is_delimited(path):
         with reading(path, "a table"):
             return read_delimited(path).slice(0, options.rows), path.parent
     files = [path] if path.suffix == ".parquet" else split_files(path, "train") if path.is_dir() else []
     return (read_table(files, rows=options.rows), files[0].parent) if files else None
+
+
+def _reads_alone(table: pa.Table, columns: Columns, options: Options) -> bool:
+    """Return whether a copy of a text table elsewhere, with rows left out, has the same columns and ids."""
+    if columns.is_path or any(getattr(options, name) is not None for name in OF_COLUMNS):
+        return False
+    if columns.id is None:
+        return True
+    ids = table.column(columns.id)
+    return not ids.null_count and len(ids.unique()) == len(ids)
+
+
+def _apart(table: pa.Table, names: list[str]) -> pa.Table:
+    """Return the table with columns of these names called otherwise."""
+    return table.rename_columns([f"{name}_given" if name in names else name for name in table.column_names])
 
 
 def _added(table: pa.Table, name: str, values: NDArray[np.generic]) -> pa.Table:
@@ -153,7 +171,8 @@ def _with_ids(table: pa.Table, columns: Columns, ids: Ids) -> pa.Table:
     """Add the ids where the rows of the new file would be numbered otherwise."""
     if np.array_equal(ids, np.arange(len(ids))):
         return table
-    if columns.id is not None and table.column(columns.id).to_pylist() == ids.tolist():
+    own = None if columns.id is None else table.column(columns.id)
+    if own is not None and not own.null_count and plain_ids(own, "id").tolist() == ids.tolist():
         return table
     if "id" in table.column_names:
         raise DataError(

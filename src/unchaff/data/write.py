@@ -57,7 +57,7 @@ def inject(
     """
     truth_file = out.with_name("truth.parquet")
     check_target(out, truth_file, overwrite=overwrite)
-    _check_apart(out, Path(spec).expanduser())
+    _check_apart((out, truth_file), Path(spec).expanduser())
     loaded = load(spec, options or Options())
     noisy, truth = noise(loaded.train, streams=streams)
     data = noisy_table(spec, options or Options(), loaded.train, noisy, out=out.parent)
@@ -77,10 +77,12 @@ def check_target(out: Path, truth_file: Path, *, overwrite: bool) -> None:
         raise DataError(f"Nothing can be written into {there}. Choose another --out.")
 
 
-def _check_apart(out: Path, data: Path) -> None:
-    """Refuse to write over the data that are read."""
-    if out.exists() and out.resolve() in {each.resolve() for each in (data, *split_files(data, "train"))}:
-        raise DataError(f"{out} is the data that noise is to be planted in. Choose another --out.")
+def _check_apart(files: tuple[Path, ...], data: Path) -> None:
+    """Refuse to write over the data that are read, or over the test part of them."""
+    own = {each.resolve() for each in (data, *split_files(data, "train"), *split_files(data, "test"))}
+    for file in files:
+        if file.resolve() in own:
+            raise DataError(f"{file} is of the data that noise is to be planted in. Choose another --out.")
 
 
 def truth_table(truth: Truth) -> pa.Table:

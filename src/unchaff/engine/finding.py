@@ -209,8 +209,12 @@ def _settled(columns: Columns, options: Options, units: Sequence[Unit], engine: 
 def _with_all_names(listing: Listing, values: set[int | str]) -> Listing:
     """Return a listing whose classes are those of all labels that occur, as if they were all in it."""
     texts = sorted(value for value in values if isinstance(value, str) and value)  # an empty one is none
-    highest = max((value for value in values if isinstance(value, int)), default=-1)
+    highest = max((value for value in values if isinstance(value, int)), default=UNLABELLED)
     check_number_of_classes(highest + 1)
+    if texts and highest != UNLABELLED:
+        raise DataError("Labels are names in some of the tables and numbers in others. Write all alike.")
+    if not texts and highest == UNLABELLED:
+        raise DataError("None of the rows has a label. Give labelled data.")
     names = tuple(texts) if texts else tuple(map(str, range(highest + 1)))
     here = np.array([names.index(name) for name in listing.class_names], dtype=np.int64)
     known = listing.labels != UNLABELLED

@@ -1,10 +1,11 @@
-"""A method -> the same method, which weighs a record of the training in where it splits."""
+"""What is known beside the data: a record, which splits weigh in, and samples known to be right."""
 
 from dataclasses import fields, replace
 from typing import TypeVar
 
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Repair
+from unchaff.methods import METHODS
 from unchaff.partition.recorded import Recorded
 from unchaff.partition.transition import Transition
 from unchaff.records import TrainingRecord
@@ -25,6 +26,25 @@ def heeding(method: Method, record: TrainingRecord) -> Method:
             "Leave the record out, or take unlearn."
         )
     return replace(method, **rules)  # type: ignore[type-var]
+
+
+def chooses(method: Repair) -> bool:
+    """Return whether a method chooses an epoch or a setting on samples that are known to be right."""
+    return bool(getattr(method, "chooses", False))
+
+
+def check_reference(method: Repair) -> None:
+    """Refuse samples that are known to be right for a method that chooses nothing.
+
+    Raises:
+        ConfigError: the method makes no use of them.
+    """
+    if not chooses(method):
+        able = ", ".join(name for name, each in METHODS.items() if chooses(each))
+        raise ConfigError(
+            f"The method {type(method).__name__} makes no use of a reference. "
+            f"Leave the reference out, or take one that chooses: {able}."
+        )
 
 
 def _heeding(rule: Transition, record: TrainingRecord) -> Recorded:

@@ -52,7 +52,11 @@ class Sap:
     alpha: float | None = None  # infinite: no change; None: chosen
     alphas: tuple[float, ...] = ALPHAS
     cites: ClassVar[tuple[str, ...]] = ("kodge2025sap",)
-    chooses: ClassVar[bool] = True  # on samples known to be right, where there are some
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it makes use of samples known to be right."""
+        return self.alpha is None
 
     def __post_init__(self) -> None:
         least = min((*self.alphas, math.inf if self.alpha is None else self.alpha))

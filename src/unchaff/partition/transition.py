@@ -11,7 +11,7 @@ from unchaff.partition.keep import spare_classes
 from unchaff.partition.mixture import everything, scaled
 from unchaff.records import Evidence, Partition
 
-BLIND = "The network's layers do not tell the classes apart: nothing is judged."
+BLIND = "What is read of the samples does not tell the classes apart: nothing is judged."
 DIFFUSE = 0.2  # share of wrong labels above which there is noise, though of no label it is sure
 
 

@@ -77,9 +77,7 @@ def _noise(split: Partition) -> str:
 def _untouched(split: Partition) -> str:
     """Return why a split keeps everything."""
     if BLIND in split.reason:
-        return (
-            "Nothing can be judged: the network's layers do not tell the classes apart. Every sample is kept."
-        )
+        return f"{BLIND} Every sample is kept."
     return "There is nothing to repair: no evidence of noise was found, and every sample is kept."
 
 

@@ -11,6 +11,8 @@ from unchaff.attribute.inputs import Columns, Frequent, readable
 from unchaff.attribute.observe import Walk
 from unchaff.attribute.readout import Readout
 from unchaff.attribute.ridge import PENALTIES, Sums
+from unchaff.attribute.typicality import Typicality
+from unchaff.bench.start import fitting
 from unchaff.data.dataset import from_arrays, from_dataset
 from unchaff.data.load import load
 from unchaff.methods.unlearn import Unlearn
@@ -147,17 +149,33 @@ def test_a_read_out_of_columns_bends(rows):
     assert roc_auc_score(right, said) > 0.75
 
 
-@pytest.mark.parametrize("parts", [("x",), ("x", "z")])
+@pytest.mark.parametrize("parts", [("x",), ("x", "z"), tuple("abcdef")])
 def test_a_few_numbers_by_name_are_columns(rows, parts):
     inputs, labels = next(rows[0].batches(600)).inputs, rows[0].labels
     columns = dict(zip(parts, inputs.split(6 // len(parts), dim=1), strict=True))
     items = [
-        {**{name: each[row] for name, each in columns.items()}, "labels": labels[row]} for row in range(600)
+        {**{name: each[row].squeeze() for name, each in columns.items()}, "labels": labels[row]}
+        for row in range(600)
     ]
     samples = from_dataset(items)
     assert readable(samples.kind)
     read = Columns.of(samples).read(next(samples.batches(600)).inputs)
     torch.testing.assert_close(read, Columns.of(rows[0]).read(inputs))
+
+
+def test_columns_by_name_are_judged_as_those_of_a_table():
+    """Long tails fall into two groups without noise; they are no spoiled inputs."""
+    draw = np.random.default_rng(1)
+    inputs = np.exp(2 * draw.normal(size=(600, 6))).astype(np.float32)
+    labels = (inputs[:, 0] > 1).astype(int)
+    items = [{"input": torch.from_numpy(inputs[row]), "labels": int(labels[row])} for row in range(600)]
+    net = nn.Sequential(nn.Linear(6, 32), nn.ReLU(), nn.Linear(32, 2))
+    acts = [
+        Typicality().judge(walk, Readout().of(walk)).acts
+        for samples in (from_arrays(inputs, labels), from_dataset(items))
+        for walk in [Walk(fitting(net, samples), samples, 0.5)]
+    ]
+    assert acts == [False, False]
 
 
 def test_a_signal_by_name_is_not_read():

@@ -10,7 +10,8 @@ import unchaff
 from unchaff.attribute.observe import Walk, filled
 from unchaff.attribute.readout import Readout
 from unchaff.attribute.typicality import Typicality, by_length
-from unchaff.data import Options, from_arrays, load
+from unchaff.bench.start import fitting
+from unchaff.data import Options, from_arrays, from_dataset, load
 from unchaff.nets.build import build
 from unchaff.samples import Kind
 from unchaff.streams import Streams
@@ -47,6 +48,29 @@ def test_texts_of_one_pattern_are_not_set_aside(tmp_path):
     pq.write_table(pa.table({"text": texts, "label": labels}), tmp_path / "t.parquet")
     samples = load(str(tmp_path / "t.parquet")).train
     assert not acts(samples, "text-cnn")
+
+
+@pytest.mark.parametrize("dtype", [torch.long, torch.float32])
+def test_sequences_by_name_are_texts_where_they_are_whole_numbers(dtype):
+    draw = torch.Generator().manual_seed(0)
+    values = torch.randint(1, 9, (400, 40), generator=draw).to(dtype)
+    values[:120] = 60 if dtype == torch.long else 60 * torch.randn(120, 40, generator=draw)
+    items = [
+        {"input_values": each, "attention_mask": torch.ones(40).long(), "labels": row % 2}
+        for row, each in enumerate(values)
+    ]
+
+    class Reads(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = torch.nn.Conv1d(1, 16, 5), torch.nn.Linear(16, 2)
+
+        def forward(self, input_values, attention_mask):
+            return self.last(self.first(input_values[:, None].float()).relu().mean(2))
+
+    samples = from_dataset(items)
+    walk = Walk(fitting(Reads(), samples), samples, 0.5)
+    assert Typicality().judge(walk, Readout().of(walk)).acts == (dtype != torch.long)
 
 
 def tones(short=NONE, noisy=NONE):

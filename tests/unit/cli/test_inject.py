@@ -82,8 +82,14 @@ def test_the_folder_is_made_and_the_data_themselves_are_never_replaced(table, tm
     words = ["--noise", "symmetric:0.2", "--out", str(out.parent / "train.parquet"), "--overwrite"]
     for data in (out.parent, out.parent / "train.parquet"):
         assert app.main(["inject", str(data), *words]) == 1
-        assert "is the data that noise is to be planted in" in capsys.readouterr().err
+        assert "is of the data that noise is to be planted in" in capsys.readouterr().err
     assert (out.parent / "train.parquet").read_bytes() == before
+    (out.parent / "test.parquet").write_bytes(before)
+    for data, name in ((out.parent, "test.parquet"), (out.parent / "truth.parquet", "noisy.parquet")):
+        words = ["--noise", "symmetric:0.2", "--out", str(out.parent / name), "--overwrite"]
+        assert app.main(["inject", str(data), *words]) == 1
+        assert "is of the data that noise" in capsys.readouterr().err
+    assert (out.parent / "test.parquet").read_bytes() == before
 
 
 def test_files_that_exist_are_refused(table, tmp_path, capsys):

@@ -14,6 +14,7 @@ x, y = torch.arange(8.).reshape(4, 2), torch.tensor([0, 1, 0, 1])
 samples = lambda: from_arrays(x, y)
 dataset = lambda: TensorDataset(x, y)
 unlabelled = lambda: TensorDataset(x, torch.tensor([0, -1, 0, 1]))
+halves = lambda: (TensorDataset(x, y), TensorDataset(x, torch.tensor([0, -1, 0, 1])))
 pair = lambda: (TensorDataset(x, y), TensorDataset(x[:2], y[:2]))
 three = lambda: (1, 2, 3)
 text = lambda: "x"
@@ -42,7 +43,8 @@ def test_what_a_factory_may_return(name, test):
 
 
 def test_what_is_left_out_of_a_data_set_is_listed():
-    assert [(one.id, one.reason) for one in load("mydata:unlabelled").skipped] == [(1, "no label")]
+    for name in ("unlabelled", "halves"):
+        assert [(one.id, one.reason) for one in load(f"mydata:{name}").skipped] == [(1, "no label")]
 
 
 def test_the_first_rows_can_be_asked_for():

@@ -66,6 +66,24 @@ def test_noise_keeps_all_columns_of_a_text_table(tmp_path, noise, moved):
     assert table[moved].to_pylist() != kept
 
 
+@pytest.mark.parametrize("ids", ["2020-01-{row}", "{row}.5", "n{row}", "same", "", "{row}"])
+def test_a_text_table_reads_back_whatever_its_ids_are(tmp_path, ids):
+    numbers = ["nan" if row == 13 else row / 7 for row in range(20)]
+    lines = [f"{row},{numbers[row]},{row % 2},{ids.format(row=row)}" for row in range(10, 20)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,label,id", *lines]) + "\n")
+    reads_back(plant(tmp_path / "t.csv", "symmetric:0.4", tmp_path))
+
+
+def test_a_text_table_that_was_read_by_options_reads_back_without(tmp_path):
+    lines = [f"{row},{row / 7},{row % 2},k{row},{row}" for row in range(10)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,kind,key,rest", *lines]) + "\n")
+    reads_back(plant(tmp_path / "t.csv", "symmetric:0.4", tmp_path, label_column="kind", id_column="key"))
+
+
+def test_a_folder_may_be_called_as_a_table(tmp_path, image_folder):
+    reads_back(plant(Path(image_folder).rename(tmp_path / "t.csv"), "symmetric:0.4", tmp_path))
+
+
 @pytest.mark.parametrize("noise", ["symmetric:0.5", "gaussian:0.5"])
 @pytest.mark.parametrize("source", ["image_table", "audio_table", "image_folder"])
 def test_every_source_reads_back(tmp_path, request, source, noise):

@@ -10,8 +10,11 @@ from torch import nn
 import unchaff
 from unchaff.bench.cell import Cell, run, score_only
 from unchaff.errors import ConfigError
+from unchaff.methods import METHODS
 from unchaff.methods.early_stop import EarlyStop
+from unchaff.methods.heed import chooses
 from unchaff.methods.validation import validation_of
+from unchaff.partition.quantile import Quantile
 from unchaff.records import Observed, Recipe, Trained
 from unchaff.streams import Streams
 
@@ -43,9 +46,20 @@ def test_the_best_epoch_is_chosen_on_the_reference():
     assert outcome.cost.stages["validation"].samples_seen == 3 * len(REFERENCE)
 
 
-@pytest.mark.parametrize("name", ["sap", "input-filter", "early-stop"])
-def test_methods_that_choose_take_a_reference(name):
-    assert type(unchaff.methods.METHODS[name]).chooses
+def test_how_gentle_a_projection_is_is_chosen_on_the_reference():
+    trained = Trained(model=network())
+    method = replace(METHODS["sap"], partition=Quantile(keep=0.5), trusted=20)
+    observed = Observed(train=TRAIN, holdout=TRAIN, reference=REFERENCE)
+    outcome = method(trained, observed, streams=Streams(0))
+    assert any("was the best on the reference (" in note for note in outcome.notes)
+    assert not chooses(replace(METHODS["sap"], alpha=1e5)), "it is given"
+
+
+def test_the_threshold_of_a_filter_is_set_on_the_reference():
+    observed = Observed(train=TRAIN, holdout=TRAIN, reference=REFERENCE)
+    rest, clean = METHODS["input-filter"]._parts(observed, Streams(0))
+    assert rest is TRAIN
+    assert set(clean.ids) <= set(REFERENCE.ids)
 
 
 def test_others_refuse_it():

@@ -168,7 +168,7 @@ def test_an_opinion_that_sees_no_classes_judges_nothing():
     left_out = -functional.one_hot(given, 3).float()  # what leaving a sample out leaves of constant features
     split = Transition()(evidence(given, left_out))
     assert split.abstained
-    assert "do not tell the classes apart" in split.reason
+    assert "does not tell the classes apart" in split.reason
 
 
 @pytest.mark.parametrize("width", [1, 8, 64])

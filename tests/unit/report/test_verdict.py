@@ -91,10 +91,10 @@ def test_abstaining_is_said(run, remeasured, made, right, tone) -> None:
     assert "There is nothing to repair" in _told(found)[1]
 
 
-def test_layers_that_see_nothing_are_no_proof_of_clean_data(run, remeasured, made) -> None:
+def test_what_sees_nothing_is_no_proof_of_clean_data(run, remeasured, made) -> None:
     split = replace(run.outcome.partition, abstained=True, reason=BLIND)
     found = replace(remeasured(after=made.scores(280)), outcome=replace(run.outcome, partition=split))
-    assert _told(found)[1].startswith("Nothing can be judged: the network's layers do not tell")
+    assert _told(found)[1].startswith("What is read of the samples does not tell the classes apart: nothing")
     assert verdict(replace(found.measured, after=None), found.outcome).sentence == _told(found)[1]
 
 
