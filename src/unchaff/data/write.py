@@ -73,8 +73,10 @@ def check_target(out: Path, truth_file: Path, *, overwrite: bool) -> None:
         if file.exists() and not overwrite:
             raise DataError(f"{file} exists. Choose another --out, or give --overwrite to replace it.")
     there = next(folder for folder in out.absolute().parents if folder.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise DataError(f"Nothing can be written into {there}. Choose another --out.")
+    if not there.is_dir():
+        raise DataError(f"Nothing can be written into {there}, which is a file. Choose another --out.")
+    if not os.access(there, os.W_OK):
+        raise DataError(f"No permission to write into {there}. Choose another --out.")
 
 
 def _check_apart(files: tuple[Path, ...], data: Path) -> None:
