@@ -11,7 +11,7 @@ LONGEST_FILE = 300
 
 # Each line may import the lines above it and its own folder; neighbours on a line know nothing of each other.
 LAYERS = (
-    ("errors", "filled", "streams", "progress", "references"),
+    ("errors", "filled", "listed", "streams", "progress", "references"),
     ("limits", "whole"),
     ("shards",),
     ("journal",),

@@ -107,8 +107,8 @@ def score(
     samples = samples_of(train)
     trained = _trained(model, samples)
     trained = replace(trained, model=fitting(trained.model, samples, tuple(taps)), taps=tuple(taps))
-    method = Unlearn() if record is None else heeding(Unlearn(), matched(record, samples).record)
-    split = method.look(trained, Observed(train=samples)).partition
+    margins = None if record is None else matched(record, samples).record
+    split = heeding(Unlearn(), margins).look(trained, Observed(train=samples)).partition
     return Scored(**vars(split), samples=samples, trained=trained)
 
 

@@ -154,9 +154,14 @@ def check_columns(
             )
 
 
+def is_text(kind: pa.DataType) -> bool:
+    """Whether values are texts."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
 def is_id(kind: pa.DataType) -> bool:
     """Whether ids may be of this type: whole numbers or texts."""
-    return bool(pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    return bool(pa.types.is_integer(kind) or is_text(kind))
 
 
 def _piece(path: Path, columns: list[str] | None, rows: int | None, room: int) -> pa.Table:

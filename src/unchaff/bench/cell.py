@@ -28,7 +28,7 @@ from unchaff.methods.heed import check_reference, heeding
 from unchaff.methods.unlearn import Unlearn
 from unchaff.partition.extend import extended
 from unchaff.recording.matching import Matched, matched
-from unchaff.records import Observed, Outcome, Partition, Trained, Truth
+from unchaff.records import Observed, Outcome, Partition, Trained, TrainingRecord, Truth
 from unchaff.runs.manifest import hashes, sha256
 from unchaff.runs.weights import to_bytes
 from unchaff.samples import Samples
@@ -80,6 +80,11 @@ class Material:
     beside: Mapping[str, bytes] = field(default_factory=dict)  # files of the model folder, as they were read
     recorded: Matched | None = None
     reviewed: Reviewed | None = None
+
+    @property
+    def record(self) -> TrainingRecord | None:
+        """What was written down while a network learned these samples."""
+        return None if self.recorded is None else self.recorded.record
 
     @property
     def seen(self) -> Observed:
@@ -170,8 +175,7 @@ def run(cell: Cell) -> Result:
     if cell.reference is not None:
         check_reference(method)
     material = gather(cell, streams=streams)
-    if material.recorded is not None:
-        method = heeding(method, material.recorded.record)
+    method = heeding(method, material.record)
     spec, trained = _begun(cell, material, streams=streams)
     outcome = _heard(method, material)(trained, material.seen, streams=streams)
     wanted, controls = chosen(cell.controls, method, outcome, material.truth), {}
@@ -192,19 +196,19 @@ def _begun(cell: Cell, material: Material, *, streams: Streams) -> tuple[str, Tr
     Raises:
         RunFolderError: the journal was begun with something else.
     """
-    recorded = None if material.recorded is None else material.recorded.record
+    record = material.record
     if journal.is_kept():
         journal.check("data", hashes(material.loaded.train))
         if material.observed.reference is not None:
             journal.check("reference", hashes(material.observed.reference))
-        if recorded is not None:
-            journal.check("record", {"sha256": sha256(to_bytes({"margins": recorded.margins}))})
+        if record is not None:
+            journal.check("record", {"sha256": sha256(to_bytes({"margins": record.margins}))})
     spec, trained = start(cell, material.observed.train, streams=streams)
     if journal.is_kept() and cell.weights is not None:  # they were read, and nothing was trained yet
         journal.check("weights", {"sha256": sha256(cell.weights.read_bytes())})
     if cell.options.hub is not None:
         journal.check("folder", opened(cell.options.hub).hashes())
-    return spec, trained if recorded is None else replace(trained, record=recorded)
+    return spec, trained if record is None else replace(trained, record=record)
 
 
 def score_only(cell: Cell) -> Result:
@@ -214,10 +218,7 @@ def score_only(cell: Cell) -> Result:
     streams = Streams(cell.seed)
     material = gather(cell, streams=streams)
     spec, trained = _begun(cell, material, streams=streams)
-    method = Unlearn()
-    if material.recorded is not None:
-        method = heeding(method, material.recorded.record)
-    found = method.look(trained, material.observed)
+    found = heeding(Unlearn(), material.record).look(trained, material.observed)
     split, cost = found.partition, found.evidence.cost
     outcome = Outcome(model=trained.model, partition=split, cost=cost, notes=(split.reason,))
     return _measured(cell, spec, material, trained, outcome, None)

@@ -18,6 +18,7 @@ from unchaff.cli.installed import version
 from unchaff.cli.reading import reading
 from unchaff.cli.words import duration
 from unchaff.data import Loaded, load
+from unchaff.listed import listed
 from unchaff.nets.build import build, default_net
 from unchaff.nets.taps import find_layers, reading_points
 from unchaff.samples import Batch, Samples
@@ -126,17 +127,12 @@ def balance(per_class: Mapping[str, int]) -> Iterator[str]:
     (rare, fewest), (common, most) = named[0], named[-1]
     yield f"per class {fewest} ({rare}) to {most} ({common}) samples"
     if absent:
-        yield f"classes without a sample, for which a network keeps a place: {_some(absent)}"
+        yield f"classes without a sample, for which a network keeps a place: {listed(absent, SHOWN)}"
     if most > 10 * fewest:
         yield f"strongly imbalanced ({common} has over 10 times the samples of {rare}): look at macro F1"
     few = [name for name, count in named if count < FEW]
     if few:
-        yield f"fewer than {FEW} samples, so nothing of them is left out: {_some(few)}"
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{', '.join(names[:SHOWN])}{more}"
+        yield f"fewer than {FEW} samples, so nothing of them is left out: {listed(few, SHOWN)}"
 
 
 def said(one: twins.Twins, samples: Samples) -> str:

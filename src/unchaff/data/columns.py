@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
+from unchaff.bounded import is_text
 from unchaff.data import beside
 from unchaff.data.images import BROKEN, opened
-from unchaff.data.labels import check_label_type, is_number, is_text
+from unchaff.data.labels import check_label_type, is_number
 from unchaff.data.options import Options
 from unchaff.errors import DataError
 from unchaff.features import feature_of
@@ -113,7 +114,7 @@ def _is_list(schema: pa.Schema, name: str) -> bool:
     kind = schema.field(name).type
     if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
         return False
-    return bool(pa.types.is_string(kind.value_type) or pa.types.is_large_string(kind.value_type))
+    return is_text(kind.value_type)
 
 
 def _path(schema: pa.Schema, columns: Sequence[str], names: beside.Names) -> str | None:

@@ -36,8 +36,8 @@ def list_delimited(path: Path, options: Options) -> Listing:
 
 
 def is_delimited(path: Path) -> bool:
-    """Whether a file is called as one of these."""
-    return path.suffix.lower() in SEPARATED
+    """Whether it is a file called as one of these."""
+    return path.is_file() and path.suffix.lower() in SEPARATED
 
 
 def read_delimited(path: Path) -> pa.Table:

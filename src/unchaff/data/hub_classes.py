@@ -8,6 +8,7 @@ import numpy as np
 from unchaff.data.listing import UNLABELLED, Listing
 from unchaff.errors import DataError
 from unchaff.hub import Folder
+from unchaff.listed import listed
 
 SHOWN = 8  # names in a message
 
@@ -77,5 +78,4 @@ def _renumbered(listing: Listing, places: list[int], names: tuple[str, ...]) -> 
 
 
 def _shown(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    return listed(names, SHOWN)

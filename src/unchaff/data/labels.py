@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from unchaff.bounded import is_text
 from unchaff.data.listing import UNLABELLED, check_number_of_classes, numbered
 from unchaff.errors import DataError
 
@@ -35,11 +36,6 @@ def check_label_type(kind: pa.DataType, what: str, *, advice: str = "") -> None:
 def is_number(kind: pa.DataType) -> bool:
     """Whether values are numbers, truth values among them."""
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
-
-
-def is_text(kind: pa.DataType) -> bool:
-    """Whether values are texts."""
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def plain(column: pa.ChunkedArray, what: str) -> pa.ChunkedArray:

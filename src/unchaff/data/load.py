@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from unchaff.data.assemble import Assembled, assemble
-from unchaff.data.delimited import list_delimited
+from unchaff.data.delimited import is_delimited, list_delimited
 from unchaff.data.digits import digits
 from unchaff.data.factory import call_factory
 from unchaff.data.folder import list_folder
@@ -137,10 +137,10 @@ def _listings_of_folder(path: Path, options: Options, prefer: str) -> tuple[List
 
 def _listings_of_file(path: Path, options: Options) -> tuple[Listing, Listing | None]:
     suffix = path.suffix.lower()
-    if suffix in (".parquet", ".csv", ".tsv"):
-        return (
-            list_parquet([path], options) if suffix == ".parquet" else list_delimited(path, options)
-        ), None
+    if suffix == ".parquet":
+        return list_parquet([path], options), None
+    if is_delimited(path):
+        return list_delimited(path, options), None
     if suffix == ".npz":
         options.refuse(OF_COLUMNS, f"{path} is a NumPy archive, which has no columns")
         return list_npz(path, options)

@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from unchaff import limits
-from unchaff.bounded import read_table, reading, schema_of
+from unchaff.bounded import is_text, read_table, reading, schema_of
 from unchaff.data import beside
 from unchaff.data.columns import Columns, detect, medium_of
 from unchaff.data.labels import labels_in
@@ -182,7 +182,7 @@ def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
 
 def file_column(column: pa.ChunkedArray, folder: Path) -> FileColumn:
     """Return the files of a column: structs of bytes and path, bytes, or paths; they lie in this folder."""
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+    if is_text(column.type):
         nothing = pa.nulls(len(column), pa.large_binary())
         return FileColumn(nothing, _joined(column, pa.large_string()), folder)
     if not pa.types.is_struct(column.type):

@@ -81,7 +81,7 @@ def noisy_table(
 
 def _found(path: Path, options: Options) -> tuple[pa.Table, Path] | None:
     """Return the table that data are read from, and the folder it lies in; None: they are no table."""
-    if path.is_file() and is_delimited(path):
+    if is_delimited(path):
         with reading(path, "a table"):
             return read_delimited(path).slice(0, options.rows), path.parent
     files = [path] if path.suffix == ".parquet" else split_files(path, "train") if path.is_dir() else []

@@ -13,12 +13,14 @@ from unchaff.records import TrainingRecord
 Method = TypeVar("Method", bound=Repair)
 
 
-def heeding(method: Method, record: TrainingRecord) -> Method:
-    """Return the method with the record in each of its splits.
+def heeding(method: Method, record: TrainingRecord | None) -> Method:
+    """Return the method with the record in each of its splits; as it is without a record.
 
     Raises:
         ConfigError: it makes no split that a record could change.
     """
+    if record is None:
+        return method
     rules = {name: _heeding(rule, record) for name, rule in vars(method).items() if type(rule) is Transition}
     if not rules:
         raise ConfigError(

@@ -7,6 +7,7 @@ from torch import nn
 
 from unchaff.errors import ModelError
 from unchaff.hub import CONFIG, PLURAL, loading, opened
+from unchaff.listed import listed
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 
@@ -45,9 +46,8 @@ def from_folder(path: Path, samples: Samples | None = None) -> nn.Module:
         )
     missing = sorted(about["missing_keys"])
     if missing:
-        more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
         raise ModelError(
-            f"The weights in {folder.path} lack {', '.join(missing[:SHOWN])}{more}: it was not trained to "
+            f"The weights in {folder.path} lack {listed(missing, SHOWN)}: it was not trained to "
             "classify. Fine-tune it first, and give the folder that gave."
         )
     # Random spans that some networks blank while they learn: they draw from a generator no seed of ours

@@ -6,6 +6,7 @@ import numpy as np
 
 from unchaff.evaluate.calibration import Calibration
 from unchaff.evaluate.detection import Detection
+from unchaff.listed import listed
 from unchaff.records import Cost, PrunePlan
 from unchaff.report.views import Rung, Table
 from unchaff.report.words import MINUS, NONE, count, flops, percent, points, seconds
@@ -108,8 +109,7 @@ def pruned(plan: PrunePlan | None) -> Table | None:
     rows = []
     for layer, units in plan.by_layer().items():
         own = [unit.sensitivity for unit in plan.units if unit.layer == layer]
-        more = f" and {len(units) - MOST_UNITS} more" if len(units) > MOST_UNITS else ""
-        named = ", ".join(str(unit) for unit in units[:MOST_UNITS]) + more
+        named = listed(units, MOST_UNITS)
         rows.append((layer, str(len(units)), f"{max(own, key=abs):+.3f}".replace("-", MINUS), named))
     headings = ("layer", "silenced", "strongest sensitivity", "units")
     return Table("Pruned units by layer", headings, tuple(rows), words=(3,))

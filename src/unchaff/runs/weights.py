@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from unchaff.errors import ModelError
+from unchaff.listed import listed
 
 SUFFIXES = (".safetensors", ".pt", ".pth")
 ADVICE = ("Weights only load failed", "Check the documentation", "(")  # of torch, over a file it refuses
@@ -77,8 +78,7 @@ def check_fit(model: nn.Module, state: Mapping[str, Tensor]) -> None:
 def _listed(what: str, names: list[str], most: int = 3) -> list[str]:
     if not names:
         return []
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return [f"{what} {', '.join(names[:most])}{more}"]
+    return [f"{what} {listed(names, most)}"]
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
