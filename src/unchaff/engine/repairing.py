@@ -85,6 +85,7 @@ class Repairing:
             self.plan.budget * full - first.flops - looks * later, LEARNING * self.plan.budget * full
         )
         schedule = Schedule.plan(self.finetune, parts, self._with_recipe, self.found.example, flops=allowed)
+        schedule = schedule.over(self.found.count)
         weights = self._begun(schedule)
         for place, part in enumerate(parts, start=1):
             weights, left = self._learned(schedule, look, weights, place)

@@ -14,7 +14,7 @@ from unchaff.nets.taps import Layer, find_layers
 from unchaff.records import Recipe, Trained
 from unchaff.samples import Samples
 from unchaff.streams import Streams
-from unchaff.train.augment import smaller
+from unchaff.train.augment import REACH, smaller
 from unchaff.train.loop import Fitted, fit
 from unchaff.train.optimizers import optimizer_of
 from unchaff.train.phases import Cosine, Loss, Phase
@@ -22,6 +22,8 @@ from unchaff.train.still import freeze_others, hold_masks, hold_still
 from unchaff.train.tutor import Tutor
 
 FASTER = 3.0  # the rate from new weights, of that of the training
+LONG = 24.0  # passes over the data from which on crops move further
+FURTHER = 1 / 8  # of the side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +111,7 @@ class Schedule:
     trained: Trained
     usual: Recipe  # how it was trained: optimizer, rate and decay where the recipe here names none
     trains: tuple[str, ...] | None = None  # modules that learn, by name; None: all
+    reach: float = REACH  # how far crops move, as a share of the side
     done: int = 0  # parts that ran
 
     @classmethod
@@ -143,7 +146,13 @@ class Schedule:
             for part, price in zip(parts, prices, strict=True)
         ]
         usual = trained.recipe_for(len(samples))
-        return cls(recipe, parts, steps, holds, batch, side, masks or {}, trained, usual, trains)
+        planned = cls(recipe, parts, steps, holds, batch, side, masks or {}, trained, usual, trains)
+        return planned.over(len(samples))
+
+    def over(self, count: int) -> "Schedule":
+        """Return the same for so many samples: pictures that come back often are moved further."""
+        passes = sum(self.steps) * self.batch_size / count
+        return replace(self, reach=FURTHER if passes >= LONG else REACH)
 
     def start(self, *, streams: Streams) -> nn.Module:
         """Return the network the first part begins with."""
@@ -166,6 +175,7 @@ class Schedule:
             batch_size=self.batch_size,
             optimizer=optimizer_of(self.usual, weight_decay=self.recipe.weight_decay),
             side=self.side if part.small else None,
+            reach=self.reach,
             average=self.recipe.average if self.averages else None,
             masks=self.masks,
             trains=self.trains,

@@ -11,6 +11,7 @@ from unchaff.samples import Augmentation, Kind, Samples
 UNKNOWN = 1  # the word that stands for one left out
 DROPPED = 0.1  # share of the words left out
 JITTER = 0.1  # of numeric columns, in their deviations
+REACH = 1 / 16  # of the side of a picture: how far a crop moves
 
 
 def view(inputs: Tensor, name: str) -> Tensor:
@@ -25,6 +26,7 @@ def changed(
     *,
     side: int | None = None,
     mirrored: Bool[Tensor, " b"] | None = None,
+    reach: float = REACH,
 ) -> Tensor:
     """Return a batch of these samples as training should see it: as the user says, or as the kind allows.
 
@@ -33,7 +35,7 @@ def changed(
     """
     if samples.augmentation is not None:
         return _of_user(samples.augmentation, inputs, generator)
-    return augment(inputs, samples.kind, generator, side=side, mirrored=mirrored)
+    return augment(inputs, samples.kind, generator, side=side, mirrored=mirrored, reach=reach)
 
 
 def named(change: Augmentation) -> str:
@@ -77,11 +79,12 @@ def augment(
     *,
     side: int | None = None,
     mirrored: Bool[Tensor, " b"] | None = None,
+    reach: float = REACH,
 ) -> Tensor:
     """Return the batch as training should see it.
 
-    Images: a random crop after reflection by a sixteenth of the side, mirrored where the kind allows, and
-    made smaller where `side` asks for it: smaller pictures cost less. Images under 16 pixels a side stay
+    Images: a random crop after reflection by `reach` of the side, mirrored where the kind allows, and made
+    smaller where `side` asks for it: smaller pictures cost less. Images under 16 pixels a side stay
     as they are, for a move by one pixel changes what they show.
     Sound: moved in time by up to a tenth, one span of frames and one of bands set to their mean.
     Texts: a tenth of the words made unknown. Numeric columns: moved by a tenth of their deviation in the
@@ -94,9 +97,10 @@ def augment(
         generator: of the batch's device.
         side: width of the result in pixels; the full size by default.
         mirrored: which are mirrored, where the kind allows it; drawn by default.
+        reach: how far a crop moves, as a share of the side; one pixel at least.
     """
     if kind.name == "image" and min(inputs.shape[-2:]) >= 16:
-        moved = _crop(_mirrored(inputs, kind, generator, mirrored), generator)
+        moved = _crop(_mirrored(inputs, kind, generator, mirrored), generator, reach)
         return moved if side is None else smaller(moved, side)
     if kind.name == "audio":
         return _masked(_moved(inputs, generator), generator)
@@ -126,9 +130,9 @@ def _mirrored(inputs: Tensor, kind: Kind, generator: torch.Generator, flips: Ten
     return torch.where(flips[:, None, None, None], inputs.flip(-1), inputs)
 
 
-def _crop(inputs: Tensor, generator: torch.Generator) -> Tensor:
+def _crop(inputs: Tensor, generator: torch.Generator, reach: float) -> Tensor:
     size, height, width = len(inputs), *inputs.shape[-2:]
-    pad = max(1, height // 16)  # short trainings repeat little
+    pad = max(1, int(reach * height))
     padded = functional.pad(inputs, (pad, pad, pad, pad), mode="reflect")
     top, left = (
         torch.randint(0, 2 * pad + 1, (size, 1), generator=generator, device=inputs.device) for _ in range(2)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from unchaff.samples import Batch
 from unchaff.tasks import CLASSIFICATION, Task
+from unchaff.train.augment import REACH
 from unchaff.train.optimizers import Optimizes, Sgd
 
 
@@ -58,6 +59,7 @@ class Phase:
     views: tuple[View, ...] = ()  # of each sample, in one batch; the loss gets all their outputs
     heeds: tuple[float, ...] = ()  # how much the tags of each view count; none: they share 1 evenly
     side: int | None = None  # side of the pictures; None: full size
+    reach: float = REACH  # how far crops move, as a share of the side
     average: float | None = None  # decay of the running mean of the weights, None: none is kept
     masks: Mapping[str, Tensor] = field(default_factory=dict)  # by parameter: held at zero where False
     trains: tuple[str, ...] | None = None  # modules that learn, by name, all else as in use; None: all

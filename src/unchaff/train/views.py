@@ -43,7 +43,8 @@ def views_of(
         return Shown(tuple(inputs for inputs, _ in made), tuple(tags for _, tags in made))
     inputs = batch.inputs
     if phase.augment:
-        inputs = changed(inputs, samples, generator, side=phase.side, mirrored=mirrored.to(samples.device))
+        mirrored = mirrored.to(samples.device)
+        inputs = changed(inputs, samples, generator, side=phase.side, mirrored=mirrored, reach=phase.reach)
     return Shown((inputs,), (batch.tags,))
 
 

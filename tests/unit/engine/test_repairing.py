@@ -41,6 +41,14 @@ class Stopped(Here):
         super().together(work, store)
 
 
+class Planned(Here):
+    """Keeps the plan of learning, and learns nothing."""
+
+    def together(self, work, store):
+        self.schedule = work.schedule
+        raise KeyboardInterrupt
+
+
 def repaired(world, out, engine=None, spec=None, plan=None, **how):
     engine = engine or Here()
     rows = found(spec or str(world.folder), world.options, engine)
@@ -80,6 +88,20 @@ def test_a_stopped_repair_goes_on_and_ends_alike(world, tmp_path, after):
     assert torch.equal(next(told.model.parameters()), next(again.model.parameters()))
     with pytest.raises(RunFolderError, match=r"budget was 0\.25 and is 0\.5"):
         repaired(world, tmp_path / "run", resume=True, plan=Plan(budget=0.5))
+
+
+def test_how_often_samples_come_back_is_counted_over_all_rows(world, tmp_path, monkeypatch):
+    def planned(name):
+        engine = Planned()
+        with pytest.raises(KeyboardInterrupt):
+            repaired(world, tmp_path / name, engine)
+        return engine.schedule
+
+    plan = planned("run")
+    passes = sum(plan.steps) * plan.batch_size / len(world.samples)
+    for long, reach in ((1.01 * passes, 1 / 16), (0.99 * passes, 1 / 8)):
+        monkeypatch.setattr("unchaff.methods.finetune.LONG", long)
+        assert planned(f"run-{long}").reach == reach
 
 
 def test_without_noise_the_network_stays_as_it_is(world, tmp_path):

@@ -17,13 +17,14 @@ from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.published import Published, least_squares
 from unchaff.methods.retrain import Retrain
 from unchaff.methods.unlearn import Unlearn
-from unchaff.nets.flops import forward
+from unchaff.nets.flops import count, forward
 from unchaff.partition.mixture import Mixture
 from unchaff.partition.transition import Transition
-from unchaff.records import Evidence, Observed, Recipe, Trained
+from unchaff.records import Cost, Evidence, Observed, Recipe, Trained
 from unchaff.samples import Kind
 from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
+from unchaff.train.loop import Fitted
 
 
 def same_weights(left, right):
@@ -88,6 +89,22 @@ def test_a_schedule_spends_what_it_was_given_on_one_cosine(toy, last):
         model, cost = fitted.model, cost + fitted.cost.flops
     assert 0.98 * flops < cost <= flops
     assert schedule.steps[0] / sum(schedule.steps) == pytest.approx(0.6, abs=0.01)
+
+
+@pytest.mark.parametrize(("passes", "reach"), [(12, 1 / 16), (23, 1 / 16), (25, 1 / 8), (60, 1 / 8)])
+def test_pictures_move_further_where_they_come_back_often(toy, monkeypatch, passes, reach):
+    samples = toy.observed.train
+    flops = passes * len(samples) * count(toy.trained.model, next(samples.batches(2)).inputs).training
+    schedule = Schedule.plan(FineTune(), (Part(0.5), Part(0.5)), toy.trained, samples, flops=flops)
+    seen = []
+
+    def learned(model, _, phase, **_others):
+        seen.append(phase)
+        return Fitted(model, model, Cost())
+
+    monkeypatch.setattr("unchaff.methods.finetune.fit", learned)
+    schedule.run(toy.trained.model, Lesson(samples), streams=Streams(0))
+    assert [phase.reach for phase in seen] == [reach]
 
 
 def test_last_layers_alone_leave_the_rest_bit_identical_buffers_included(toy):

@@ -43,6 +43,13 @@ def test_tiny_pictures_stay_as_they_are():
     assert torch.equal(augment(batch(kind), kind, generator()), batch(kind))
 
 
+@pytest.mark.parametrize(("reach", "pixels"), [(1 / 16, 2), (1 / 8, 4), (1 / 100, 1)])
+def test_a_crop_moves_by_its_reach_at_most(reach, pixels):
+    slope = torch.arange(32.0).expand(1000, 3, 32, 32)  # each pixel says its column
+    moved = augment(slope, DIGIT, generator(), reach=reach)[:, 0, 16, 16] - 16
+    assert set(moved.tolist()) == set(range(-pixels, pixels + 1))
+
+
 @pytest.mark.parametrize("scale", [1.0, 300.0])
 def test_columns_move_by_a_tenth_of_their_deviation(scale):
     inputs = scale * batch(ROW, 1000) + 5

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from unchaff.data.prepare import AsIs
 from unchaff.data.sources import in_memory
 from unchaff.data.words import Words
 from unchaff.nets.adapt import adapted, tags_said
@@ -88,3 +89,23 @@ def test_nothing_is_left_on_the_network_when_tags_were_read():
     with tags_said(model, asked=False) as said:
         model(next(samples.batches(2)).inputs)
     assert said == []
+
+
+def test_a_phase_says_how_far_pictures_move():
+    slope = torch.arange(32.0).expand(300, 1, 32, 32)  # each pixel says its column
+    pictures = canonical(
+        range(300),
+        torch.arange(300) % 2,
+        class_names=("a", "b"),
+        kind=Kind("image", (1, 32, 32)),
+        source=in_memory(slope, AsIs()),
+    )
+    batch = next(pictures.batches(300))
+
+    def moved(**options):
+        phase = Phase(steps=1, lr=lambda _: 0.1, **options)
+        unmirrored = torch.zeros(300, dtype=torch.bool)
+        seen = views_of(batch, pictures, phase, Streams(0)("augment"), mirrored=unmirrored)
+        return (seen.inputs[0] - batch.inputs)[:, 0, 16, 16].abs().max()
+
+    assert moved(reach=1 / 8) == 2 * moved()
