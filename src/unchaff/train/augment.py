@@ -132,7 +132,7 @@ def _mirrored(inputs: Tensor, kind: Kind, generator: torch.Generator, flips: Ten
 
 def _crop(inputs: Tensor, generator: torch.Generator, reach: float) -> Tensor:
     size, height, width = len(inputs), *inputs.shape[-2:]
-    pad = max(1, int(reach * height))
+    pad = min(max(1, int(reach * height)), width - 1)  # reflection takes no more of a narrow picture
     padded = functional.pad(inputs, (pad, pad, pad, pad), mode="reflect")
     top, left = (
         torch.randint(0, 2 * pad + 1, (size, 1), generator=generator, device=inputs.device) for _ in range(2)

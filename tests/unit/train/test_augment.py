@@ -50,6 +50,17 @@ def test_a_crop_moves_by_its_reach_at_most(reach, pixels):
     assert set(moved.tolist()) == set(range(-pixels, pixels + 1))
 
 
+@pytest.mark.parametrize("shape", [(1, 128, 16), (1, 256, 16), (1, 16, 128)])
+@pytest.mark.parametrize("reach", [1 / 16, 1 / 8])
+def test_narrow_pictures_move_too(shape, reach):
+    """Before, a picture eight times as tall as wide ended in an error about padding."""
+    kind = Kind("image", shape)
+    inputs = batch(kind)
+    moved = augment(inputs, kind, generator(), reach=reach)
+    assert moved.shape == inputs.shape
+    assert not torch.equal(moved, inputs)
+
+
 @pytest.mark.parametrize("scale", [1.0, 300.0])
 def test_columns_move_by_a_tenth_of_their_deviation(scale):
     inputs = scale * batch(ROW, 1000) + 5
