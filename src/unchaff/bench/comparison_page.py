@@ -78,7 +78,7 @@ def _left_out(chosen: Sequence[Entrant], rows: Sequence[Row], budget: float | No
     for each in chosen:
         lacking = next((name for name in (each.own, each.equal) if name in unfit), None)
         if lacking is not None:
-            cells.append((each.method, " ".join(unfit[lacking]) or "It makes no sense on these data."))
+            cells.append((each.method, " ".join(unfit[lacking])))
         elif budget is not None and each.equal is None:
             cells.append((each.method, f"{each.why} It is in the first table only."))
     return Table("Left out", ("method", "why"), tuple(cells), words=(1,))

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from unchaff.bench.ablations import ABLATIONS
 from unchaff.bench.oracle import KnownSplit, Oracle, Unjudged
 from unchaff.bench.rivals import FullFineTuning, LinearProbing, PgdTraining
-from unchaff.errors import ConfigError
+from unchaff.errors import ConfigError, NeedsError
 from unchaff.interfaces import Repair
 from unchaff.methods import METHODS
 from unchaff.methods.clean_to_noisy import CleanToNoisy
@@ -83,8 +83,8 @@ def with_budget(name: str, method: Repair, budget: float | None) -> Repair:
 
 def contender(
     name: str, *, truth: Truth | None = None, kept_share: Callable[[str], float | None] = lambda _: None
-) -> Repair | None:
-    """Return what a name stands for, or None where it makes no sense here.
+) -> Repair:
+    """Return what a name stands for.
 
     Args:
         name: one of `KNOWN`, `oracle`, `scrub-oracle` and the like, or `random-subset`; with `@BUDGET` or
@@ -94,6 +94,7 @@ def contender(
 
     Raises:
         ConfigError: unknown name, or a budget for what takes none.
+        NeedsError: it makes no sense here.
     """
     plain, budget = split(name)
     if plain == ORACLE or plain in KNOWING:
@@ -101,7 +102,7 @@ def contender(
     if plain == RANDOM_SUBSET:
         share = kept_share(name.replace(plain, "unlearn"))
         if share is None or share >= 1:
-            return None
+            raise NeedsError("It draws as many samples as the repair kept, and nothing was left out here.")
         return FinetuneAll(budget=budget or Unlearn().budget, share=share)
     if plain not in KNOWN:
         allowed = ", ".join((*KNOWN, ORACLE, *KNOWING, RANDOM_SUBSET))
@@ -109,12 +110,15 @@ def contender(
     return with_budget(plain, KNOWN[plain], budget)
 
 
-def _knowing(plain: str, budget: float | None, truth: Truth | None) -> Repair | None:
-    """Return a contender that is given the truth, or None where nothing is noisy."""
+def _knowing(plain: str, budget: float | None, truth: Truth | None) -> Repair:
+    """Return a contender that is given the truth."""
     if plain in KNOWING and budget is not None:
         raise ConfigError(f"The contender {plain} takes no budget. Leave it out.")
     if truth is None or not bool(truth.is_noisy.any()):
-        return None
+        raise NeedsError(
+            "It is given which samples are bad, and nothing is known to be bad here. "
+            "Plant noise with --noise, or give --truth."
+        )
     if plain == ORACLE:
         return Oracle(truth=truth, training=Retrain(budget=budget or 1.0))
     return replace(KNOWING[plain], attribute=Unjudged(), partition=KnownSplit(truth=truth))  # type: ignore[type-var]

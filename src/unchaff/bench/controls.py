@@ -1,8 +1,10 @@
 """Which comparisons a run makes, and at what cost."""
 
+from contextlib import suppress
 from typing import Literal
 
 from unchaff.bench.contenders import ORACLE, RANDOM_PRUNING, RANDOM_SUBSET, contender, with_budget
+from unchaff.errors import NeedsError
 from unchaff.interfaces import Repair
 from unchaff.methods import METHODS
 from unchaff.methods.unlearn import Unlearn
@@ -26,8 +28,11 @@ def chosen(which: Controls, method: Repair, outcome: Outcome, truth: Truth | Non
     at_equal_cost = ("finetune-all", RANDOM_SUBSET, *(_others(method, budget) if is_ours else ()))
     names = {name: f"{name}@{budget!r}" for name in at_equal_cost} | {"retrain": "retrain", ORACLE: ORACLE}
     wanted = {"none": (), "quick": ("finetune-all",), "all": tuple(names)}[which]
-    found = {name: contender(names[name], truth=truth, kept_share=lambda _: share) for name in wanted}
-    return {name: control for name, control in found.items() if control is not None}
+    found = {}
+    for name in wanted:
+        with suppress(NeedsError):  # the others can still be run
+            found[name] = contender(names[name], truth=truth, kept_share=lambda _: share)
+    return found
 
 
 def _others(method: Repair, budget: float) -> list[str]:

@@ -174,10 +174,8 @@ class Ground:
                 raise ConfigError(f"{todo} needs {rival} first, to know how many to draw. Run it too.")
             return known.kept_share
 
-        method = contenders.contender(todo.name, truth=self.material.truth, kept_share=kept_share)
-        if method is None:
-            return self._row(todo, Cost(), None, applies=False)
         try:
+            method = contenders.contender(todo.name, truth=self.material.truth, kept_share=kept_share)
             outcome = method(self.trained, self.material.seen, streams=self.streams)
         except (NeedsError, ModelError, TrainingError) as error:  # the others can still be measured
             return self._row(todo, Cost(), None, applies=False, notes=(str(error),))

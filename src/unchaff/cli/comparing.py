@@ -79,7 +79,7 @@ def _written(
 
 
 def _methods(text: str) -> list[str]:
-    names = options.listed(text)
+    names = options.parts_of(text)
     if not names:
         raise ConfigError(f"--methods names no method. Allowed: all, {', '.join((*METHODS, ORACLE))}.")
     return [each for name in names for each in (METHODS if name == ALL else [name])]

@@ -149,7 +149,7 @@ class Placed(Job):
     ] = None
 
 
-def listed(text: str) -> list[str]:
+def parts_of(text: str) -> list[str]:
     """Return the parts of a list such as "a,b,c"."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
@@ -160,7 +160,7 @@ def seeds(text: str) -> tuple[int, ...]:
     Raises:
         ConfigError: it is none.
     """
-    parts = listed(text)
+    parts = parts_of(text)
     if not parts or not all(part.isdecimal() for part in parts):
         raise ConfigError(f"--seeds must be whole numbers with commas, got {text!r}. Try 0,1,2.")
     return tuple(dict.fromkeys(map(int, parts)))

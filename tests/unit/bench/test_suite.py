@@ -106,7 +106,9 @@ def test_no_row_is_begun_when_the_time_is_up(tiny, place, tmp_path):
 def test_what_makes_no_sense_on_a_ground_is_a_row_that_says_so(tiny, place, tmp_path):
     clean = replace(tiny, noise="none")
     rows = suite.run(suite.planned([clean], seeds=[0], only="oracle"), Results(tmp_path / "r"), place)
-    assert [row.applies for row in rows] == [False]
+    (row,) = rows
+    assert not row.applies
+    assert "Plant noise" in row.notes[0]
 
 
 def test_a_random_subset_needs_to_know_how_many(tiny, place, tmp_path):

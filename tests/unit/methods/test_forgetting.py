@@ -7,7 +7,7 @@ import torch
 
 from unchaff.bench.contenders import FORGETS, WITH_TRUTH, contender, identity
 from unchaff.bench.oracle import KnownSplit, Unjudged
-from unchaff.errors import ConfigError
+from unchaff.errors import ConfigError, NeedsError
 from unchaff.evaluate.accuracy import score
 from unchaff.methods import METHODS
 from unchaff.records import Partition
@@ -51,7 +51,8 @@ def test_each_is_also_a_contender_that_is_given_the_truth(name, toy):
     assert method.partition == KnownSplit(truth=toy.truth)
     assert "Truth" not in repr(method), "a name of a row, not the labels of all samples"
     assert identity(name) != identity(name.removesuffix("-oracle"))
-    assert contender(name) is None, "where nothing is noisy"
+    with pytest.raises(NeedsError, match=r"nothing is known to be bad here\. Plant noise"):
+        contender(name)
     with pytest.raises(ConfigError, match=f"{name} takes no budget"):
         contender(f"{name}@0.5", truth=toy.truth)
 
