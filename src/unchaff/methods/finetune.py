@@ -22,7 +22,7 @@ from unchaff.train.still import freeze_others, hold_masks, hold_still
 from unchaff.train.tutor import Tutor
 
 FASTER = 3.0  # the rate from new weights, of that of the training
-LONG = 24.0  # passes over the data from which on crops move further
+LONG = 12.0  # passes over the data from which on crops move further
 FURTHER = 1 / 8  # of the side
 
 

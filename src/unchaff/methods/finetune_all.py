@@ -39,7 +39,7 @@ class FinetuneAll:
         look = dispute(trained, observed, streams=streams)
         finetune = self.finetune.gentle() if look.is_settled else self.finetune
         flops = self.budget * full_cost(trained, observed.train).flops - look.cost.flops
-        schedule = Schedule.plan(finetune, WITHOUT_LOOKS, trained, samples, flops=flops)
+        schedule = Schedule.plan(finetune, WITHOUT_LOOKS, trained, observed.train, flops=flops)
         model, cost = schedule.start(streams=streams), look.cost
         for _ in schedule.parts:
             fitted = schedule.run(model, Lesson(samples), streams=streams)

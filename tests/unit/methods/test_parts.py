@@ -91,7 +91,7 @@ def test_a_schedule_spends_what_it_was_given_on_one_cosine(toy, last):
     assert schedule.steps[0] / sum(schedule.steps) == pytest.approx(0.6, abs=0.01)
 
 
-@pytest.mark.parametrize(("passes", "reach"), [(12, 1 / 16), (23, 1 / 16), (25, 1 / 8), (60, 1 / 8)])
+@pytest.mark.parametrize(("passes", "reach"), [(4, 1 / 16), (11, 1 / 16), (13, 1 / 8), (60, 1 / 8)])
 def test_pictures_move_further_where_they_come_back_often(toy, monkeypatch, passes, reach):
     samples = toy.observed.train
     flops = passes * len(samples) * count(toy.trained.model, next(samples.batches(2)).inputs).training
@@ -105,6 +105,25 @@ def test_pictures_move_further_where_they_come_back_often(toy, monkeypatch, pass
     monkeypatch.setattr("unchaff.methods.finetune.fit", learned)
     schedule.run(toy.trained.model, Lesson(samples), streams=Streams(0))
     assert [phase.reach for phase in seen] == [reach]
+
+
+def test_a_random_subset_is_learned_with_the_crops_of_the_whole(toy, monkeypatch):
+    seen = []
+
+    def learned(model, samples, phase, **_others):
+        seen.append((len(samples), phase))
+        return Fitted(model, model, Cost())
+
+    monkeypatch.setattr("unchaff.methods.finetune.fit", learned)
+    whole = FinetuneAll(budget=0.25)
+    whole(toy.trained, toy.observed, streams=Streams(0))
+    parts = len(seen)
+    passes = sum(phase.steps * phase.batch_size for _, phase in seen) / len(toy.observed.train)
+    monkeypatch.setattr("unchaff.methods.finetune.LONG", 1.5 * passes)
+    replace(whole, share=0.5)(toy.trained, toy.observed, streams=Streams(0))
+    of_whole, of_half = seen[:parts], seen[parts:]
+    assert [2 * size for size, _ in of_half] == [size for size, _ in of_whole]
+    assert [phase.reach for _, phase in of_half] == [phase.reach for _, phase in of_whole] == [1 / 16] * parts
 
 
 def test_last_layers_alone_leave_the_rest_bit_identical_buffers_included(toy):
