@@ -3,56 +3,37 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from unchaff import progress
+from unchaff.attribute.chunks import Chunk, OnDisk, fit_on_disk
 from unchaff.attribute.inputs import Reader, readable, reader_of
 from unchaff.nets import flops
 from unchaff.nets.hooks import ended_before, in_eval_mode, read_inputs
 from unchaff.nets.looking import looked_at
 from unchaff.nets.taps import Layer, points_of
 from unchaff.records import Cost
-from unchaff.samples import Batch, Kind, Rows, Samples
+from unchaff.samples import Batch, Kind, Samples
 from unchaff.streams import Streams
 from unchaff.train.augment import view
 
-REMEMBERED = 2 * 1024**3  # bytes of chunks that are kept from one walk to the next
+REMEMBERED = 2 * 1024**3  # bytes of chunks that are held from one walk to the next; more go to the disk
 MAX_FEATURES = 512  # per reading point, after pooling
 MAX_POINTS = 10  # of deep networks every second, third ... point is read
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """What was seen of some samples, averaged over the views."""
-
-    rows: Rows
-    labels: Int[Tensor, " b"]
-    features: Float[Tensor, "b d"]  # pooled activations of all reading points, side by side; or inputs
-    moments: Float[Tensor, "b m"]  # mean and deviation per channel at the earliest reading point
-    log_probs: Float[Tensor, "b classes"] | None  # of the network itself, where it was heard to the end
-    has_channels: bool  # that point has places or frames; else its moments are the features themselves
-    filled: Float[Tensor, " b"] | None = None  # share of the places of a sequence that hold something
-
-    @property
-    def bytes_per_sample(self) -> int:
-        """What it takes to remember one of its samples."""
-        held = (self.labels, self.features, self.moments, self.log_probs, self.filled)
-        of_tensors = sum(each.nbytes for each in held if each is not None)
-        return (self.rows.nbytes + of_tensors) // len(self.rows)
 
 
 @dataclass
 class Walk:
     """Yields chunks in canonical order, as often as asked.
 
-    What was seen of samples in memory is remembered, if it is not too much; what is decoded from files is
-    walked anew each time, so that nothing of the size of the data is ever held.
+    What was seen is remembered: of samples in memory there, if it is not too much, else in a file, so that
+    nothing of the size of the data is ever held. What is too much for the disk is walked anew each time.
     """
 
     model: nn.Module
@@ -66,7 +47,9 @@ class Walk:
     reader: Reader | None = None  # of inputs, where they are read; None: one for these samples
     batch_size: int = 256
     _spent: Cost = field(init=False, default_factory=Cost)
-    _seen: list[Chunk] | None = field(init=False, default=None)
+    _seen: list[Chunk] | OnDisk | None = field(init=False, default=None)
+    _charged: int = field(init=False, default=0)  # samples
+    _forgets: bool = field(init=False, default=False)  # the disk was full
     _is_timed: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
@@ -117,7 +100,13 @@ class Walk:
             self._spent = self._spent + Cost.since(started, self.name)
 
     def charge(self, rows: int) -> None:
-        """Put the looks at so many samples on the bill; their time is that of the block they are in."""
+        """Put the looks at so many samples on the bill; their time is that of the block they are in.
+
+        Where all is remembered each sample is charged once, and not again after an interruption, so that a
+        repair which was interrupted has as much left for learning as one that was not.
+        """
+        rows = min(rows, len(self.samples) - self._charged) if self.remembers else rows
+        self._charged += rows
         seen = rows * len(self._views)
         spent = Cost(samples_seen=seen, flops=seen * self._flops)
         self._spent = self._spent + spent.as_stage(self.name)
@@ -134,12 +123,22 @@ class Walk:
         """How many features a chunk has."""
         return self._glance.features.shape[1]
 
-    @cached_property
+    @property
     def remembers(self) -> bool:
         """Whether one pass serves all walks."""
-        return (
-            self.samples.source.in_memory and self._glance.bytes_per_sample * len(self.samples) <= REMEMBERED
-        )
+        return not self._forgets and (self._is_held or self._fits)
+
+    @cached_property
+    def _is_held(self) -> bool:
+        return self.samples.source.in_memory and self._needed <= REMEMBERED
+
+    @cached_property
+    def _fits(self) -> bool:
+        return fit_on_disk(self._needed)
+
+    @property
+    def _needed(self) -> int:
+        return self._glance.bytes_per_sample * len(self.samples)
 
     def __iter__(self) -> Iterator[Chunk]:
         return self.since(0)
@@ -151,9 +150,9 @@ class Walk:
 
     def _from(self, first: int) -> Iterator[Chunk]:
         if self._seen is not None:
-            yield from (_later(chunk, first) for chunk in self._seen if chunk.rows[-1] >= first)
+            yield from (chunk.since(first) for chunk in self._seen if chunk.rows[-1] >= first)
             return
-        seen: list[Chunk] | None = [] if self.remembers and first == 0 else None
+        seen = self._memory() if self.remembers and first == 0 else None
         with progress.stage(self.name, len(self.samples)) as shown:
             shown.advance(first)
             for chunk in looked_at(
@@ -161,9 +160,21 @@ class Walk:
             ):
                 shown.advance(len(chunk.rows))
                 if seen is not None:
-                    seen.append(chunk)
+                    seen = self._left(chunk, seen)
                 yield chunk
         self._seen = seen
+
+    def _memory(self) -> list[Chunk] | OnDisk:
+        return [] if self._is_held else OnDisk()
+
+    def _left(self, chunk: Chunk, seen: list[Chunk] | OnDisk) -> list[Chunk] | OnDisk | None:
+        """Return the memory with a chunk more; None where the disk has no room for it."""
+        try:
+            seen.append(chunk)
+        except OSError:
+            self._forgets = True
+            return None
+        return seen
 
     def _heard(self, batch: Batch) -> Chunk:
         with in_eval_mode(self.model), torch.no_grad():
@@ -197,23 +208,6 @@ class Walk:
             has_channels=read[names[0]].dim() > 2,
             filled=filled(self.samples.kind, inputs),
         )
-
-
-def _later(chunk: Chunk, first: int) -> Chunk:
-    """Return the part of a chunk from the row `first` on."""
-    later = chunk.rows >= first
-    if later.all():
-        return chunk
-    log_probs = None if chunk.log_probs is None else chunk.log_probs[later]
-    return replace(
-        chunk,
-        rows=chunk.rows[later],
-        labels=chunk.labels[later],
-        features=chunk.features[later],
-        moments=chunk.moments[later],
-        log_probs=log_probs,
-        filled=None if chunk.filled is None else chunk.filled[later],
-    )
 
 
 def filled(kind: Kind, inputs: Tensor) -> Float[Tensor, " b"] | None:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from unchaff import journal
-from unchaff.attribute.observe import Chunk, Walk
+from unchaff.attribute.chunks import Chunk
+from unchaff.attribute.observe import Walk
 from unchaff.errors import not_finite
 from unchaff.filled import Filled
 from unchaff.journal import Entry, Journal, State

@@ -6,8 +6,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from unchaff.attribute.chunks import Chunk
 from unchaff.attribute.inputs import Reader
-from unchaff.attribute.observe import Chunk, Walk
+from unchaff.attribute.observe import Walk
 from unchaff.attribute.passes import added, noted
 from unchaff.attribute.ridge import Ridge, Sums, flops_per_sample
 from unchaff.records import Cost, Evidence, Observed, Trained

@@ -13,9 +13,10 @@ from sklearn.metrics import roc_auc_score
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
+from unchaff.attribute.chunks import Chunk
 from unchaff.attribute.gaussians import ashman, posterior
 from unchaff.attribute.inputs import are_columns
-from unchaff.attribute.observe import Chunk, Walk
+from unchaff.attribute.observe import Walk
 from unchaff.attribute.passes import added, noted
 from unchaff.attribute.readout import Readout
 from unchaff.filled import Filled

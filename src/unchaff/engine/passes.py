@@ -8,8 +8,9 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from unchaff.attribute.chunks import Chunk
 from unchaff.attribute.inputs import Reader
-from unchaff.attribute.observe import Chunk, Walk
+from unchaff.attribute.observe import Walk
 from unchaff.attribute.readout import OPINION, Readout
 from unchaff.attribute.ridge import Ridge, Sums
 from unchaff.data import Skipped

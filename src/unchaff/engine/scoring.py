@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unchaff import progress
+from unchaff.attribute.chunks import LEFT
 from unchaff.attribute.passes import check_finite
 from unchaff.attribute.readout import WALKS, Readout
 from unchaff.attribute.ridge import Ridge, Sums, flops_per_sample
@@ -42,7 +43,6 @@ from unchaff.shards import tensor_of
 
 EVERY = 10.0  # seconds between two writes of the sums
 NAMED = 5  # skipped samples that are named
-REMEMBERED = 50 * 10**9  # bytes of what layers read that are left in the folder from one pass to the next
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ class Scoring:
         self._looker = replace(looker, reader=walk.reader)  # which must not differ from unit to unit
         numbers = walk.width + (self._classes if self.readout.own else 0)
         size = 4 * numbers * self.found.count  # bytes
-        self._passes = 1 if size <= REMEMBERED else WALKS  # over the rows themselves
+        self._passes = 1 if size <= LEFT else WALKS  # over the rows themselves
         seeing = self._passes * walk.expected_flops(1) / len(example)
         self.flops = (seeing + flops_per_sample(walk.width, self._classes)) * self.found.count
 

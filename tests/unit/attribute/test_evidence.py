@@ -7,9 +7,10 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
+from unchaff.attribute.chunks import Chunk
 from unchaff.attribute.gaussians import ashman, posterior
 from unchaff.attribute.margin import Margin
-from unchaff.attribute.observe import MAX_FEATURES, Chunk, Walk, pooled
+from unchaff.attribute.observe import MAX_FEATURES, Walk, pooled
 from unchaff.attribute.published import AGGREGATES, Published
 from unchaff.attribute.readout import Readout, clear_disagreement, z_score
 from unchaff.attribute.trajectory import Trajectory

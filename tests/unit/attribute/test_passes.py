@@ -3,16 +3,20 @@
 import gc
 import weakref
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from unchaff import journal
+from unchaff.attribute import chunks as chunks_module
 from unchaff.attribute import observe, passes
+from unchaff.attribute.chunks import OnDisk, fit_on_disk
 from unchaff.attribute.observe import Walk
 from unchaff.attribute.readout import Readout
-from unchaff.attribute.typicality import Typicality
+from unchaff.attribute.ridge import Sums
+from unchaff.attribute.typicality import Statistics, Typicality, _Moments
 from unchaff.data.prepare import Pixels
 from unchaff.data.sources import on_disk
 from unchaff.methods.channels import restricted
@@ -59,8 +63,9 @@ def test_what_is_remembered_is_counted_with_all_that_is_seen(toy, monkeypatch, h
     assert (held.log_probs is not None) == hears
     tensors = [each for each in vars(held).values() if isinstance(each, (torch.Tensor, np.ndarray))]
     needed = sum(each.nbytes for each in tensors) // len(held.rows) * sum(len(each.rows) for each in chunks)
-    for room, remembers in ((needed, True), (needed - 1, False)):
-        monkeypatch.setattr(observe, "REMEMBERED", room)
+    for memory, disk, remembers in ((needed, 0, True), (needed - 1, needed, True), (0, needed - 1, False)):
+        monkeypatch.setattr(observe, "REMEMBERED", memory)
+        monkeypatch.setattr(chunks_module, "LEFT", disk)
         assert replace(walk).remembers == remembers
 
 
@@ -81,9 +86,49 @@ def test_what_is_streamed_equals_what_is_held(toy, on_access, monkeypatch):
     assert_close(judged(toy, on_access, batch_size=50), held)
     monkeypatch.setattr(passes, "HELD", 500)
     monkeypatch.setattr(observe, "REMEMBERED", 0)
-    streamed = judged(toy, toy.observed)
-    assert all(isinstance(each, Shelved) for each in streamed[0].opinions.values())
-    assert_close(streamed, held)
+    for left in (chunks_module.LEFT, 0):
+        monkeypatch.setattr(chunks_module, "LEFT", left)
+        streamed = judged(toy, toy.observed)
+        assert all(isinstance(each, Shelved) for each in streamed[0].opinions.values())
+        assert_close(streamed, held)
+
+
+def test_what_is_on_disk_is_decoded_once_for_all_walks_of_a_look(toy, on_access, monkeypatch):
+    seen, heard = [], Walk._heard
+
+    def count(self, batch):
+        seen.extend(batch.rows.tolist())
+        return heard(self, batch)
+
+    monkeypatch.setattr(Walk, "_heard", count)
+    labels, inputs, _ = judged(toy, on_access, batch_size=50)
+    assert seen == list(range(600))
+    held = judged(toy, toy.observed)
+    assert [each.cost.samples_seen for each in (labels, inputs)] == [600, 0]
+    assert [each.cost.flops for each in (labels, inputs)] == [each.cost.flops for each in held[:2]]
+
+
+def test_a_disk_that_is_full_costs_passes_and_nothing_else(toy, on_access, monkeypatch):
+    held = judged(toy, on_access, batch_size=50)
+    append, told = OnDisk.append, []
+
+    def full(self, chunk):
+        told.append(chunk)
+        if len(told) > 3:
+            raise OSError(28, "No space left on device")
+        append(self, chunk)
+
+    monkeypatch.setattr(OnDisk, "append", full)
+    walked_anew = judged(toy, on_access, batch_size=50)
+    assert len(told) == 4, "it is not tried again"
+    assert walked_anew[0].cost.samples_seen == 2 * held[0].cost.samples_seen
+    assert torch.equal(walked_anew[0].total, held[0].total)
+    assert torch.equal(walked_anew[2].quality, held[2].quality)
+
+
+def test_room_is_left_on_the_disk(monkeypatch):
+    monkeypatch.setattr(chunks_module.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    assert [fit_on_disk(size) for size in (500, 501)] == [True, False]
 
 
 def test_the_noise_is_learned_from_a_part_of_very_many(toy, monkeypatch):
@@ -140,6 +185,7 @@ class Stop(Exception):  # noqa: N818
 
 
 def test_a_pass_goes_on_with_the_shard_where_it_stopped(toy, on_access, tmp_path, monkeypatch):
+    monkeypatch.setattr(chunks_module, "LEFT", 0)
     monkeypatch.setattr(journal, "EVERY", 0)
     train = on_access.train
     alone = Observed(train=replace(train, source=replace(train.source, workers=0)))
@@ -168,11 +214,43 @@ def test_a_pass_goes_on_with_the_shard_where_it_stopped(toy, on_access, tmp_path
         stop = 0
         looks.clear()
         again = run(folder)
-        assert len(looks) == passes_of_12 - stopped + 1
+        assert len(looks) == passes_of_12 - stopped + 2, "and a glance at two samples"
         for one, two in zip(again[:2], undisturbed[:2], strict=True):
             assert torch.equal(one.total, two.total)
             assert one.cost.samples_seen == two.cost.samples_seen
         assert torch.equal(again[2].quality, undisturbed[2].quality)
+
+
+@pytest.mark.parametrize(
+    ("place", "name"), [(Sums, "add"), (Readout, "said"), (_Moments, "add"), (Statistics, "differences")]
+)
+def test_an_interruption_of_what_is_remembered_is_not_paid_for(
+    toy, on_access, tmp_path, monkeypatch, place, name
+):
+    monkeypatch.setattr(journal, "EVERY", 0)
+
+    def run(folder):
+        with journal.kept_by(journal.Journal(tmp_path / folder)):
+            return judged(toy, on_access, batch_size=50)
+
+    usual, calls = getattr(place, name), []
+
+    def stopped(*given, **named):
+        calls.append(name)
+        if len(calls) == 5:
+            raise Stop
+        return usual(*given, **named)
+
+    undisturbed = run("whole")
+    monkeypatch.setattr(place, name, stopped)
+    with pytest.raises(Stop):
+        run("stopped")
+    again = run("stopped")
+    for one, two in zip(again[:2], undisturbed[:2], strict=True):
+        assert torch.equal(one.total, two.total)
+    paid = [sum(each.cost.samples_seen for each in found[:2]) for found in (again, undisturbed)]
+    assert paid == [600, 600]
+    assert torch.equal(again[2].quality, undisturbed[2].quality)
 
 
 def test_a_remembered_walk_goes_on_at_any_row(toy):

@@ -221,7 +221,7 @@ def counted(world, out, engine=None):
 def test_rows_are_read_once_where_what_layers_read_may_be_left_in_the_folder(world, tmp_path, monkeypatch):
     reads, told = counted(world, tmp_path / "once")
     assert reads == [*range(9)]
-    monkeypatch.setattr(module, "REMEMBERED", 1_000)
+    monkeypatch.setattr(module, "LEFT", 1_000)
     again, told_again = counted(world, tmp_path / "twice")
     assert again == [*range(9), *range(9)]
     assert told_again.cost.samples_seen == 2 * told.cost.samples_seen
