@@ -83,7 +83,13 @@ def decode_all(
         reason = heads[0] if heads else "there is none"
         raise DataError(f"None of the {len(heads)} audio files can be read: {reason}. Give other files.")
     rate, seconds = _frame(sound, options, prepare, folder)
-    items = AudioItems(encoded, rate, max(round(seconds * rate), 1))
+    time = max(round(seconds * rate), 1)
+    if time > limits.SOUND_VALUES.value:
+        raise ConfigError(
+            f"Clips of {seconds:g} s at a rate of {rate:,} have {time:,} values, {limits.SOUND_VALUES}. "
+            "Take a lower rate or fewer seconds."
+        )
+    items = AudioItems(encoded, rate, time)
     lazy = 4 * len(sound) * items.time > LAZY_ABOVE if options.lazy is None else options.lazy
     clips = np.zeros((0 if lazy else len(encoded), items.time), dtype=np.float32)
     bad = {row: head for row, head in enumerate(heads) if isinstance(head, str)}

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from types import MappingProxyType
 
+from unchaff import limits
 from unchaff.data.prepare import Prepare
 from unchaff.errors import ConfigError
 from unchaff.samples import Augmentation, Samples
@@ -51,6 +53,11 @@ class Options:
                 raise ConfigError(f"{name} must be above 0, got {value}. Leave it out to have it found out.")
         if self.hub is not None:
             self.refuse(("size", "mean", "std"), f"{self.hub} says how inputs are prepared")
+        if self.size is not None and prod(self.size) > limits.PIXELS.value:
+            asked = "x".join(map(str, self.size))
+            raise ConfigError(f"size asks for images of {asked} pixels, {limits.PIXELS}. Take a smaller one.")
+        if self.seconds is not None and self.seconds > limits.SECONDS.value:
+            raise ConfigError(f"seconds asks for clips of {self.seconds:g}, {limits.SECONDS}. Take less.")
         if self.workers < 0:
             raise ConfigError(f"workers must be 0 or more, got {self.workers}. 0 decodes in this process.")
 

@@ -10,7 +10,7 @@ import torch
 from unchaff.data.audio import resampled
 from unchaff.data.load import load
 from unchaff.data.options import Options
-from unchaff.errors import DataError
+from unchaff.errors import ConfigError, DataError
 
 
 @pytest.fixture
@@ -48,6 +48,25 @@ def test_rate_and_length_can_be_asked_for(read, make):
     assert loaded.train.source.raw(np.arange(2)).shape == (2, 2000)
     assert loaded.train.kind.rate == 4000
     assert str(loaded.train.kind) == "audio 1x64x51 from 4000 Hz sound"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"seconds": 7200.0}, "seconds asks for clips of 7200, 3,600 allowed by UNCHAFF_MAX_SECONDS"),
+        (
+            {"seconds": 10.0, "rate": 10**8},
+            r"Clips of 10 s at a rate of 100,000,000 have 1,000,000,000 values",
+        ),
+        (
+            {"size": (10**5, 10**5)},
+            "images of 100000x100000 pixels, 89,000,000 allowed by UNCHAFF_MAX_PIXELS",
+        ),
+    ],
+)
+def test_sizes_beyond_what_one_sample_may_take_are_refused(read, make, options, said):
+    with pytest.raises(ConfigError, match=said):
+        read([make.clip(0), make.clip(1)], **options)
 
 
 def test_channels_are_averaged(read, make):
