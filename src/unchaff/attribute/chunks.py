@@ -58,12 +58,17 @@ def fit_on_disk(size: int) -> bool:
 
 
 class OnDisk:
-    """Chunks in a file without a name, which is gone with this."""
+    """Chunks in a file without a name, which is gone with this.
+
+    Nothing is held of each: small pieces from between batches that come and go would keep the memory of those
+    from being used again.
+    """
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115
         weakref.finalize(self, self._file.close)
-        self._chunks: list[tuple[Chunk, int]] = []  # without what is in the file, and where it begins there
+        self._alike: list[Chunk] = []  # one, with nothing in it, for what all have in common
+        self._count = 0
 
     def append(self, chunk: Chunk) -> None:
         """Write a chunk behind the others.
@@ -71,19 +76,26 @@ class OnDisk:
         Raises:
             OSError: the disk is full.
         """
-        begins = self._file.seek(0, 2)
+        if not self._alike:
+            nothing = {name: each[:0].clone() for name, each in chunk.tensors.items()}
+            self._alike.append(chunk.having(chunk.rows[:0].copy(), nothing))
+        self._file.seek(0, 2)
         for each in (chunk.rows, *(each.cpu().numpy() for each in chunk.tensors.values())):
             np.save(self._file, each, allow_pickle=False)
-        self._file.flush()
-        nothing = {name: each[:0].clone() for name, each in chunk.tensors.items()}
-        self._chunks.append((chunk.having(chunk.rows[:0].copy(), nothing), begins))
+        self._count += 1
 
     def __iter__(self) -> Iterator[Chunk]:
-        for empty, begins in self._chunks:
-            self._file.seek(begins)
-            rows = np.load(self._file)
-            tensors = {
-                name: torch.from_numpy(np.load(self._file)).to(each.device)
-                for name, each in empty.tensors.items()
-            }
-            yield empty.having(rows, tensors)
+        place = 0
+        for _ in range(self._count):
+            self._file.seek(place)
+            chunk = self._read()
+            place = self._file.tell()
+            yield chunk
+
+    def _read(self) -> Chunk:
+        (like,) = self._alike
+        rows = np.load(self._file)
+        tensors = {
+            name: torch.from_numpy(np.load(self._file)).to(each.device) for name, each in like.tensors.items()
+        }
+        return like.having(rows, tensors)

@@ -31,8 +31,16 @@ class Assembled:
     notes: tuple[str, ...]
 
 
-def assemble(listing: Listing, options: Options, *, like: Loaded | None = None) -> Assembled:
+def assemble(
+    listing: Listing, options: Options, *, like: Loaded | None = None, is_part: bool = False
+) -> Assembled:
     """Return the samples of a listing; with `like`, of the same classes, shape and preparation.
+
+    Args:
+        listing: what there is.
+        options: how to read it.
+        like: the training data, where these are others.
+        is_part: these are some of the rows, which may all be of one class.
 
     Raises:
         DataError: nothing usable, one class only, other classes than `like`; anything skipped if strict.
@@ -61,8 +69,8 @@ def assemble(listing: Listing, options: Options, *, like: Loaded | None = None) 
             "Correct them, or read without --strict."
         )
     usable = labelled.at(decoded.rows)
-    if like is None:
-        _check_classes(usable)
+    if like is None and not is_part:
+        check_classes(np.unique(usable.labels), usable.class_names)
     samples = canonical(
         usable.ids,
         torch.from_numpy(usable.labels),
@@ -154,14 +162,16 @@ def _shown(skipped: list[Skipped]) -> str:
     return named + (f"; and {len(skipped) - SHOWN} more" if len(skipped) > SHOWN else "")
 
 
-def _check_classes(listing: Listing) -> None:
-    present = np.unique(listing.labels)
+def check_classes(present: NDArray[np.int64], names: tuple[str, ...]) -> None:
+    """Refuse usable samples that are all of one class.
+
+    Raises:
+        DataError: they are.
+    """
     if len(present) < 2:
-        first = int(present[0])
-        name = listing.class_names[first] if 0 <= first < len(listing.class_names) else first
-        raise DataError(
-            f"All {len(listing.ids)} usable samples are of one class, {name}. At least two are needed."
-        )
+        only = int(present[0])
+        name = names[only] if 0 <= only < len(names) else only
+        raise DataError(f"All usable samples are of one class, {name}. At least two are needed.")
 
 
 def places_among(names: tuple[str, ...], known: tuple[str, ...]) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from unchaff.bounded import check_names, reading
 from unchaff.data import Loaded, Options, beside, load
-from unchaff.data.assemble import assemble
+from unchaff.data.assemble import assemble, check_classes
 from unchaff.data.columns import Columns, detect
 from unchaff.data.labels import plain
 from unchaff.data.listing import UNLABELLED, Listing, check_number_of_classes
@@ -194,29 +194,32 @@ def _settled(columns: Columns, options: Options, units: Sequence[Unit], engine: 
     first = replace(units[0], rows=sum(unit.rows for unit in front))
     listing = listed(first, columns, found="tables")
     names = class_names_of(portion(replace(first, rows=1), [columns.label]).schema, columns.label)
-    if names is None:
-        values = {
-            value
-            for some in engine.run(reading_only("labels", Labels(columns.label)), units)
-            for value in some
-        }
-        check_number_of_classes(len(values))
-        listing = _with_all_names(listing, values)
-    made = assemble(listing, options)
+    stage = reading_only("labels", Labels(columns.label))
+    values = {value for some in engine.run(stage, units) for value in some}
+    listing = _with_all_names(listing, values, names)
+    made = assemble(listing, options, is_part=True)
     return Loaded(train=made.samples, test=None, prepare=made.prepare, skipped=made.skipped, notes=made.notes)
 
 
-def _with_all_names(listing: Listing, values: set[int | str]) -> Listing:
-    """Return a listing whose classes are those of all labels that occur, as if they were all in it."""
+def _with_all_names(listing: Listing, values: set[int | str], carried: tuple[str, ...] | None) -> Listing:
+    """Return a listing whose classes are those of all labels that occur, as if they were all in it.
+
+    Texts that are not all among the names that the table carries are names of their own.
+    """
     texts = sorted(value for value in values if isinstance(value, str) and value)  # an empty one is none
-    highest = max((value for value in values if isinstance(value, int)), default=UNLABELLED)
-    check_number_of_classes(highest + 1)
-    if texts and highest != UNLABELLED:
+    numbers = sorted(value for value in values if isinstance(value, int) and value != UNLABELLED)
+    if texts and numbers:
         raise DataError("Labels are names in some of the tables and numbers in others. Write all alike.")
-    if not texts and highest == UNLABELLED:
+    if not texts and not numbers:
         raise DataError("None of the rows has a label. Give labelled data.")
-    names = tuple(texts) if texts else tuple(map(str, range(highest + 1)))
-    here = np.array([names.index(name) for name in listing.class_names], dtype=np.int64)
+    check_number_of_classes(len(texts) or numbers[-1] + 1)
+    if carried and set(texts) <= set(carried):
+        names = carried
+    else:
+        names = tuple(texts) if texts else tuple(map(str, range(numbers[-1] + 1)))
+    check_classes(np.array([names.index(text) for text in texts] or numbers), names)
+    places = {name: place for place, name in enumerate(names)}
+    here = np.array([places.get(name, UNLABELLED) for name in listing.class_names], dtype=np.int64)
     known = listing.labels != UNLABELLED
     labels = np.where(known, here[np.where(known, listing.labels, 0)], UNLABELLED)
     return replace(listing, labels=labels, class_names=names)

@@ -126,6 +126,19 @@ def test_a_disk_that_is_full_costs_passes_and_nothing_else(toy, on_access, monke
     assert torch.equal(walked_anew[2].quality, held[2].quality)
 
 
+def test_nothing_is_held_of_what_is_on_disk(toy):
+    """Small pieces between batches that come and go would keep their memory from being used again."""
+    chunk = next(iter(Walk(toy.trained.model, toy.observed.train, 0.5)))
+    left, alive = OnDisk(), []
+    for _ in range(40):
+        left.append(chunk)
+        gc.collect()
+        alive.append(sum(type(each) is torch.Tensor for each in gc.get_objects()))
+    assert alive[-1] <= alive[0]
+    assert all(torch.equal(each.features, chunk.features) for each in left)
+    assert sum(1 for _ in left) == 40
+
+
 def test_room_is_left_on_the_disk(monkeypatch):
     monkeypatch.setattr(chunks_module.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     assert [fit_on_disk(size) for size in (500, 501)] == [True, False]

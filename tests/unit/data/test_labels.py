@@ -107,7 +107,7 @@ def test_names_and_numbers_in_one_archive_are_refused(tmp_path):
 def test_labels_of_all_tables_of_a_cluster_fit_together(values, match):
     listing = list_arrays(X, np.array([0, 1] * 3), options=Options())
     with pytest.raises(DataError, match=match):
-        _with_all_names(listing, set().union(*values))
+        _with_all_names(listing, set().union(*values), None)
 
 
 @pytest.mark.parametrize("value", [1e300, 2.0**63])

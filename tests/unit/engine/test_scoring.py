@@ -319,6 +319,39 @@ def test_names_of_classes_are_those_of_all_rows(world, tmp_path):
     assert given == names[unit.start : unit.start + unit.rows].tolist()
 
 
+@pytest.mark.parametrize("carried", [[f"digit {label}" for label in range(3, 12)], ["digit 9", "digit 8"]])
+def test_texts_that_are_not_all_among_the_names_a_table_carries_are_names_of_their_own(
+    world, tmp_path, monkeypatch, carried
+):
+    """The rows at the front are: they are of class 9."""
+    monkeypatch.setattr("unchaff.engine.finding.SETTLED_ON", 100)
+    order = np.argsort(-world.samples.labels.numpy(), kind="stable")
+    names = np.array([f"digit {label}" for label in world.samples.labels.tolist()])[order]
+    path = columns_of(tmp_path, world, label=names.tolist())
+    feature = {"label": {"_type": "ClassLabel", "names": carried}}
+    said = {"huggingface": json.dumps({"info": {"features": feature}})}
+    (tmp_path / "table.parquet").write_bytes(parquet(pq.read_table(path).replace_schema_metadata(said)))
+    on_a_cluster = found(path, world.options, Here()).example.class_names
+    assert on_a_cluster == tuple(f"digit {label}" for label in range(10))
+    assert on_a_cluster == load(path, world.options).train.class_names
+
+
+@pytest.mark.parametrize("carried", [None, [f"digit {label}" for label in range(10)]])
+def test_rows_at_the_front_may_all_be_of_one_class(world, tmp_path, monkeypatch, carried):
+    monkeypatch.setattr("unchaff.engine.finding.SETTLED_ON", 100)
+    path = columns_of(tmp_path, world, label=np.sort(world.samples.labels.numpy()))
+    if carried is not None:
+        said = {"huggingface": json.dumps({"info": {"features": {"label": {"names": carried}}}})}
+        (tmp_path / "table.parquet").write_bytes(parquet(pq.read_table(path).replace_schema_metadata(said)))
+    example = found(path, world.options, Here()).example
+    assert len(example) == 100
+    assert example.labels.unique().tolist() == [0]
+    assert example.class_names == (tuple(carried) if carried else tuple(map(str, range(10))))
+    path = columns_of(tmp_path, world, label=np.full(1347, 3))
+    with pytest.raises(DataError, match="All usable samples are of one class, 3"):
+        found(path, world.options, Here())
+
+
 def test_ids_that_occur_twice_are_found_wherever_they_are(world, tmp_path, monkeypatch):
     ids = np.arange(1347) * 7
     spec = columns_of(tmp_path, world, id=ids)
