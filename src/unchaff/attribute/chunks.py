@@ -82,6 +82,7 @@ class OnDisk:
         self._file.seek(0, 2)
         for each in (chunk.rows, *(each.cpu().numpy() for each in chunk.tensors.values())):
             np.save(self._file, each, allow_pickle=False)
+        self._file.flush()  # a full disk is said here, and not when this is read
         self._count += 1
 
     def __iter__(self) -> Iterator[Chunk]:
