@@ -62,13 +62,15 @@ class OnDisk:
 
     Nothing is held of each: small pieces from between batches that come and go would keep the memory of those
     from being used again.
+
+    Args:
+        like: some chunk, for what all have in common.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, like: Chunk) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115
         weakref.finalize(self, self._file.close)
-        self._alike: list[Chunk] = []  # one, with nothing in it, for what all have in common
-        self._count = 0
+        self._like, self._count = like, 0
 
     def append(self, chunk: Chunk) -> None:
         """Write a chunk behind the others.
@@ -76,9 +78,6 @@ class OnDisk:
         Raises:
             OSError: the disk is full.
         """
-        if not self._alike:
-            nothing = {name: each[:0].clone() for name, each in chunk.tensors.items()}
-            self._alike.append(chunk.having(chunk.rows[:0].copy(), nothing))
         self._file.seek(0, 2)
         for each in (chunk.rows, *(each.cpu().numpy() for each in chunk.tensors.values())):
             np.save(self._file, each, allow_pickle=False)
@@ -89,14 +88,10 @@ class OnDisk:
         place = 0
         for _ in range(self._count):
             self._file.seek(place)
-            chunk = self._read()
+            rows = np.load(self._file)
+            tensors = {
+                name: torch.from_numpy(np.load(self._file)).to(each.device)
+                for name, each in self._like.tensors.items()
+            }
             place = self._file.tell()
-            yield chunk
-
-    def _read(self) -> Chunk:
-        (like,) = self._alike
-        rows = np.load(self._file)
-        tensors = {
-            name: torch.from_numpy(np.load(self._file)).to(each.device) for name, each in like.tensors.items()
-        }
-        return like.having(rows, tensors)
+            yield self._like.having(rows, tensors)

@@ -165,7 +165,7 @@ class Walk:
         self._seen = seen
 
     def _memory(self) -> list[Chunk] | OnDisk:
-        return [] if self._is_held else OnDisk()
+        return [] if self._is_held else OnDisk(self._glance)
 
     def _left(self, chunk: Chunk, seen: list[Chunk] | OnDisk) -> list[Chunk] | OnDisk | None:
         """Return the memory with a chunk more; None where the disk has no room for it."""

@@ -79,11 +79,20 @@ def labels_in(
         labels = column.fill_null(UNLABELLED).to_numpy()
         return labels, numbered(names, labels)
     values = column.to_pylist()
-    found = {value for value in values if value}  # an empty text is no name
-    names = names if names and found <= set(names) else tuple(sorted(found))
-    check_number_of_classes(len(names))
+    names = names_among({value for value in values if value}, names)
     places = {name: place for place, name in enumerate(names)} | {None: UNLABELLED, "": UNLABELLED}
     return np.array([places[value] for value in values], dtype=np.int64), names
+
+
+def names_among(texts: set[str], names: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the classes of texts that are labels: these names if all are among them, else the texts.
+
+    Raises:
+        DataError: there are more than a network could tell apart.
+    """
+    names = names if names and texts <= set(names) else tuple(sorted(texts))
+    check_number_of_classes(len(names))
+    return names
 
 
 def labels_of(

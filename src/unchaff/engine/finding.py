@@ -12,8 +12,8 @@ from unchaff.bounded import check_names, reading
 from unchaff.data import Loaded, Options, beside, load
 from unchaff.data.assemble import assemble, check_classes
 from unchaff.data.columns import Columns, detect
-from unchaff.data.labels import plain
-from unchaff.data.listing import UNLABELLED, Listing, check_number_of_classes
+from unchaff.data.labels import names_among, plain
+from unchaff.data.listing import UNLABELLED, Listing, check_number_of_classes, numbered
 from unchaff.data.parquet import plain_ids
 from unchaff.engine import places
 from unchaff.engine.rows import Held, Rows, Tables, listed, portion
@@ -204,21 +204,17 @@ def _settled(columns: Columns, options: Options, units: Sequence[Unit], engine: 
 def _with_all_names(listing: Listing, values: set[int | str], carried: tuple[str, ...] | None) -> Listing:
     """Return a listing whose classes are those of all labels that occur, as if they were all in it.
 
-    Texts that are not all among the names that the table carries are names of their own.
+    `carried` are the names that come with the table.
     """
-    texts = sorted(value for value in values if isinstance(value, str) and value)  # an empty one is none
+    texts = {value for value in values if isinstance(value, str) and value}  # an empty one is none
     numbers = sorted(value for value in values if isinstance(value, int) and value != UNLABELLED)
     if texts and numbers:
         raise DataError("Labels are names in some of the tables and numbers in others. Write all alike.")
     if not texts and not numbers:
         raise DataError("None of the rows has a label. Give labelled data.")
-    check_number_of_classes(len(texts) or numbers[-1] + 1)
-    if carried and set(texts) <= set(carried):
-        names = carried
-    else:
-        names = tuple(texts) if texts else tuple(map(str, range(numbers[-1] + 1)))
-    check_classes(np.array([names.index(text) for text in texts] or numbers), names)
+    names = names_among(texts, carried) if texts else numbered(carried, np.array(numbers))
     places = {name: place for place, name in enumerate(names)}
+    check_classes(np.array([places[text] for text in texts] or numbers), names)
     here = np.array([places.get(name, UNLABELLED) for name in listing.class_names], dtype=np.int64)
     known = listing.labels != UNLABELLED
     labels = np.where(known, here[np.where(known, listing.labels, 0)], UNLABELLED)

@@ -129,7 +129,7 @@ def test_a_disk_that_is_full_costs_passes_and_nothing_else(toy, on_access, monke
 def test_nothing_is_held_of_what_is_on_disk(toy):
     """Small pieces between batches that come and go would keep their memory from being used again."""
     chunk = next(iter(Walk(toy.trained.model, toy.observed.train, 0.5)))
-    left, alive = OnDisk(), []
+    left, alive = OnDisk(chunk), []
     for _ in range(40):
         left.append(chunk)
         gc.collect()
