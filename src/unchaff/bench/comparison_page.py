@@ -49,10 +49,11 @@ def view(
     tables += [splits_table(lines), more_table(lines), _left_out(chosen, rows, budget)]
     latest = max((str(row.made.get("when", "")) for row in rows), default="")
     seeds = ", ".join(map(str, ground.seeds))
+    compared = "One method" if len(chosen) == 1 else f"{len(chosen)} methods"
     return ComparisonView(
         title="unchaff compare",
         created=latest.replace("T", " ").replace("+00:00", " UTC"),
-        sentence=f"{len(chosen)} methods on the same data, the same noise and the same start; seeds {seeds}",
+        sentence=f"{compared} on the same data, the same noise and the same start; seeds {seeds}",
         notes=(*NOTES, *([ESTIMATED] if any(row.share_is_estimated for row in rows) else [])),
         grounds=(
             GroundView(
