@@ -43,7 +43,8 @@ class Spoils(Protocol):
         ...
 
 
-View = Literal["plain", "weak", "strong"] | Spoils  # as it is, changed as `augment` does, bolder, or worse
+# As it is, changed as `augment` does, changed more boldly; or the view before it, made worse.
+View = Literal["plain", "weak", "strong"] | Spoils
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,9 +37,15 @@ def views_of(
     *,
     mirrored: Bool[Tensor, " b"],
 ) -> Shown:
-    """Return what the phase asks for; `mirrored` tells which pictures are, where it asks for no views."""
+    """Return what the phase asks for; `mirrored` tells which pictures are, where it asks for no views.
+
+    A view that makes inputs worse is a worse copy of the view before it.
+    """
     if phase.views:
-        made = [_seen(view, batch, samples, generator) for view in phase.views]
+        made: list[Tagged] = []
+        for view in phase.views:
+            before = made[-1] if made else (batch.inputs, batch.tags)
+            made.append(_seen(view, batch, before, samples, generator))
         return Shown(tuple(inputs for inputs, _ in made), tuple(tags for _, tags in made))
     inputs = batch.inputs
     if phase.augment:
@@ -48,9 +54,11 @@ def views_of(
     return Shown((inputs,), (batch.tags,))
 
 
-def _seen(view: View, batch: Batch, samples: Samples, generator: torch.Generator) -> Tagged:
+def _seen(
+    view: View, batch: Batch, before: Tagged, samples: Samples, generator: torch.Generator
+) -> Tagged:
     if not isinstance(view, str):
-        return view(batch.inputs, batch.tags, generator)
+        return view(*before, generator)
     if view == "plain":
         return batch.inputs, batch.tags
     change = changed if view == "weak" else strongly

@@ -13,6 +13,7 @@ from unchaff.nets.adapt import adapted, tags_said
 from unchaff.nets.tagger import TextTagger
 from unchaff.samples import UNTAGGED, Batch, Kind, Tags, canonical
 from unchaff.streams import Streams
+from unchaff.train.augment import UNKNOWN
 from unchaff.train.loop import fit
 from unchaff.train.optimizers import Adam
 from unchaff.train.phases import Phase
@@ -52,6 +53,16 @@ def test_tags_go_with_the_view_they_belong_to():
     assert torch.equal(part.tags[2:, :5], batch.tags[1:3, 1:])
     assert (part.tags[2:, 5] == UNTAGGED).all()
     assert part.ids.tolist() == batch.ids[1:3].tolist()
+
+
+def test_a_worse_view_is_a_worse_copy_of_the_view_before_it():
+    samples = texts()
+    batch = next(samples.batches(64))
+    phase = Phase(steps=1, lr=lambda _: 0.1, views=("weak", drop_first))
+    unmirrored = torch.zeros(64, dtype=torch.bool)
+    weak, worse = views_of(batch, samples, phase, Streams(0)("augment"), mirrored=unmirrored).inputs
+    assert (weak == UNKNOWN).any()
+    assert torch.equal(worse[:, :5], weak[:, 1:])
 
 
 @pytest.mark.parametrize(("heeds", "weights"), [((), (0.5, 0.5)), ((1.0, 0.3), (1.0, 0.3))])
