@@ -11,8 +11,8 @@ from torch import Tensor
 from unchaff.attribute.gaussians import thinned
 
 ROUNDS = 10  # of expectation and maximisation
-EDGE = 1e-4  # losses are scaled into (0, 1) and kept this far from its ends
-ENDS = (5, 95)  # percentiles of the losses that become 0 and 1
+EDGE = 1e-3  # losses are scaled into (0, 1) and kept this far from its ends
+ENDS = (5, 95)  # percentiles of the losses that become 0 and 1; the mixture is fitted to those between
 
 
 def small(losses: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
@@ -28,7 +28,7 @@ def small(losses: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
     if high - low <= 1e-6 * max(1.0, abs(high)):
         return torch.ones_like(losses, dtype=torch.float32, device="cpu")
     scaled = ((every - low) / (high - low)).clip(EDGE, 1 - EDGE)
-    values = np.sort(thinned(scaled))
+    values = np.sort(thinned(scaled[(every >= low) & (every <= high)]))
     shapes, shares = np.array([[1.0, 2.0], [2.0, 1.0]]), np.array([0.5, 0.5])
     for _ in range(ROUNDS):
         belongs = _belongs(values, shapes, shares)

@@ -15,7 +15,7 @@ from unchaff.nets.head import Head, head_of
 from unchaff.records import Cost, Trained
 from unchaff.samples import Kind, Samples
 from unchaff.streams import Streams
-from unchaff.train.contrast import Contrast, projector, with_head
+from unchaff.train.contrast import Contrast, contrast_flops, projector, with_head
 from unchaff.train.initial import phase_by
 from unchaff.train.loop import fit
 from unchaff.train.optimizers import Adam
@@ -100,7 +100,10 @@ def pretrained_encoder(trained: Trained, samples: Samples, how: Pretraining, *, 
         batch_size=min(how.batch_size, 2 * recipe.batch_size),
     )
     phase = replace(
-        phase_by(recipe, len(samples)), views=("strong", "strong"), loss=Contrast(how.temperature)
+        phase_by(recipe, len(samples)),
+        views=("strong", "strong"),
+        loss=Contrast(how.temperature),
+        beside=contrast_flops(min(recipe.batch_size, len(samples)), how.projector),
     )
     start, streams = with_head(model, head, compared), streams.fork("pretrain")
     fitted = fit(start, samples, phase, streams=streams, name="pretrain")

@@ -77,13 +77,13 @@ class InputFilter:
         tap = self._tap(model, observed.train)
         fitted_on, clean = self._parts(observed, streams)
         some = fitted_on.at(streams.subset("fit", fitted_on.ids, self.limit))
-        seen, kind = [0], some.kind.name
+        seen, kind, pad = [0], some.kind.name, some.kind.pad or 0
 
         def read(inputs: Tensor) -> Tensor:
             with torch.no_grad(), read_inputs(model, [tap]) as found, ended_before(model, tap):
                 model(inputs)
             seen[0] += len(inputs)
-            return cells(kind, found[tap])
+            return cells(kind, found[tap], inputs != pad if kind == "text" else None)
 
         with in_eval_mode(model):
             layer = self._foreignness(some, read, LAYER, streams)
@@ -91,7 +91,7 @@ class InputFilter:
             if kind != "text":
                 pixels = self._foreignness(some, lambda inputs: cells(kind, inputs), PIXELS, streams)
             filtering = SpanFilter(kind, tap, layer, pixels)
-            filtering.settings = torch.tensor([self.rounds, some.kind.pad or 0])
+            filtering.settings = torch.tensor([self.rounds, pad])
             filtering = filtering.to(some.device)
             self._calibrate(filtering, model, clean)
         usual, away = len(some) + len(clean), seen[0] - len(some) + len(clean)
@@ -156,10 +156,10 @@ class InputFilter:
         self, samples: Samples, read: Callable[[Tensor], Tensor], reach: float, streams: Streams
     ) -> Foreignness:
         """Return what is known of the embeddings that `read` makes of inputs."""
-        usual, away, kind = self._gaussian(samples, read, lambda inputs: (inputs,)), None, samples.kind.name
+        usual, away, kind = self._gaussian(samples, read, lambda inputs: (inputs,)), None, samples.kind
         if self.background == "strange":
-            generator = streams("strange", samples.device)
-            away = self._gaussian(samples, read, lambda inputs: strange(kind, inputs, generator))
+            draw, pad = streams("strange", samples.device), kind.pad or 0
+            away = self._gaussian(samples, read, lambda inputs: strange(kind.name, inputs, draw, pad=pad))
         return Foreignness(usual, away, reach=reach)
 
     def _gaussian(
@@ -172,7 +172,8 @@ class InputFilter:
 
         def look(batch: Batch) -> int:
             for inputs in made(batch.inputs):
-                moments.add(read(inputs).movedim(1, -1).flatten(0, 2))
+                rows = read(inputs).movedim(1, -1).flatten(0, 2)
+                moments.add(rows[~rows[:, 0].isnan()])
             return len(batch.rows)
 
         with progress.stage("filter", len(samples)) as stage:
@@ -184,22 +185,29 @@ class InputFilter:
         """Learn from clean inputs how blocks of each size score, and where the threshold lies."""
         look = lambda batch: filtering.distances(model, batch.inputs)  # noqa: E731
         distances = torch.cat(list(looked_at(clean, look, size=BATCH, name="threshold")))
-        filtering.layer.level = distances.mean(0)
+        # A word is as usual at one place of a text as at another, and few texts reach the last ones.
+        is_text = filtering.kind == "text"
+        filtering.layer.level = (
+            distances.nanmean().expand(distances.shape[1:]).clone() if is_text else distances.mean(0)
+        )
         if (pixels := filtering.pixels) is not None:
             see = lambda batch: pixels.distances(cells(filtering.kind, batch.inputs)).sum(0)  # noqa: E731
             sums = list(looked_at(clean, see, size=BATCH, name="edges"))
             pixels.level = torch.stack(sums).sum(0) / len(clean)
         scores = filtering.layer.centred(distances)
         sides = sides_of(filtering.kind, *scores.shape[1:])
+        highest = [each.flatten(1).amax(1) for each in blocks(scores, sides)]
+        highest = [each[each.isfinite()] for each in highest]  # a text can be shorter than a block
+        sides = tuple(side for side, each in zip(sides, highest, strict=True) if len(each))
         filtering.sides = torch.tensor(sides, device=scores.device)
-        found = blocks(scores, sides)
-        highest = [each.flatten(1).amax(1) for each in found]
+        highest = [each for each in highest if len(each)]
         floor = 0.05 * len(filtering.layer.mean)  # where all inputs reach the bound, no difference counts
         filtering.middle = torch.stack([each.mean() for each in highest])
         filtering.spread = torch.stack([each.std(correction=0).clamp_min(floor) for each in highest])
         scaled = [each.flatten(1) for each in filtering.found(scores)]
         every = torch.cat(scaled, 1)
         judged = every.amax(1) if self.over == "inputs" else every.flatten()
+        judged = judged[judged.isfinite()]
         place = min(len(judged) - 1, int(self.quantile * len(judged)))
         filtering.threshold = judged.sort().values[place]
 

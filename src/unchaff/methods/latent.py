@@ -26,7 +26,7 @@ class Believing(Tutor):
         super().__init__(generator)
         self.belief = belief.float().clone()
         self.visits = torch.zeros(len(belief), 1, device=belief.device)
-        self.given = torch.zeros(len(belief), device=belief.device)  # what the network gave each label last
+        self.given = torch.full_like(self.belief[:, 0], torch.nan)  # what the network gave each label last
 
     def rows_of(self, batch: Batch) -> Tensor:
         """Return where the samples of a batch are remembered."""
@@ -35,6 +35,11 @@ class Believing(Tutor):
     def notice(self, rows: Tensor, said: Float[Tensor, "b classes"], labels: Tensor) -> None:
         """Write down how probable the network calls the given labels, of its log-probabilities."""
         self.given[rows] = said.gather(1, labels[:, None]).squeeze(1).exp()
+
+    def giving(self) -> float:
+        """Return how probable the network called the given labels in the mean, of samples it was shown."""
+        met = self.given[~self.given.isnan()]
+        return float(met.mean()) if len(met) else 0.0
 
     def remember(self, rows: Tensor, posterior: Float[Tensor, "b classes"]) -> None:
         """Take what is believed now into the mean."""

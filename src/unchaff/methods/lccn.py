@@ -143,7 +143,7 @@ class Sampler(Believing):
     def look(self, model: nn.Module) -> None:
         """End the warm-up where the labels are given enough, or at the pass nearest to its end."""
         over = float(self._visits - self.left) + len(self._samples) / 2 > self._method.warmup * self._visits
-        if self.begun or not (over or float(self.given.mean()) >= self._method.ready):
+        if self.begun or not (over or self.giving() >= self._method.ready):
             return
         look = logits_of(model, self._samples, name="first transition")
         self.spend(look.cost.samples_seen, look.cost.flops, "first transition")

@@ -21,7 +21,16 @@ from unchaff.train.loop import fit
 from unchaff.train.optimizers import Adam
 from unchaff.train.passes import features_of
 from unchaff.train.phases import Cosine, Phase
-from unchaff.train.spectrum import consistency, covariance, dominance, entropy, largest_share, shares
+from unchaff.train.spectrum import (
+    consistency,
+    covariance,
+    covariance_flops,
+    dominance,
+    entropy,
+    largest_share,
+    shares,
+    singular_flops,
+)
 
 ROOM = 2 * 1024**3  # bytes of features that are held
 
@@ -77,6 +86,7 @@ class NmTune:
             batch_size=self.batch_size,
             optimizer=Adam(weight_decay=self.weight_decay),
             loss=_Losses(self, head.width),
+            beside=self._asked_flops(2 * min(self.batch_size, len(train)), head.width),
         )
         fitted = fit(learner, table, phase, streams=streams.fork("tune"), name="tune")
         model = copy.deepcopy(trained.model)
@@ -92,6 +102,11 @@ class NmTune:
             modifications=(f"{TUNED} {head.name}",),
             notes=(said, *self._lacking(len(held) - 1)),
         )
+
+    def _asked_flops(self, views: int, width: int) -> float:
+        """Return the operations at each step of what is asked of so many adapted features."""
+        together = covariance_flops(views, width) if self.covariance else 0.0
+        return together + (singular_flops(views, width) if self.rank else 0.0)
 
     def _features(
         self, trained: Trained, train: Samples, head: Head, *, streams: Streams

@@ -190,7 +190,7 @@ class Confusing(Believing):
         if self.until > 0:
             self.notice(rows, said.detach(), batch.labels)
         elif self._said is not None and not self.levelled:
-            self.psi = levelled(self._said, self._labels, LEVEL * float(self.given.mean()))
+            self.psi = levelled(self._said, self._labels, LEVEL * self.giving())
             self.levelled = torch.tensor(True)  # noqa: FBT003
         eta, psi = self.eta[rows], self.psi[rows]
         posterior = true_posterior(said.detach(), batch.labels, eta, psi)
@@ -203,7 +203,7 @@ class Confusing(Believing):
 
     def look(self, model: nn.Module) -> None:
         """Begin to learn eta once the network gives the labels enough."""
-        if float(self.given.mean()) >= self._method.ready:
+        if self.giving() >= self._method.ready:
             self.until = torch.zeros_like(self.until)
 
     def note(self) -> str:

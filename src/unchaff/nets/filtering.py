@@ -49,7 +49,7 @@ class SpanFilter(nn.Module):
         return torch.cat([self._cleaned(network, some) for some in inputs.split(AT_ONCE)])
 
     def scores(self, network: nn.Module, inputs: Tensor) -> Float[Tensor, "b rows columns"]:
-        """Return how foreign each cell of the inputs is; larger is more foreign."""
+        """Return how foreign each cell of the inputs is; larger is more foreign, NaN holds no word."""
         return self.layer.centred(self.distances(network, inputs))
 
     def distances(self, network: nn.Module, inputs: Tensor) -> Float[Tensor, "b rows columns"]:
@@ -92,7 +92,8 @@ class SpanFilter(nn.Module):
         ):
             network(inputs)
         read = seen[self.tap]
-        scores = self.layer.distances(cells(self.kind, read))
+        words = inputs != self.settings[1] if self.kind == "text" else None
+        scores = self.layer.distances(cells(self.kind, read, words))
         return scores, (read.shape[-2] if read.dim() > 3 else 1, read.shape[-1])
 
     def _worst(self, inputs: Tensor, scores: Tensor, read: tuple[int, int]) -> Tensor:

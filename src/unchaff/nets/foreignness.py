@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from unchaff.nets.mahalanobis import Gaussian, relative
 
+PLAIN = 3.0  # times the bound where there is no background: many usual embeddings lie beyond their mean
 OWN = 0.5  # of the median score of an input, taken off its scores: a busy picture is busy all over
 
 
@@ -26,7 +27,7 @@ class Foreignness(nn.Module):
         Args:
             usual: where embeddings usually lie.
             background: where those of inputs lie that show nothing.
-            reach: bound of a distance, in mean distances of usual embeddings.
+            reach: bound of a distance, in mean distances of usual embeddings; further without a background.
         """
         super().__init__()
         away = background or Gaussian(usual.mean.new_zeros(0), usual.white.new_zeros(0, 0))
@@ -35,7 +36,7 @@ class Foreignness(nn.Module):
         self.register_buffer("background_mean", away.mean.float())
         self.register_buffer("background_white", away.white.float())
         self.register_buffer("level", torch.zeros(0, 0, device=usual.mean.device))
-        self._reach = reach
+        self._reach = reach if background is not None else PLAIN * reach
 
     @classmethod
     def like(cls, state: Mapping[str, Tensor], prefix: str, *, reach: float) -> "Foreignness":
@@ -61,6 +62,9 @@ class Foreignness(nn.Module):
         return far.clamp(-bound, bound).view(len(found), *found.shape[2:])
 
     def centred(self, distances: Float[Tensor, "b rows columns"]) -> Float[Tensor, "b rows columns"]:
-        """Return distances less what is usual at each place, and less half of the input's own median."""
+        """Return distances less what is usual at each place, and less half of the input's own median.
+
+        NaN is a place that holds nothing, and stays one.
+        """
         scores = distances - self.level
-        return scores - OWN * scores.flatten(1).median(1).values[:, None, None]
+        return scores - OWN * scores.flatten(1).nanmedian(1).values[:, None, None]

@@ -30,6 +30,8 @@ class Moments:
 
     def add(self, rows: Float[Tensor, "n m"]) -> None:
         """Take in some rows."""
+        if not len(rows):
+            return
         rows = rows.double()
         if self.count == 0:  # sums about a typical row, so that a mean far from zero costs no digits
             self._origin = rows.mean(0)

@@ -14,18 +14,26 @@ SHORT = (0.12, 0.2)
 BESIDE = 3  # frames on each side of a hole in sound that tell its level
 
 
-def cells(kind: str, read: Tensor) -> Float[Tensor, "b m rows columns"]:
+def cells(
+    kind: str, read: Tensor, words: Bool[Tensor, "b length"] | None = None
+) -> Float[Tensor, "b m rows columns"]:
     """Return one embedding for each place of what a layer read.
 
     Of pictures and sound that is mean and log-deviation of every feature over 2 by 2 places, each such
-    window; of sound with the bands below one another, one row in all. Of texts it is the word.
+    window; of sound with the bands below one another, one row in all. Of texts it is the word, and NaN where
+    there is none.
 
     Args:
         kind: image, audio or text.
         read: (b, features, rows, columns), or (b, features, length) of texts.
+        words: which places of texts hold a word; None: all.
     """
     if kind == "text":
-        return read.float()[:, :, None]
+        found = read.float()
+        if words is not None:
+            held = functional.adaptive_max_pool1d(words.float()[:, None], found.shape[-1]) > 0
+            found = found.masked_fill(~held, torch.nan)
+        return found[:, :, None]
     side = (min(2, read.shape[-2]), min(2, read.shape[-1]))
     read = read.float()
     mean = functional.avg_pool2d(read, side, 1)
@@ -38,10 +46,14 @@ def cells(kind: str, read: Tensor) -> Float[Tensor, "b m rows columns"]:
 
 
 def blocks(scores: Float[Tensor, "b rows columns"], sides: tuple[int, ...]) -> list[Tensor]:
-    """Return the mean score of every block of cells, one tensor for each side; of one row, of every run."""
+    """Return the mean score of every block of cells, one tensor for each side; of one row, of every run.
+
+    Minus infinity where a cell of the block holds nothing.
+    """
     rows, columns = scores.shape[1:]
     shapes = [(min(side, rows), side) for side in sides if side <= columns and (rows == 1 or side <= rows)]
-    return [functional.avg_pool2d(scores[:, None], shape, 1)[:, 0] for shape in shapes]
+    means = [functional.avg_pool2d(scores[:, None], shape, 1)[:, 0] for shape in shapes]
+    return [each.masked_fill(each.isnan(), -torch.inf) for each in means]
 
 
 def sides_of(kind: str, rows: int, columns: int) -> tuple[int, ...]:
@@ -174,17 +186,18 @@ def closed_up(words: Tensor, mask: Bool[Tensor, "b length"], pad: int) -> Tensor
     return torch.where(mask.gather(1, order), pad, kept)
 
 
-def strange(kind: str, inputs: Tensor, generator: torch.Generator) -> Iterator[Tensor]:
+def strange(kind: str, inputs: Tensor, generator: torch.Generator, *, pad: int = 0) -> Iterator[Tensor]:
     """Yield inputs that no longer show what they did: the background, made of the inputs themselves.
 
     Pictures and sound: all values shuffled; tiles shuffled; contrast and colour drawn at random. Texts: words
-    drawn from all that the batch holds, each as likely. Nothing of it is made like any noise to be found.
+    drawn from all that the batch holds, each as likely, as many as there were. Nothing of it is made like any
+    noise to be found.
     """
     count, device = len(inputs), inputs.device
     if kind == "text":
-        known = inputs.unique()
-        drawn = torch.randint(len(known), inputs.shape, generator=generator, device=device)
-        yield known[drawn]
+        known = inputs[inputs != pad].unique()
+        drawn = torch.randint(max(1, len(known)), inputs.shape, generator=generator, device=device)
+        yield torch.where(inputs == pad, inputs, known[drawn]) if len(known) else inputs
         return
     channels, rows, columns = inputs.shape[1:]
 

@@ -43,6 +43,16 @@ class Contrast:
         return functional.cross_entropy(alike, other, reduction="none").reshape(2, size).mean(0)
 
 
+def contrast_flops(size: int, width: int) -> float:
+    """Return the operations of one step of the contrast, forward and backward.
+
+    Args:
+        size: samples of the batch, each in two views.
+        width: numbers that are compared.
+    """
+    return 3 * 2 * (2 * size) ** 2 * width
+
+
 def projector(width: int, out: int) -> nn.Sequential:
     """Return what stands between the features and the contrast, and is thrown away afterwards.
 

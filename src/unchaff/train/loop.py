@@ -292,4 +292,5 @@ def _prepare(learner: nn.Module, phase: Phase) -> torch.optim.Optimizer:
 
 def _cost(model: nn.Module, inputs: Tensor, phase: Phase, seconds: float, size: int) -> Cost:
     seen = phase.steps * size * max(1, len(phase.views))
-    return Cost(seconds=seconds, samples_seen=seen, flops=count(model, inputs).training * seen)
+    flops = count(model, inputs).training * seen + phase.beside * phase.steps
+    return Cost(seconds=seconds, samples_seen=seen, flops=flops)

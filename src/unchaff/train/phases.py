@@ -67,3 +67,4 @@ class Phase:
     holds: tuple[str, ...] = ()  # modules whose weights stay; their statistics follow the data
     task: Task = CLASSIFICATION
     loss: Loss | None = None  # None: that of the task on the given labels
+    beside: float = 0.0  # operations of the loss at each step, where they count beside those of the network

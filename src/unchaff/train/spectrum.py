@@ -41,6 +41,21 @@ def covariance(features: Float[Tensor, "n d"]) -> Tensor:
     return (table.square().sum() - table.diagonal().square().sum()) / features.shape[1]
 
 
+def covariance_flops(n: int, d: int) -> float:
+    """Return the operations of a covariance of n features of width d, forward and backward."""
+    return 3 * 2 * n * d**2
+
+
+def singular_flops(n: int, d: int) -> float:
+    """Return the operations of singular values of n features of width d, forward and backward.
+
+    Source: Golub and Van Loan, Matrix Computations, 4th edition, section 8.6, both sides, R-SVD; the backward
+    pass is two products more.
+    """
+    tall, narrow = max(n, d), min(n, d)
+    return 6 * tall * narrow**2 + 20 * narrow**3 + 4 * tall * narrow**2
+
+
 def dominance(features: Float[Tensor, "n d"], largest: int) -> Tensor:
     """Return minus the mean share of so many largest singular values: minimised, they grow."""
     return -shares(features)[:largest].mean()

@@ -54,9 +54,7 @@ def views_of(
     return Shown((inputs,), (batch.tags,))
 
 
-def _seen(
-    view: View, batch: Batch, before: Tagged, samples: Samples, generator: torch.Generator
-) -> Tagged:
+def _seen(view: View, batch: Batch, before: Tagged, samples: Samples, generator: torch.Generator) -> Tagged:
     if not isinstance(view, str):
         return view(*before, generator)
     if view == "plain":

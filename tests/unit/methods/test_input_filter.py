@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
@@ -18,7 +19,8 @@ from unchaff.exports.programs import torch_program
 from unchaff.methods.input_filter import InputFilter
 from unchaff.nets.build import build
 from unchaff.nets.mahalanobis import Moments, gaussian_of, relative
-from unchaff.nets.spans import bridged, closed_up, densest, extent, filled
+from unchaff.nets.spans import blocks, bridged, closed_up, densest, extent, filled
+from unchaff.nets.text import TextCnn
 from unchaff.noise.foreign import ForeignSpans
 from unchaff.records import Observed, Trained
 from unchaff.runs.read import read
@@ -248,6 +250,57 @@ def test_words_drawn_from_all_are_taken_out_of_texts_and_one_always_stays():
     cleaned = found.filter(found.network, inputs)
     assert bool((cleaned != inputs).any())
     assert bool(((cleaned != 0).sum(1) >= 1).all())
+
+
+@pytest.mark.parametrize("background", ["strange", "none"])
+@pytest.mark.parametrize("length", [10, 24, 40])
+def test_padding_is_no_word_and_changes_nothing(length, background):
+    """Texts of six to ten words in rooms of `length`; two foreign words lie far from the usual ones."""
+    draw = np.random.default_rng(0)
+
+    def texts(count, *, foreign):
+        words, planted = np.zeros((count, length), dtype=np.int64), np.zeros((count, length), dtype=bool)
+        for row in range(count):
+            size = int(draw.integers(6, 11))
+            words[row, :size] = np.minimum(2 + draw.geometric(0.04, size), 101)
+            if foreign:
+                first = int(draw.integers(0, size - 1))
+                words[row, first : first + 2] = draw.integers(150, 200, 2)
+                planted[row, first : first + 2] = True
+        return torch.from_numpy(words), torch.from_numpy(planted)
+
+    known, _ = texts(400, foreign=False)
+    known[::20, 0] = 150 + torch.arange(20)  # the data hold few of the foreign words
+    samples = canonical(
+        range(400),
+        torch.arange(400) % 3,
+        class_names=("a", "b", "c"),
+        kind=Kind("text", (length,), pad=0),
+        source=in_memory(known, AsIs()),
+    )
+    with Streams(0).forked_global("texts"):
+        model = TextCnn(3, vocabulary=200, width=16, filters=8).eval()
+    with torch.no_grad():
+        model.vectors.weight[150:] += 1.5
+    method = InputFilter(background=background)
+    found = method(Trained(model=model), Observed(train=samples), streams=Streams(0)).model
+    inputs, planted = texts(200, foreign=True)
+    scores = found.filter.scores(found.network, inputs)[:, 0]
+    assert torch.equal(scores.isnan(), inputs == 0)
+    word = inputs != 0
+    assert roc_auc_score(planted[word], scores[word]) > 0.95
+    mask = found.filter.mask(found.network, inputs)
+    found_share = mask[planted].float().mean()
+    assert found_share > 0.8
+    assert found.filter.mask(found.network, texts(200, foreign=False)[0]).any(1).float().mean() < 0.1
+
+
+def test_texts_shorter_than_a_block_have_none_of_it():
+    scores = torch.tensor([[[1.0, 3.0, torch.nan]]])
+    one, two, three = blocks(scores, (1, 2, 3))
+    assert one.tolist() == [[[1.0, 3.0, -torch.inf]]]
+    assert two.tolist() == [[[2.0, -torch.inf]]]
+    assert three.tolist() == [[[-torch.inf]]]
 
 
 def test_what_has_no_places_is_refused_in_one_sentence():

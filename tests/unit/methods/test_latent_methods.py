@@ -178,6 +178,15 @@ def test_psi_is_brought_near_what_the_network_gives_the_labels_when_eta_begins(t
     assert teller.psi.std() > 0.01, "softened, and not one number"
 
 
+def test_samples_that_were_not_shown_yet_give_their_labels_nothing_and_do_not_count(toy):
+    samples = toy.observed.train
+    teller = confusing(samples, Upm(), wait=10**6)
+    assert teller.giving() == 0
+    sure = 3.0 * functional.one_hot(samples.labels, 4)
+    teller(sure[:60], batch_of(samples, range(60)))
+    assert teller.giving() == pytest.approx(float(sure[:60].softmax(1).amax(1).mean()))
+
+
 @pytest.mark.parametrize("frozen", [0.0, 0.001, 0.7])
 def test_psi_is_levelled_once_after_a_whole_pass_however_early_eta_is_learned(toy, monkeypatch, frozen):
     levels, level = [], upm.levelled

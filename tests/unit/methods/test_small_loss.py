@@ -24,6 +24,16 @@ def test_two_planted_groups_of_losses_are_told_apart():
     assert torch.equal(small(losses[order]), found[order])
 
 
+def test_losses_beyond_the_percentiles_shape_no_group():
+    """Two groups that overlap; a tenth of all losses piled up at the ends would draw the mixture there."""
+    draw = np.random.default_rng(0)
+    is_wrong = draw.random(5000) < 0.4
+    losses = np.where(is_wrong, draw.gamma(8, 3.0 / 8, 5000), draw.gamma(1.2, 0.5 / 1.2, 5000))
+    kept = (small(torch.from_numpy(losses)) > 0.5).numpy()
+    assert kept.mean() == pytest.approx(0.68, abs=0.02)
+    assert is_wrong[kept].mean() < 0.15
+
+
 def test_equal_losses_are_all_small():
     assert torch.equal(small(torch.full((5,), 0.7)), torch.ones(5))
 

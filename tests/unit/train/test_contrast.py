@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from unchaff.errors import ConfigError
 from unchaff.nets.head import Head, head_of
 from unchaff.samples import Batch
-from unchaff.train.contrast import Contrast, projector, with_head
+from unchaff.train.contrast import Contrast, contrast_flops, projector, with_head
 
 
 def batch(size):
@@ -25,6 +26,13 @@ def test_random_projections_cost_about_the_logarithm_of_the_others():
     loss = Contrast(temperature=0.5)(drawn(512, 128), batch(256))
     assert loss.shape == (256,)
     assert loss.mean().item() == pytest.approx(math.log(511), abs=0.05)
+
+
+def test_its_operations_are_those_that_are_counted():
+    outputs = drawn(64, 16).requires_grad_()
+    with FlopCounterMode(display=False) as counter:
+        Contrast()(outputs, batch(32)).mean().backward()
+    assert contrast_flops(32, 16) == counter.get_total_flops()
 
 
 def test_it_is_the_equation():

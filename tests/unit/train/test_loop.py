@@ -56,6 +56,14 @@ def test_a_phase_takes_its_steps_and_leaves_the_model_alone(toy):
         assert torch.equal(tensor, before[name]), name
 
 
+def test_operations_of_the_loss_are_in_the_bill(toy):
+    plain, more = (
+        fit(toy.trained.model, toy.observed.train, phase(2, beside=each), streams=Streams(0)).cost
+        for each in (0.0, 5e6)
+    )
+    assert more.flops == plain.flops + 2 * 5e6
+
+
 def test_masked_weights_stay_exact_zeros_and_their_average_too(toy):
     mask = torch.ones_like(toy.trained.model[3].weight)
     mask[[2, 5]] = 0

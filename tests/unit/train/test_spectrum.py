@@ -4,8 +4,18 @@ import math
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
-from unchaff.train.spectrum import consistency, covariance, dominance, entropy, largest_share, shares
+from unchaff.train.spectrum import (
+    consistency,
+    covariance,
+    covariance_flops,
+    dominance,
+    entropy,
+    largest_share,
+    shares,
+    singular_flops,
+)
 
 
 def drawn(rows, columns):
@@ -43,3 +53,11 @@ def test_no_gradient_reaches_the_features_as_they_came():
     assert before.grad is None
     assert tuned.grad.abs().sum() > 0
     assert float(consistency(drawn(5, 3), 3 * drawn(5, 3))) == pytest.approx(0, abs=1e-12)
+
+
+def test_operations_of_a_covariance_are_those_that_are_counted():
+    features = drawn(32, 24).requires_grad_()
+    with FlopCounterMode(display=False) as counter:
+        covariance(features).backward()
+    assert covariance_flops(32, 24) == counter.get_total_flops()
+    assert singular_flops(32, 24) == singular_flops(24, 32) > covariance_flops(32, 24)
