@@ -42,13 +42,13 @@ def command(given: Options) -> int:
     ONNX model (extra onnx).
     """
     from unchaff.cli import answer
-    from unchaff.errors import ConfigError, RunFolderError
+    from unchaff.errors import ConfigError
     from unchaff.exports import FORMATS, PROGRAMS
     from unchaff.runs.read import read
+    from unchaff.runs.write import check_export
 
     run, saved = replace(read(given.run), data=given.data), ""
-    if given.out.exists() and not given.overwrite:
-        raise RunFolderError(f"{given.out} exists. Choose another --out, or give --overwrite.")
+    check_export(given.out, run.path, overwrite=given.overwrite)
     if given.format in PROGRAMS:
         saved = PROGRAMS[given.format](run, given.out, smaller=given.remove_pruned, factory=given.model)
     else:

@@ -48,7 +48,7 @@ def command(given: Options) -> int:
     run = replace(read(given.run), data=given.data)
     found = told(run)  # a broken file is said before anything about the data
     file = given.out or given.run.expanduser() / REPORT
-    _check_place(file)
+    _check_place(file, run, overwrite=given.overwrite)
     samples, missing = shown(run)
     if missing:
         advice = "" if given.data else " If the data lie in files, or elsewhere now, name them with --data."
@@ -63,45 +63,29 @@ def command(given: Options) -> int:
     return 0
 
 
-def _check_place(file: Path) -> None:
-    """Refuse what is no place for a file."""
+def _check_place(file: Path, run: "RunFolder", *, overwrite: bool) -> None:
+    """Refuse what is no place for a page: a folder, or a file that is none of ours."""
     from unchaff.errors import RunFolderError
+    from unchaff.report.page import is_page
+    from unchaff.runs.write import REPORT, check_export
 
     if file.is_dir():
         raise RunFolderError(
             f"{file} is a folder. Give --out the name of a file, such as {file / 'page.html'}."
         )
+    is_own = file.resolve() == (run.path / REPORT).resolve()
+    if not is_own and not (file.is_file() and is_page(file.read_text(errors="replace"))):
+        check_export(file, run.path, overwrite=overwrite)
 
 
 def shown(run: "RunFolder") -> "tuple[Samples | None, str]":
     """Return the samples of a run as they were then; None, and why, where that cannot be had."""
     from unchaff.errors import UnchaffError
-    from unchaff.runs.asked import samples_of
-    from unchaff.runs.manifest import hashes
+    from unchaff.runs.asked import replanted, samples_of
 
     if "options" not in run.manifest["config"] and run.data is None:
         return None, "The run was saved from Python, which does not say where its data lie."
     try:
-        samples = _replanted(run, samples_of(run)[2])
-        then, now = (data.get("inputs_sha256") for data in (run.manifest["data"], hashes(samples)))
+        return replanted(run, samples_of(run)[2]), ""
     except (UnchaffError, OSError) as error:
         return None, " ".join(str(error).split())
-    if then is not None and now is not None and then != now:
-        changed = f"{run.spec} holds other inputs than when the run was made."
-        return None, f"{changed} Give the data back, or run again."
-    return samples, ""
-
-
-def _replanted(run: "RunFolder", samples: "Samples") -> "Samples":
-    """Return the samples with the noise that was planted in their inputs; labels are those of the run."""
-    from unchaff import noise as noises
-    from unchaff.streams import Streams
-
-    config = run.manifest["config"]
-    spec, seed = str(config.get("noise", "none")), config.get("seed", 0)
-    is_of_inputs = any(part.startswith(noises.OF_INPUTS) for part in spec.split("+"))
-    planted = noises.parse(spec) if is_of_inputs else None
-    if planted is None:
-        return samples
-    noisy, _ = planted(samples, streams=Streams(int(seed)))
-    return noisy.relabel(samples.labels)

@@ -53,12 +53,11 @@ def command(given: Options) -> int:
 
 
 def _export(run: "RunFolder", file: Path, *, overwrite: bool) -> int:
-    from unchaff.errors import RunFolderError
     from unchaff.review import written
     from unchaff.review.store import Store
+    from unchaff.runs.write import check_export
 
-    if file.exists() and not overwrite:
-        raise RunFolderError(f"{file} exists. Choose another --export, or give --overwrite.")
+    check_export(file, run.path, overwrite=overwrite, option="--export")
     with closing(Store.look(run.path, run.class_names)) as store:
         count = written.write(store, run, file)
     say(f"Written: {file}, {count} decisions.")

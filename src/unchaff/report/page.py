@@ -38,6 +38,11 @@ def page(run: Told, samples: Samples | None, missing: str = "") -> str:
     return render(view_of(run, Gallery(samples, missing)))
 
 
+def is_page(text: str) -> bool:
+    """Whether a file is a page of ours."""
+    return text.startswith("<!doctype html>") and "<title>unchaff: " in text
+
+
 def shows_samples(text: str) -> bool:
     """Whether a page shows its samples, and does not only name them."""
     return '<ol class="suspects' in text and NOT_SHOWN not in text

@@ -5,12 +5,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from unchaff import noise as noises
 from unchaff.data.load import is_factory, load
 from unchaff.data.options import Options
 from unchaff.errors import RunFolderError
+from unchaff.runs.manifest import hashes
 from unchaff.runs.read import RunFolder
 from unchaff.runs.write import HUB
 from unchaff.samples import Samples
+from unchaff.streams import Streams
 
 
 def options_of(run: RunFolder) -> Options:
@@ -69,4 +72,22 @@ def samples_of(run: RunFolder) -> tuple[str, Options, Samples]:
         raise RunFolderError(
             f"{spec} holds other samples than when {run.path} was made. Give the data back, or run again."
         )
-    return spec, options, samples.relabel(torch.from_numpy(table.column("label").to_numpy().copy()))
+    samples = samples.relabel(torch.from_numpy(table.column("label").to_numpy().copy()))
+    then, now = (data.get("inputs_sha256") for data in (run.manifest["data"], hashes(replanted(run, samples))))
+    if then is not None and now is not None and then != now:
+        raise RunFolderError(
+            f"{spec} holds other inputs than when {run.path} was made. Give the data back, or run again."
+        )
+    return spec, options, samples
+
+
+def replanted(run: RunFolder, samples: Samples) -> Samples:
+    """Return the samples with the noise that the run planted in their inputs; labels are those of the run."""
+    config = run.manifest["config"]
+    spec, seed = str(config.get("noise", "none")), config.get("seed", 0)
+    is_of_inputs = any(part.startswith(noises.OF_INPUTS) for part in spec.split("+"))
+    planted = noises.parse(spec) if is_of_inputs else None
+    if planted is None:
+        return samples
+    noisy, _ = planted(samples, streams=Streams(int(seed)))
+    return noisy.relabel(samples.labels)

@@ -51,6 +51,26 @@ def check_writable(folder: Path, *, overwrite: bool = False) -> None:
         raise RunFolderError(f"There is no permission to write into {parent}. Choose another --out.")
 
 
+def check_export(file: Path, run: Path, *, overwrite: bool, option: str = "--out") -> None:
+    """Refuse a file that must not be written over: one that exists, unless that is wanted, and any of the run.
+
+    Args:
+        file: to be written.
+        run: folder of the run that it is made from.
+        overwrite: whether a file may be replaced.
+        option: that named it.
+
+    Raises:
+        RunFolderError: it must not.
+    """
+    if not file.exists():
+        return
+    if file.resolve().is_relative_to(run.expanduser().resolve()):
+        raise RunFolderError(f"{file} is part of the run itself. Choose another {option}.")
+    if not overwrite:
+        raise RunFolderError(f"{file} exists. Choose another {option}, or give --overwrite.")
+
+
 def write(folder: Path, run: Run, page: Page, *, overwrite: bool = False) -> Path:
     """Write all files of a run, or none.
 

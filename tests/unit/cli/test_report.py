@@ -82,10 +82,36 @@ def test_data_that_changed_are_not_shown(made, capsys):
     held = dict(np.load(data))
     np.savez(data, **{**held, "x": held["x"] + 1})
     assert app.main(["report", str(made), "--overwrite"]) == 0
-    assert "holds other inputs than when the run was made" in capsys.readouterr().err
+    assert "holds other inputs than when" in capsys.readouterr().err
     text = (made / "report.html").read_text()
     assert NOT_SHOWN in text
     assert "<dt>column 0</dt>" not in text
+
+
+def test_a_file_that_is_no_page_is_not_written_over(made, tmp_path, capsys):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("precious")
+    assert app.main(["report", str(made), "--out", str(notes)]) == 1
+    assert "notes.txt exists. Choose another --out, or give --overwrite." in capsys.readouterr().err
+    assert notes.read_text() == "precious"
+    assert app.main(["report", str(made), "--out", str(notes), "--overwrite"]) == 0
+    before = (made / "metrics.json").read_bytes()
+    for words in (["report"], ["export", "--format", "ids"], ["review"]):
+        place = "--export" if words == ["review"] else "--out"
+        command = [words[0], str(made), *words[1:], place, str(made / "metrics.json"), "--overwrite"]
+        assert app.main(command) == 1
+        assert f"is part of the run itself. Choose another {place}." in capsys.readouterr().err
+    assert (made / "metrics.json").read_bytes() == before
+
+
+def test_data_in_another_order_are_not_exported_with_the_labels_of_other_rows(made, tmp_path, capsys):
+    data = json.loads((made / "manifest.json").read_text())["config"]["data"]
+    held = dict(np.load(data))
+    np.savez(data, **{name: each[::-1] for name, each in held.items()})
+    out = tmp_path / "out.parquet"
+    assert app.main(["export", str(made), "--format", "dataset", "--out", str(out)]) == 1
+    assert "holds other inputs than when" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_a_run_from_python_shows_samples_where_the_user_says_they_lie(made, tmp_path, capsys):
