@@ -15,8 +15,8 @@ from unchaff.runs.read import read
 ANEW = ("data", "test", "reference", "weights", "initial", "record", "truth", "model", "augment")
 HOW = ("method", "budget", "controls", "device")
 # What decides data, labels and network, and so is that of the run.
-SETTLED = {field.name for field in fields(options.Reading)} - {"augment", "debug"}
-SETTLED |= {"epochs", "seed", "noise", "holdout"}
+SETTLED = {field.name for field in fields(options.Reading)} | {"epochs", "seed", "noise", "holdout"}
+SETTLED -= {field.name for field in fields(options.Answering)} | {"augment"}
 
 
 def reviewed(given: Options) -> Cell:
