@@ -73,7 +73,9 @@ def samples_of(run: RunFolder) -> tuple[str, Options, Samples]:
             f"{spec} holds other samples than when {run.path} was made. Give the data back, or run again."
         )
     samples = samples.relabel(torch.from_numpy(table.column("label").to_numpy().copy()))
-    then, now = (data.get("inputs_sha256") for data in (run.manifest["data"], hashes(replanted(run, samples))))
+    then, now = (
+        data.get("inputs_sha256") for data in (run.manifest["data"], hashes(replanted(run, samples)))
+    )
     if then is not None and now is not None and then != now:
         raise RunFolderError(
             f"{spec} holds other inputs than when {run.path} was made. Give the data back, or run again."

@@ -52,7 +52,7 @@ def check_writable(folder: Path, *, overwrite: bool = False) -> None:
 
 
 def check_export(file: Path, run: Path, *, overwrite: bool, option: str = "--out") -> None:
-    """Refuse a file that must not be written over: one that exists, unless that is wanted, and any of the run.
+    """Refuse a file that must not be written over: any of the run, or one that exists, unless that is wanted.
 
     Args:
         file: to be written.

@@ -101,7 +101,10 @@ REFUSED = {
     "alone": (["--resume-from", "RUN"], "--resume-from and --decisions go together"),
     "nothing to resume": (["--decisions"], "--resume-from and --decisions go together"),
     "settled": (["--resume-from", "RUN", "--decisions", "--epochs", "9"], "--epochs is that of"),
-    "said in another way": (["--resume-from", "RUN", "--decisions", "--quiet", "--json"], "holds no decisions"),
+    "said in another way": (
+        ["--resume-from", "RUN", "--decisions", "--quiet", "--json"],
+        "holds no decisions",
+    ),
     "nothing decided": (["--resume-from", "RUN", "--decisions"], "holds no decisions"),
     "no run": (["--resume-from", "nowhere", "--decisions"], "There is no run folder nowhere"),
 }
