@@ -81,7 +81,7 @@ def in_run(run: Path, name: str) -> Reader:
 def finished_again(content: bytes, folder: Path) -> object:
     (folder / "manifest.json").write_bytes(content)
     (folder / "metrics.json").write_text('{"noise_rate_estimate": 0.1}')
-    return finished(folder, {"seed": 0})
+    return finished(folder, {"command": "score", "seed": 0}, dict)
 
 
 def from_journal(content: bytes, folder: Path) -> object:
@@ -176,7 +176,7 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "results": Reader(result_seeds, results, is_json=True),
         "journal shard": Reader(lambda: (packed_shard(seeds.SHARD),), shard_of_journal),
         "journal settings": Reader(lambda: (b'{"seed": 0}',), settings_of_journal, is_json=True),
-        "finished": Reader(lambda: (b'{"config": {"seed": 0}}',), finished_again, is_json=True),
+        "finished": Reader(lambda: (b'{"config": {"seed": 0}, "data": {}}',), finished_again, is_json=True),
     }
 )
 if importlib.util.find_spec("transformers"):

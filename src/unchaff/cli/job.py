@@ -1,14 +1,14 @@
 """A whole run: check, work, write, print."""
 
 import shlex
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 import torch
 
-from unchaff.bench.cell import Cell, Result
+from unchaff.bench.cell import Cell, Result, gather, run, score_only
 from unchaff.cli import answer, options, show, table, terminal
 from unchaff.cli.command import TYPED
 from unchaff.cli.reading import reading
@@ -21,15 +21,17 @@ from unchaff.journal import kept_by
 from unchaff.report.page import page
 from unchaff.report.verdict import verdict
 from unchaff.report.views import Verdict
+from unchaff.runs.manifest import hashes, versions
 from unchaff.runs.manifest import plain as plainly
-from unchaff.runs.manifest import versions
 from unchaff.runs.read import read
 from unchaff.runs.record import Run
 from unchaff.runs.told import told
 from unchaff.runs.unfinished import finished, unfinished
 from unchaff.runs.write import REPORT, check_writable, write
+from unchaff.streams import Streams
 
 GATE_NOT_MET = 3
+Command = Literal["score", "repair"]
 
 
 def cell_of(given: options.Job, data: str) -> Cell:
@@ -66,11 +68,11 @@ def folder_of(given: options.Job) -> Path:
     return given.out or Path("runs") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
 
 
-def perform(given: options.Job, cell: Cell, run: Callable[[Cell], Result]) -> int:
-    """Run a cell into its run folder, print what came of it, and return the exit code."""
+def perform(given: options.Job, cell: Cell, command: Command) -> int:
+    """Score or repair into the run folder, print what came of it, and return the exit code."""
     folder = folder_of(given)
-    settings = plainly(asdict(cell))
-    if given.resume and (measured := finished(folder, settings)):
+    settings = {"command": command, **plainly(asdict(cell))}
+    if given.resume and (measured := finished(folder, settings, lambda: _data_of(cell))):
         was = told(read(folder))
         return _said(given, folder, measured, verdict(was.measured, was.outcome), was.notes, anew=False)
     kept = unfinished(folder, overwrite=given.overwrite, resume=given.resume)
@@ -78,13 +80,20 @@ def perform(given: options.Job, cell: Cell, run: Callable[[Cell], Result]) -> in
     kept.check("settings", {**settings, **versions(), "threads": torch.get_num_threads()})
     try:
         with show.stages(quiet=given.quiet), kept_by(kept):
-            result = run(cell)
+            result = run(cell) if command == "repair" else score_only(cell)
             write(folder, run_of(result), page, overwrite=given.overwrite)
     except KeyboardInterrupt:
         again = f"--out {pasted(folder)} --resume"
         raise Unfinished(f"to go on, give the same command with {again}.") from None
     measured, judged = metrics(result.measured, result.outcome), verdict(result.measured, result.outcome)
     return _said(given, folder, measured, judged, result.notes, anew=True)
+
+
+def _data_of(cell: Cell) -> dict[str, object]:
+    """Return what identifies the data of a cell, as the manifest of its run would hold it."""
+    material = gather(cell, streams=Streams(cell.seed))
+    train, reviewed = material.loaded.train, material.reviewed
+    return hashes(train if reviewed is None else reviewed.decisions.applied(train))
 
 
 def _said(

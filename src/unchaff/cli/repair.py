@@ -42,7 +42,6 @@ def command(given: Options) -> int:
     Without DATA it is a demonstration: digits --noise symmetric:0.4 --controls all. With --resume-from RUN
     --decisions it repeats that run, with what a person decided in unchaff review taken as given.
     """
-    from unchaff.bench import cell
     from unchaff.cli import job, scaled
 
     if scaled.is_asked(given):
@@ -51,7 +50,7 @@ def command(given: Options) -> int:
     if given.resume_from is not None or given.decisions:
         from unchaff.cli.again import reviewed
 
-        return job.perform(given, reviewed(given), cell.run)
+        return job.perform(given, reviewed(given), "repair")
     demonstrates = given.data is None
     if demonstrates:
         given = replace(given, noise=given.noise or DEMONSTRATION)
@@ -61,4 +60,4 @@ def command(given: Options) -> int:
         budget=given.budget,
         controls=given.controls or ("all" if demonstrates else "quick"),
     )
-    return job.perform(given, wanted, cell.run)
+    return job.perform(given, wanted, "repair")

@@ -19,9 +19,8 @@ class Options(options.Placed):
 
 def command(given: Options) -> int:
     """Rate every sample; the network stays as it is."""
-    from unchaff.bench import cell
     from unchaff.cli import job, scaled
 
     if scaled.is_asked(given):
         return scaled.perform(given, given.data, scaled.scoring)
-    return job.perform(given, job.cell_of(given, given.data), cell.score_only)
+    return job.perform(given, job.cell_of(given, given.data), "score")

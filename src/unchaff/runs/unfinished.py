@@ -2,7 +2,7 @@
 
 import glob
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from unchaff.journal import Journal  # with torch, which a look at a folder needs not
 
 MARKS = ("manifest.json", "metrics.json")  # what a run folder of ours always holds
+NETWORK = "model.json"  # of a repair: a score leaves no network
 JOURNAL = "unfinished"  # subfolder
 ASIDE = ".{}.{}.partial"  # the whole run folder, before it is put in place
 REPLACE = "Choose another --out, or --overwrite to replace it."
@@ -52,11 +53,19 @@ def unfinished(folder: Path, *, overwrite: bool, resume: bool) -> "Journal":
     return journal
 
 
-def finished(folder: Path, settings: Mapping[str, object]) -> Mapping[str, object] | None:
-    """Return the metrics of a run that was finished with these settings; None where there is none.
+def finished(
+    folder: Path, settings: Mapping[str, object], data: Callable[[], Mapping[str, object]]
+) -> Mapping[str, object] | None:
+    """Return the metrics of a run that was finished with these settings and data; None where there is none.
+
+    Args:
+        folder: of the run.
+        settings: the command, and what it was given.
+        data: returns the hashes of the data as they are now; asked where all settings are the same.
 
     Raises:
-        RunFolderError: the folder holds a finished run of other settings; the first difference is named.
+        RunFolderError: the folder holds a finished run of other settings or data; the first difference is
+            named.
     """
     from unchaff.journal import difference
 
@@ -66,12 +75,16 @@ def finished(folder: Path, settings: Mapping[str, object]) -> Mapping[str, objec
         return None
     manifest, metrics = (object_in(folder / name, otherwise=REPLACE) for name in MARKS)
     check_format(manifest, folder / MARKS[0])
-    config = manifest.get("config")
-    if not isinstance(config, dict) or "noise_rate_estimate" not in metrics:
+    config, hashes = manifest.get("config"), manifest.get("data")
+    if not (isinstance(config, dict) and isinstance(hashes, dict) and "noise_rate_estimate" in metrics):
         raise RunFolderError(f"The files of the run in {folder} are not whole. {REPLACE}")
-    differing = difference(config, settings)
+    command = "repair" if (folder / NETWORK).is_file() else "score"
+    differing = difference({"command": command, **config}, settings)
     if differing:
         raise RunFolderError(f"The finished run in {folder} had other settings: {differing}. {REPLACE}")
+    differing = difference(hashes, data())
+    if differing:
+        raise RunFolderError(f"The finished run in {folder} had other data: {differing}. {REPLACE}")
     return metrics
 
 

@@ -290,6 +290,31 @@ def test_a_finished_run_is_not_made_again(data, tmp_path, capsys):
     assert "had other settings: seed was 0 and is 3" in capsys.readouterr().err
 
 
+def test_a_score_is_no_finished_repair(data, tmp_path, capsys):
+    words = [data, *SETTINGS[:-2], "--out", str(tmp_path / "run")]
+    assert app.main(["score", *words]) == 0
+    assert app.main(["repair", *words, "--resume"]) == 1
+    assert 'had other settings: command was "score" and is "repair"' in capsys.readouterr().err
+
+
+def test_an_unfinished_repair_is_not_gone_on_with_as_a_score(data, stopped, capsys):
+    out = stopped(5)
+    assert app.main(["score", data, *SETTINGS[:-2], "--out", str(out), "--resume"]) == 1
+    assert 'differs in its settings: command was "repair" and is "score"' in capsys.readouterr().err
+    assert (out / "unfinished").is_dir(), "nothing is lost"
+
+
+def test_a_finished_run_of_changed_data_is_not_taken_for_done(tmp_path, capsys):
+    file = tmp_path / "data.npz"
+    write_rows(file, 240, apart=2)
+    words = ["score", str(file), *SETTINGS[:-2], "--out", str(tmp_path / "run"), "--resume"]
+    assert app.main(words) == 0
+    with np.load(file) as arrays:
+        np.savez(file, x=arrays["x"], y=(arrays["y"] + 1) % 3)
+    assert app.main(words) == 1
+    assert "had other data: ids_and_labels_sha256 was" in capsys.readouterr().err
+
+
 def test_a_run_killed_while_it_replaced_another_loses_neither(data, stopped, undisturbed):
     out = stopped(9)
     out.rename(out.parent / f".{out.name}.0123abcd.partial.old")

@@ -82,7 +82,7 @@ def test_a_finished_run_of_a_newer_version_is_not_gone_on_with(folder: Path) -> 
     content = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(content | {"format": FORMAT + 1}))
     with pytest.raises(RunFolderError, match="Upgrade unchaff"):
-        finished(folder, content["config"])
+        finished(folder, content["config"], dict)
 
 
 @pytest.mark.parametrize(("content", "message"), [("{", "not readable JSON"), ("[]", "holds list")])

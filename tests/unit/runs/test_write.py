@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from unchaff.errors import RunFolderError
+from unchaff.runs.manifest import hashes
 from unchaff.runs.unfinished import finished
 from unchaff.runs.write import check_writable, write
 
@@ -168,8 +169,6 @@ def test_manifest_tells_enough_to_replay(tmp_path: Path, run) -> None:
 
 
 def test_hashes_tell_other_data_apart(run) -> None:
-    from unchaff.runs.manifest import hashes
-
     relabelled = hashes(run.samples.relabel(1 - run.samples.labels))
     same = hashes(run.samples)
     assert relabelled["ids_and_labels_sha256"] != same["ids_and_labels_sha256"]
@@ -179,5 +178,6 @@ def test_hashes_tell_other_data_apart(run) -> None:
 def test_what_a_run_replaced_goes_though_it_was_killed_at_the_very_end(tmp_path: Path, run) -> None:
     write(tmp_path / "run", run, page)
     (tmp_path / ".run.0123abcd.partial.old" / "unfinished").mkdir(parents=True)
-    assert finished(tmp_path / "run", {"data": "digits", "folder": ["a", 1]}) is not None
+    settings = {"command": "repair", "data": "digits", "folder": ["a", 1]}
+    assert finished(tmp_path / "run", settings, lambda: hashes(run.samples)) is not None
     assert [file.name for file in tmp_path.iterdir()] == ["run"]
