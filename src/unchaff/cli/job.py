@@ -26,7 +26,7 @@ from unchaff.runs.manifest import plain as plainly
 from unchaff.runs.read import read
 from unchaff.runs.record import Run
 from unchaff.runs.told import told
-from unchaff.runs.unfinished import finished, unfinished
+from unchaff.runs.unfinished import finished, is_to_be_replaced, unfinished
 from unchaff.runs.write import REPORT, check_writable, write
 from unchaff.streams import Streams
 
@@ -72,16 +72,20 @@ def perform(given: options.Job, cell: Cell, command: Command) -> int:
     """Score or repair into the run folder, print what came of it, and return the exit code."""
     folder = folder_of(given)
     settings = {"command": command, **plainly(asdict(cell))}
-    if given.resume and (measured := finished(folder, settings, lambda: _data_of(cell))):
+    measured = None
+    if given.resume:
+        measured = finished(folder, settings, lambda: _data_of(cell), overwrite=given.overwrite)
+    if measured is not None:
         was = told(read(folder))
         return _said(given, folder, measured, verdict(was.measured, was.outcome), was.notes, anew=False)
     kept = unfinished(folder, overwrite=given.overwrite, resume=given.resume)
-    check_writable(folder, overwrite=given.overwrite)
+    overwrite = given.overwrite or is_to_be_replaced(folder)  # as was asked when it was begun
+    check_writable(folder, overwrite=overwrite)
     kept.check("settings", {**settings, **versions(), "threads": torch.get_num_threads()})
     try:
         with show.stages(quiet=given.quiet), kept_by(kept):
             result = run(cell) if command == "repair" else score_only(cell)
-            write(folder, run_of(result), page, overwrite=given.overwrite)
+            write(folder, run_of(result), page, overwrite=overwrite)
     except KeyboardInterrupt:
         again = f"--out {pasted(folder)} --resume"
         raise Unfinished(f"to go on, give the same command with {again}.") from None

@@ -1,4 +1,4 @@
-"""A run folder that is not finished yet: it holds the journal, and nothing else."""
+"""A run folder that is not finished yet: it holds the journal, alone or beside the run it is to replace."""
 
 import glob
 import shutil
@@ -26,19 +26,25 @@ def is_unfinished(folder: Path) -> bool:
     return folder.is_dir() and [place.name for place in folder.iterdir()] == [JOURNAL]
 
 
+def is_to_be_replaced(folder: Path) -> bool:
+    """Whether a folder holds a finished run, and beside it the journal of one begun with `--overwrite`."""
+    folder = folder.expanduser()
+    return _is_finished(folder) and (folder / JOURNAL).is_dir()
+
+
 def unfinished(folder: Path, *, overwrite: bool, resume: bool) -> "Journal":
     """Return the journal of a run: begun, or gone on with.
 
     Raises:
-        RunFolderError: the folder holds a finished run to resume, or an unfinished one and neither
-            `resume` nor `overwrite` was asked for.
+        RunFolderError: the folder holds nothing to resume and is not to be overwritten, or an unfinished
+            run and neither `resume` nor `overwrite` was asked for.
     """
     from unchaff.journal import Journal
 
     folder = folder.expanduser().resolve()
     _tidied(folder)
     journal = Journal(folder / JOURNAL)
-    if is_unfinished(folder):
+    if is_unfinished(folder) or is_to_be_replaced(folder):
         if not (resume or overwrite):
             raise RunFolderError(
                 f"{folder} holds an unfinished run. Go on with --resume, begin anew with --overwrite, or "
@@ -46,7 +52,7 @@ def unfinished(folder: Path, *, overwrite: bool, resume: bool) -> "Journal":
             )
         if not resume:
             shutil.rmtree(folder / JOURNAL)
-    elif resume and folder.is_dir() and any(folder.iterdir()):
+    elif resume and not overwrite and folder.is_dir() and any(folder.iterdir()):
         raise RunFolderError(
             f"{folder} holds no unfinished run, so there is nothing to resume. Leave out --resume."
         )
@@ -54,24 +60,31 @@ def unfinished(folder: Path, *, overwrite: bool, resume: bool) -> "Journal":
 
 
 def finished(
-    folder: Path, settings: Mapping[str, object], data: Callable[[], Mapping[str, object]]
+    folder: Path,
+    settings: Mapping[str, object],
+    data: Callable[[], Mapping[str, object]],
+    *,
+    overwrite: bool = False,
 ) -> Mapping[str, object] | None:
     """Return the metrics of a run that was finished with these settings and data; None where there is none.
+
+    A run that another one was begun to replace counts for none.
 
     Args:
         folder: of the run.
         settings: the command, and what it was given.
         data: returns the hashes of the data as they are now; asked where all settings are the same.
+        overwrite: a run of other settings or data may be replaced, and counts for none.
 
     Raises:
-        RunFolderError: the folder holds a finished run of other settings or data; the first difference is
-            named.
+        RunFolderError: the folder holds a finished run of other settings or data, and is not to be
+            overwritten; the first difference is named.
     """
     from unchaff.journal import difference
 
     folder = folder.expanduser().resolve()
     _tidied(folder)  # it may have been killed when all was in place, and the rest was being deleted
-    if not all((folder / name).is_file() for name in MARKS):
+    if not _is_finished(folder) or is_to_be_replaced(folder):
         return None
     manifest, metrics = (object_in(folder / name, otherwise=REPLACE) for name in MARKS)
     check_format(manifest, folder / MARKS[0])
@@ -79,13 +92,16 @@ def finished(
     if not (isinstance(config, dict) and isinstance(hashes, dict) and "noise_rate_estimate" in metrics):
         raise RunFolderError(f"The files of the run in {folder} are not whole. {REPLACE}")
     command = "repair" if (folder / NETWORK).is_file() else "score"
-    differing = difference({"command": command, **config}, settings)
-    if differing:
-        raise RunFolderError(f"The finished run in {folder} had other settings: {differing}. {REPLACE}")
-    differing = difference(hashes, data())
-    if differing:
-        raise RunFolderError(f"The finished run in {folder} had other data: {differing}. {REPLACE}")
-    return metrics
+    what, differing = "settings", difference({"command": command, **config}, settings)
+    if not differing:
+        what, differing = "data", difference(hashes, data())
+    if differing and not overwrite:
+        raise RunFolderError(f"The finished run in {folder} had other {what}: {differing}. {REPLACE}")
+    return None if differing else metrics
+
+
+def _is_finished(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in MARKS)
 
 
 def _tidied(folder: Path) -> None:

@@ -315,6 +315,62 @@ def test_a_finished_run_of_changed_data_is_not_taken_for_done(tmp_path, capsys):
     assert "had other data: ids_and_labels_sha256 was" in capsys.readouterr().err
 
 
+@pytest.fixture
+def replacing(data, stopped, tmp_path):
+    """Return the folder of a finished run, and the journal of a repair beside it that was to replace it."""
+    begun = stopped(5).rename(tmp_path / "begun")
+    out = tmp_path / "run"
+    assert app.main(["score", data, *SETTINGS[:-2], "--out", str(out)]) == 0
+    (begun / "unfinished").rename(out / "unfinished")
+    return out
+
+
+@pytest.mark.parametrize("more", [["--resume"], ["--overwrite", "--resume"]])
+def test_an_interrupted_replacement_goes_on(data, undisturbed, replacing, more):
+    assert app.main(["repair", data, *SETTINGS, "--out", str(replacing), *more]) == 0
+    assert hashes(replacing) == undisturbed
+    assert not (replacing / "unfinished").exists()
+
+
+def test_a_replacement_begins_anew_whatever_was_left_of_another(data, replacing, capsys):
+    words = ["score", data, *SETTINGS[:-2], "--seed", "3", "--out", str(replacing)]
+    assert app.main(words) == 1
+    assert "holds an unfinished run. Go on with --resume, begin anew" in capsys.readouterr().err
+    assert app.main([*words, "--overwrite"]) == 0
+    assert json.loads((replacing / "manifest.json").read_text())["seed"] == 3
+    assert not (replacing / "unfinished").exists()
+
+
+def test_a_run_stays_until_what_replaces_it_is_whole(data, tmp_path, monkeypatch):
+    words = ["score", data, *SETTINGS[:-2], "--out", str(tmp_path / "run")]
+    assert app.main(words) == 0
+    held = (tmp_path / "run" / "quality.parquet").read_bytes()
+    words = [*words, "--seed", "3", "--overwrite"]
+    put = journal.Journal.put
+
+    def stopping(self, name, content):
+        put(self, name, content)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(journal, "EVERY", 0)
+        patched.setattr(journal.Journal, "put", stopping)
+        assert app.main(words) == 130
+    assert (tmp_path / "run" / "quality.parquet").read_bytes() == held
+    assert app.main([*words, "--resume"]) == 0, "what it said to do"
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["seed"] == 3
+    assert app.main([*words, "--resume"]) == 0, "and again, when nothing is left to do"
+    assert app.main([*words[:-3], "--overwrite", "--resume"]) == 0, "one of other settings is replaced"
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["seed"] == 0
+
+
+def test_a_folder_of_something_else_is_left_alone(data, tmp_path):
+    (tmp_path / "run" / "unfinished").mkdir(parents=True)
+    (tmp_path / "run" / "notes.txt").touch()
+    assert app.main(["score", data, *SETTINGS[:-2], "--out", str(tmp_path / "run"), "--overwrite"]) == 1
+    assert (tmp_path / "run" / "unfinished").is_dir()
+
+
 def test_a_run_killed_while_it_replaced_another_loses_neither(data, stopped, undisturbed):
     out = stopped(9)
     out.rename(out.parent / f".{out.name}.0123abcd.partial.old")
