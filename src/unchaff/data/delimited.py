@@ -17,6 +17,7 @@ from unchaff.data.parquet import file_column, list_table
 from unchaff.errors import DataError
 
 SEPARATED: Mapping[str, str] = MappingProxyType({".csv": ",", ".tsv": "\t"})
+ADVICE = "Separate values by commas in a .csv and by tabs in a .tsv, and quote those that hold one."
 PORTION = 2**20  # bytes
 
 
@@ -44,10 +45,19 @@ def read_delimited(path: Path) -> pa.Table:
     """Return all columns of a .csv or .tsv file with a header.
 
     Raises:
-        DataError: it is not UTF-8, or two columns have one name.
+        DataError: it is not UTF-8, its values are separated otherwise, or two columns have one name.
     """
     _check_encoding(path)
-    table = csv.read_csv(path, parse_options=csv.ParseOptions(delimiter=SEPARATED[path.suffix.lower()]))
+    mark = SEPARATED[path.suffix.lower()]
+    try:
+        table = csv.read_csv(path, parse_options=csv.ParseOptions(delimiter=mark, newlines_in_values=True))
+    except pa.ArrowInvalid as error:
+        if "columns, got" not in str(error):
+            raise
+        told = str(error).splitlines()[0].rstrip(".")
+        raise DataError(f"{path} cannot be read as a table: {told}. {ADVICE}") from error
+    if table.num_columns == 1:
+        raise DataError(f"{path} has one column only, {table.column_names[0]!r}. {ADVICE}")
     check_names(table.schema)
     return table
 

@@ -51,6 +51,19 @@ def test_text_tables(tmp_path):
         assert load(str(tmp_path / name)).train.labels.tolist() == [0, 1]
 
 
+def test_texts_with_line_breaks_are_read_however_large_the_table(tmp_path):
+    text = "one\ntwo " + 250 * "word "
+    (tmp_path / "t.csv").write_text("text,label\n" + "".join(f'"{text}",{row % 2}\n' for row in range(2000)))
+    assert load(str(tmp_path / "t.csv")).train.texts.tolist() == [text] * 2000
+
+
+@pytest.mark.parametrize("rows", ["1;2;0\n3;4;1\n", "1,5;2;0\n3,5;4;1\n"])
+def test_values_separated_otherwise_are_told_how_to_separate_them(tmp_path, rows):
+    (tmp_path / "t.csv").write_text("a;b;label\n" + rows)
+    with pytest.raises(DataError, match="Separate values by commas"):
+        load(str(tmp_path / "t.csv"))
+
+
 @pytest.mark.parametrize(
     "content", ["text,label\ncafé,1\nbad,0\n", "a,b,label\n1,café,0\n", "é,label\n1,0\n"]
 )
