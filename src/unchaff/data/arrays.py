@@ -52,20 +52,22 @@ def settle(
     prepare: Prepare | None = None,
     folder: Folder | None = None,
 ) -> Decoded:
-    """Leave out rows that are not finite, and choose the preparation."""
+    """Leave out rows that are not finite as 32-bit numbers, and choose the preparation."""
     x = _channels_first(x) if medium == "image" else x
+    if medium != "image" or x.dtype != np.uint8:
+        with np.errstate(over="ignore"):  # what is too large becomes infinite
+            x = x.astype(np.float32, copy=False)
     finite = np.isfinite(x).reshape(len(x), -1).all(axis=1)
-    bad = {int(row): "holds NaN or infinite values" for row in np.flatnonzero(~finite)}
+    bad = {int(row): "holds NaN, infinite values or numbers beyond 3.4e38" for row in np.flatnonzero(~finite)}
     if medium == "audio":
         silent = finite & ~x.any(axis=1)
         bad |= {int(row): "the clip is silent" for row in np.flatnonzero(silent)}
     rows = good_rows(len(x), bad)
     if not len(rows):
-        raise DataError(f"All {len(x)} rows hold NaN, infinite values or silence. Give other data.")
-    kept = x[rows]
-    raw = torch.from_numpy(
-        np.array(kept if kept.dtype == np.uint8 and medium == "image" else kept.astype(np.float32))
-    )
+        raise DataError(
+            f"All {len(x)} rows hold NaN, infinite values, numbers beyond 3.4e38 or silence. Give other data."
+        )
+    raw = torch.from_numpy(x[rows])
     if folder is not None and medium == "image":
         raw, prepare = _processed(raw, Processed(folder))
     elif folder is not None:

@@ -71,9 +71,15 @@ def test_rows_with_nan_or_without_label_are_left_out_by_id(tmp_path, make):
     loaded = load(path)
     assert loaded.train.ids.tolist() == [0, 3]
     assert {one.id: one.reason for one in loaded.skipped} == {
-        1: "holds NaN or infinite values",
+        1: "holds NaN, infinite values or numbers beyond 3.4e38",
         2: "no label",
     }
+
+
+def test_numbers_beyond_32_bits_are_left_out_as_infinite_ones(tmp_path, make):
+    loaded = load(numbers(tmp_path, make, height=[1.0, 1e39, -1e39, 4.0]))
+    assert loaded.train.ids.tolist() == [0, 3]
+    assert [one.id for one in loaded.skipped] == [1, 2]
 
 
 def test_columns_that_are_not_used_are_named(tmp_path, make):
