@@ -12,7 +12,8 @@ def hold_out(samples: Samples, share: float, *, streams: Streams) -> tuple[Sampl
     """Split off a share of each given label.
 
     Without groups exactly `round(share * n)` samples of each label are held out: those whose number drawn
-    by id ranks lowest; at least one stays. With groups, whole groups go over, in the order of their
+    by id ranks lowest; at least one stays. Where that is none of any label, `round(share * n)` of all samples
+    are: one each of the most frequent labels. With groups, whole groups go over, in the order of their
     numbers, as long as each brings the labels nearer to their share.
 
     Returns:
@@ -30,9 +31,12 @@ def hold_out(samples: Samples, share: float, *, streams: Streams) -> tuple[Sampl
     if samples.groups is not None:
         held = _by_group(samples.groups, labels, share, streams)
     if not held.any() or held.all():
+        why, advice = "one of each label stays", "or another share"
+        if samples.groups is not None:
+            why, advice = "groups stay whole", "another share, or no group column"
         raise ConfigError(
-            f"Holding out {share} of {len(samples)} samples leaves one part empty. Give more data, "
-            "another share, or no group column."
+            f"Holding out {share} of {len(samples)} samples leaves one part empty, as {why}. Give more data, "
+            f"{advice}."
         )
     return samples.at(np.flatnonzero(~held)), samples.at(np.flatnonzero(held))
 
@@ -46,6 +50,17 @@ def _by_label(
         rows = np.flatnonzero(labels == label)
         count = min(round(share * len(rows)), len(rows) - 1)
         held[rows[draw[rows].argsort(kind="stable")[:count]]] = True
+    return held if held.any() else _one_each(labels, draw, round(share * len(samples)))
+
+
+def _one_each(labels: NDArray[np.int64], draw: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
+    """Choose one sample each of as many labels, the most frequent first; the only one of a label stays."""
+    order = draw.argsort(kind="stable")
+    _, first, sizes = np.unique(labels[order], return_index=True, return_counts=True)
+    lowest = order[first[sizes > 1]]  # the sample of each label with the lowest number
+    chosen = np.lexsort((draw[lowest], -sizes[sizes > 1]))[:count]
+    held = np.zeros(len(labels), dtype=np.bool_)
+    held[lowest[chosen]] = True
     return held
 
 

@@ -44,6 +44,26 @@ def test_a_class_of_one_stays():
     assert hold_out(whole, 0.5, streams=Streams(0))[0].labels.tolist().count(1) == 1
 
 
+@pytest.mark.parametrize(("classes", "each"), [(1000, 3), (10, 2)])
+def test_small_classes_give_their_share_together(classes, each):
+    labels = torch.arange(classes).repeat(each)
+    whole = from_arrays(torch.zeros(len(labels), 1), labels)
+    kept, held = hold_out(whole, 0.1, streams=Streams(0))
+    assert len(held) == len(labels) // 10 == len(held.labels.unique())
+    assert len(kept.labels.unique()) == classes
+    assert np.array_equal(np.union1d(kept.ids, held.ids), whole.ids)
+
+
+def test_of_small_classes_the_larger_give_one():
+    whole = from_arrays(torch.zeros(14, 1), torch.tensor([0, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 5, 6]))
+    assert hold_out(whole, 0.12, streams=Streams(0))[1].labels.sort().values.tolist() == [2, 3]
+
+
+def test_no_last_sample_of_a_class_is_held_out():
+    with pytest.raises(ConfigError, match="as one of each label stays"):
+        hold_out(from_arrays(torch.zeros(9, 1), torch.arange(9)), 0.1, streams=Streams(0))
+
+
 @pytest.mark.parametrize("share", [0, 1, -0.1, 20])
 def test_a_share_outside_the_unit_interval_is_refused(share):
     with pytest.raises(ConfigError, match=r"For a tenth pass 0\.1"):
