@@ -100,9 +100,13 @@ def labels_of(
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Return the labels of an array, one a sample, and the names of the classes.
 
+    An array of one column is taken for its column.
+
     Raises:
         DataError: they are something else, or texts that are not among the names.
     """
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
     if values.ndim != 1:
         raise DataError(
             f"The labels have shape {values.shape}: several per sample. Multi-label data is not supported."

@@ -17,6 +17,7 @@ from unchaff.data.options import Options
 from unchaff.errors import DataError
 
 NAMES = ("x", "y", "ids", "class_names", "x_test", "y_test")  # all that is read of an archive
+SHOWN = 10  # names in a message
 # What numpy and zipfile raise over a broken file differs from one broken place to another.
 BROKEN = (
     *(OSError, EOFError, ValueError, TypeError, AttributeError, KeyError, SyntaxError, RuntimeError),
@@ -31,11 +32,6 @@ def list_npz(path: Path, options: Options) -> tuple[Listing, Listing | None]:
         DataError: x or y is missing, or holds Python objects.
     """
     arrays = _read(path)
-    missing = [name for name in ("x", "y") if name not in arrays]
-    if missing:
-        raise DataError(
-            f"{path} lacks {' and '.join(missing)}; it holds {', '.join(arrays) or 'nothing'}. Save x and y."
-        )
     single = [
         name for name, each in arrays.items() if each.ndim == 0 or (name == "class_names" and each.ndim > 1)
     ]
@@ -63,6 +59,7 @@ def _read(path: Path) -> dict[str, NDArray[np.generic]]:
     try:
         _check_unpacked(path)
         with np.load(path, allow_pickle=False) as archive:
+            _check_names(path, archive.files)
             return {name: archive[name] for name in NAMES if name in archive.files}
     except DataError:
         raise
@@ -72,6 +69,16 @@ def _read(path: Path) -> dict[str, NDArray[np.generic]]:
                 f"{path} holds Python objects, which could run code when read. Save plain numeric arrays."
             ) from error
         raise DataError(f"{path} cannot be read as a NumPy archive: {error}. Give another file.") from error
+
+
+def _check_names(path: Path, held: list[str]) -> None:
+    missing = [name for name in ("x", "y") if name not in held]
+    if missing:
+        some = ", ".join(held[:SHOWN]) + (f" and {len(held) - SHOWN} more" if len(held) > SHOWN else "")
+        raise DataError(
+            f"{path} lacks {' and '.join(missing)}; it holds {some or 'nothing'}. "
+            "Save the inputs as x and the labels as y."
+        )
 
 
 def _check_unpacked(path: Path) -> None:

@@ -23,6 +23,12 @@ def test_x_and_y_are_enough(save):
     assert (len(loaded.train), loaded.train.class_names, loaded.test) == (6, ("0", "1"), None)
 
 
+def test_labels_may_be_a_column(save):
+    loaded = load(save(x=X, y=Y[:, None], x_test=X[:2], y_test=Y[:2, None]))
+    assert loaded.train.labels.tolist() == Y.tolist()
+    assert loaded.test.labels.tolist() == [0, 1]
+
+
 def test_ids_names_and_a_test_part_are_used(save):
     path = save(
         x=X,
@@ -57,6 +63,8 @@ def test_waveforms_where_a_rate_is_given(save):
     ("arrays", "match"),
     [
         ({"x": X}, "lacks y; it holds x"),
+        ({"images": X, "labels": Y}, r"lacks x and y; it holds images, labels\. Save the inputs as x"),
+        ({f"{row}": X for row in range(12)}, "8, 9 and 2 more"),
         ({"x": X, "y": np.array([0, "a"] * 3, dtype=object)}, "holds Python objects"),
         ({"x": X, "y": Y[:3]}, "The lengths differ: 6 inputs, 3 labels"),
         ({"x": X, "y": Y / 2}, "Regression is not supported"),
