@@ -19,6 +19,7 @@ from unchaff.hub import PLURAL, Folder, opened
 from unchaff.samples import Kind, Samples, Tags, canonical
 
 SHOWN = 5  # ids named in a message
+NO_LABEL = "label of -1, or an empty one, means that there is none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,8 @@ def assemble(
         )
     usable = labelled.at(decoded.rows)
     if like is None and not is_part:
-        check_classes(np.unique(usable.labels), usable.class_names)
+        fewer = len(labelled.ids) < len(listing.ids)
+        check_classes(np.unique(usable.labels), usable.class_names, has_unlabelled=fewer)
     samples = canonical(
         usable.ids,
         torch.from_numpy(usable.labels),
@@ -151,7 +153,7 @@ def left_out(skipped: Sequence[Skipped]) -> list[str]:
     reasons = Counter(one.reason for one in skipped)
     told = ", ".join(f"{reason}: {number}" for reason, number in reasons.most_common(SHOWN))
     some = ", ".join(str(one.id) for one in skipped[:SHOWN])
-    unlabelled = " A label of -1, or an empty one, means that there is none." if "no label" in reasons else ""
+    unlabelled = f" A {NO_LABEL}." if "no label" in reasons else ""
     is_one = len(skipped) == 1
     number = "1 sample cannot be used and is" if is_one else f"{len(skipped)} samples cannot be used and are"
     return [f"{number} left out ({told}), such as {some}.{unlabelled}"]
@@ -162,8 +164,13 @@ def _shown(skipped: list[Skipped]) -> str:
     return named + (f"; and {len(skipped) - SHOWN} more" if len(skipped) > SHOWN else "")
 
 
-def check_classes(present: NDArray[np.int64], names: tuple[str, ...]) -> None:
+def check_classes(present: NDArray[np.int64], names: tuple[str, ...], *, has_unlabelled: bool) -> None:
     """Refuse usable samples that are all of one class.
+
+    Args:
+        present: the classes that occur.
+        names: of all classes.
+        has_unlabelled: whether other samples have no label.
 
     Raises:
         DataError: they are.
@@ -171,7 +178,8 @@ def check_classes(present: NDArray[np.int64], names: tuple[str, ...]) -> None:
     if len(present) < 2:
         only = int(present[0])
         name = names[only] if 0 <= only < len(names) else only
-        raise DataError(f"All usable samples are of one class, {name}. At least two are needed.")
+        others = f"; a {NO_LABEL}" if has_unlabelled else ""
+        raise DataError(f"All usable samples are of one class, {name}{others}. At least two are needed.")
 
 
 def places_among(names: tuple[str, ...], known: tuple[str, ...]) -> NDArray[np.int64]:

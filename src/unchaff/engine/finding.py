@@ -214,7 +214,8 @@ def _with_all_names(listing: Listing, values: set[int | str], carried: tuple[str
         raise DataError("None of the rows has a label. Give labelled data.")
     names = names_among(texts, carried) if texts else numbered(carried, np.array(numbers))
     places = {name: place for place, name in enumerate(names)}
-    check_classes(np.array([places[text] for text in texts] or numbers), names)
+    present = np.array([places[text] for text in texts] or numbers)
+    check_classes(present, names, has_unlabelled=bool(values & {UNLABELLED, ""}))
     here = np.array([places.get(name, UNLABELLED) for name in listing.class_names], dtype=np.int64)
     known = listing.labels != UNLABELLED
     labels = np.where(known, here[np.where(known, listing.labels, 0)], UNLABELLED)

@@ -75,6 +75,11 @@ def test_a_list_with_names_is_taken_as_it_is():
         from_arrays(X, ["a", -1, "a", "b", "a", "b"])
 
 
+def test_of_labels_of_two_signs_it_is_said_that_one_means_none(tmp_path):
+    with pytest.raises(DataError, match="one class, 1; a label of -1, or an empty one,"):
+        read(tmp_path, [-1, 1] * 3)
+
+
 def test_labels_of_another_byte_order_are_read():
     assert from_arrays(X, np.array([0, 1] * 3, dtype=">i8")).labels.tolist() == [0, 1] * 3
 
@@ -102,6 +107,7 @@ def test_names_and_numbers_in_one_archive_are_refused(tmp_path):
     [
         ([{0, 1}, {"a"}], "names in some of the tables and numbers in others"),
         ([{-1}, {""}], "None of the rows has a label"),
+        ([{-1, 1}, {1}], "one class, 1; a label of -1, or an empty one,"),
     ],
 )
 def test_labels_of_all_tables_of_a_cluster_fit_together(values, match):
