@@ -42,7 +42,7 @@ def is_delimited(path: Path) -> bool:
 
 
 def read_delimited(path: Path) -> pa.Table:
-    """Return all columns of a .csv or .tsv file with a header.
+    """Return all columns of a .csv or .tsv file with a header; blanks around their names do not count.
 
     Raises:
         DataError: it is not UTF-8, its values are separated otherwise, or two columns have one name.
@@ -58,6 +58,7 @@ def read_delimited(path: Path) -> pa.Table:
         raise DataError(f"{path} cannot be read as a table: {told}. {ADVICE}") from error
     if table.num_columns == 1:
         raise DataError(f"{path} has one column only, {table.column_names[0]!r}. {ADVICE}")
+    table = table.rename_columns([name.strip() for name in table.column_names])
     check_names(table.schema)
     return table
 

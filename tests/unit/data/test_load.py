@@ -64,6 +64,12 @@ def test_values_separated_otherwise_are_told_how_to_separate_them(tmp_path, rows
         load(str(tmp_path / "t.csv"))
 
 
+def test_blanks_around_names_of_columns_do_not_count(tmp_path):
+    (tmp_path / "t.csv").write_text("id, a, b , label\n7,1,2,0\n8,3,4,1\n")
+    train = load(str(tmp_path / "t.csv")).train
+    assert (train.columns, train.ids.tolist(), train.labels.tolist()) == (("a", "b"), [7, 8], [0, 1])
+
+
 @pytest.mark.parametrize(
     "content", ["text,label\ncafé,1\nbad,0\n", "a,b,label\n1,café,0\n", "é,label\n1,0\n"]
 )
