@@ -197,6 +197,21 @@ def places_among(names: tuple[str, ...], known: tuple[str, ...]) -> NDArray[np.i
     return np.array([known.index(name) for name in names], dtype=np.int64)
 
 
+def check_alike(samples: Samples, train: Samples) -> None:
+    """Refuse samples that are read already and are of another kind or shape than the training data.
+
+    Raises:
+        DataError: they are.
+    """
+    given, known = samples.kind, train.kind
+    if (given.name, given.rate, given.layout) != (known.name, known.rate, known.layout):
+        raise DataError(f"Samples hold {given}, the training data {known}. Give both the same.")
+    if given.shape != known.shape:
+        raise DataError(
+            f"Inputs have shape {given.shape}, the training data {known.shape}. Give both the same shape."
+        )
+
+
 def _with_columns_of(listing: Listing, train: Samples) -> Listing:
     """Return the listing of a table with its columns in the order of those of the training data, by name."""
     names, known = listing.columns, train.columns

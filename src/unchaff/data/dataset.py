@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from unchaff.data.arrays import medium_of
-from unchaff.data.assemble import Assembled, assemble, left_out, places_among
+from unchaff.data.assemble import Assembled, assemble, check_alike, left_out, places_among
 from unchaff.data.labels import labels_of
 from unchaff.data.listing import Listing
 from unchaff.data.options import Loaded, Options
@@ -140,11 +140,14 @@ def samples_of(data: Data, *, like: Samples | None = None) -> Samples:
     """Return samples, read from a torch data set where they are none yet; with the classes of `like`.
 
     Raises:
-        DataError: the data set cannot be read, or has classes that `like` has not.
+        DataError: the data set cannot be read, is of another kind or shape, or has other classes.
     """
     if not isinstance(data, Samples):
         return from_dataset(data, like=like)
-    if like is None or data.class_names == like.class_names:
+    if like is None:
+        return data
+    check_alike(data, like)
+    if data.class_names == like.class_names:
         return data
     places = places_among(data.class_names, like.class_names)
     labels = torch.from_numpy(places).to(data.device)[data.labels]

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unchaff.data.assemble import check_alike
 from unchaff.data.dataset import Sized, read_dataset
 from unchaff.data.options import OF_FILES, OF_VALUES, Options, Skipped
 from unchaff.errors import DataError, UnchaffError
@@ -45,6 +46,7 @@ def call_factory(
     test, more = _samples(parts[1], spec, options, like=train)
     if test.class_names != train.class_names:
         raise DataError(f"The classes of the two parts of {spec} differ. Give both the same class_names.")
+    check_alike(test, train)
     return train, test, (*skipped, *more)
 
 

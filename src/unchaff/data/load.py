@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from unchaff.data.assemble import Assembled, assemble
+from unchaff.data.assemble import Assembled, assemble, check_alike
 from unchaff.data.delimited import is_delimited, list_delimited
 from unchaff.data.digits import digits
 from unchaff.data.factory import call_factory
@@ -74,10 +74,9 @@ def load_like(spec: str, loaded: Loaded, options: Options = DEFAULTS) -> Samples
         # Of a pair, its test part: the other may be what was trained on. The options are meant for that one.
         found = _made(spec, options, checks=False)
         samples = found.train if found.test is None else found.test
-        if samples.class_names != loaded.train.class_names or samples.kind.shape != loaded.train.kind.shape:
-            raise DataError(
-                f"{spec} has other classes or another shape than the training data. Give data that match."
-            )
+        if samples.class_names != loaded.train.class_names:
+            raise DataError(f"{spec} has other classes than the training data. Give data that match.")
+        check_alike(samples, loaded.train)
         return samples
     path = _existing(spec)
     parts = split_files(path, "test") if path.is_dir() else []

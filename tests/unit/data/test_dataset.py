@@ -65,6 +65,23 @@ def test_samples_with_fewer_classes_are_numbered_as_those_trained_on():
 
 
 @pytest.mark.parametrize(
+    ("x", "options", "match"),
+    [
+        (X[:, :1], None, r"Inputs have shape \(1,\), the training data \(2,\)"),
+        (torch.rand(6, 4, 4), None, "Samples hold image 1x4x4, the training data tabular 2"),
+        (
+            torch.rand(6, 4000),
+            Options(rate=8000),
+            "Samples hold audio .* from 8000 Hz",
+        ),
+    ],
+)
+def test_samples_unlike_those_trained_on_are_refused(x, options, match):
+    with pytest.raises(DataError, match=match):
+        samples_of(from_arrays(x, Y, options=options), like=from_arrays(X, Y))
+
+
+@pytest.mark.parametrize(
     ("dataset", "match"),
     [
         (TensorDataset(X), r"Item 0 of TensorDataset is neither a pair"),

@@ -16,6 +16,7 @@ dataset = lambda: TensorDataset(x, y)
 unlabelled = lambda: TensorDataset(x, torch.tensor([0, -1, 0, 1]))
 halves = lambda: (TensorDataset(x, y), TensorDataset(x, torch.tensor([0, -1, 0, 1])))
 pair = lambda: (TensorDataset(x, y), TensorDataset(x[:2], y[:2]))
+narrow = lambda: (from_arrays(x, y), from_arrays(x[:, :1], y))
 three = lambda: (1, 2, 3)
 text = lambda: "x"
 differ = lambda: (from_arrays(x, y, class_names=["p", "q"]), from_arrays(x, y))
@@ -57,6 +58,7 @@ def test_the_first_rows_can_be_asked_for():
         ("mydata:three", "returned 3 things"),
         ("mydata:text", "returned str"),
         ("mydata:differ", "classes of the two parts"),
+        ("mydata:narrow", r"Inputs have shape \(1,\), the training data \(2,\)"),
         ("mydata:number", "has no function number"),
         ("mydata:needs", r"mydata:needs raised TypeError: .*'path'.* it takes nothing"),
         ("mydata:fails", r"mydata:fails raised KeyError: 'gone'"),

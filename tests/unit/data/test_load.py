@@ -103,7 +103,7 @@ def test_like_refuses_other_classes_and_kinds(tmp_path, image_table, make):
     numbers = make.table(tmp_path / "n.parquet", {"x": [1.0], "label": [0]})
     with pytest.raises(DataError, match="of kind tabular, the training data of kind image"):
         load_like(numbers, train)
-    with pytest.raises(DataError, match="other classes or another shape"):
+    with pytest.raises(DataError, match="digits has other classes than the training"):
         load_like("digits", train)
 
 
