@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import unchaff
+from unchaff.data.dataset import from_dataset
 from unchaff.errors import ModelError, RunFolderError
 from unchaff.records import Trained
 
@@ -85,6 +86,44 @@ def test_score_judges_every_sample():
     assert split.quality.shape == (400,)
     assert 0 <= float(split.quality.min()) <= float(split.quality.max()) <= 1
     assert {"id", "quality", "kept", "suggested_label"} <= split.table.keys()
+
+
+class Sequences(torch.nn.Module):
+    """Takes sequences (batch, time, features)."""
+
+    def __init__(self):
+        super().__init__()
+        self.read = torch.nn.LSTM(6, 8, batch_first=True)
+        self.out = torch.nn.Linear(8, 2)
+
+    def forward(self, inputs):
+        return self.out(self.read(inputs)[0][:, -1])
+
+
+def words():
+    return torch.nn.Sequential(torch.nn.Embedding(50, 8), torch.nn.Flatten(), torch.nn.Linear(80, 2))
+
+
+@pytest.mark.parametrize(
+    ("make", "inputs", "shape"),
+    [
+        (Sequences, torch.rand(40, 5, 6), r"\(2, 1, 5, 6\)"),
+        (words, torch.arange(400).reshape(40, 10) % 50, r"\(2, 10\)"),
+    ],
+    ids=["sequences", "words"],
+)
+def test_items_that_were_taken_for_others_are_told_how_to_come_as_they_are(make, inputs, shape):
+    data = torch.utils.data.TensorDataset(inputs, torch.arange(40) % 2)
+    with pytest.raises(ModelError, match=rf"of shape {shape}.* give a torch data set of items \(\(x,\), y\)"):
+        unchaff.score(make(), data)
+    assert len(unchaff.score(make(), from_dataset([((x,), y) for x, y in data])).quality) == 40
+
+
+def test_a_failure_that_has_nothing_to_do_with_items_says_nothing_of_them():
+    data = torch.utils.data.TensorDataset(torch.rand(40, 5), torch.arange(40) % 2)
+    with pytest.raises(ModelError, match="cannot take a batch") as raised:
+        unchaff.score(network(), data)
+    assert "items" not in str(raised.value)
 
 
 def test_too_few_outputs_are_refused():

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -91,9 +92,24 @@ def _taking(model: nn.Module, samples: Samples) -> nn.Module:
         return adapted(model, samples)
     except ModelError as error:
         kinds = {str(each.dtype).removeprefix("torch.") for each in model.parameters()} - {"float32"}
-        if not kinds:
+        if kinds:
+            raise ModelError(
+                f"The weights of the network are {' and '.join(sorted(kinds))}, and it cannot take the data, "
+                "which are float32. Give model.float()."
+            ) from error
+        if not _may_be_otherwise(samples):
             raise
+        shape = tuple(next(samples.batches(2)).inputs.shape)
         raise ModelError(
-            f"The weights of the network are {' and '.join(sorted(kinds))}, and it cannot take the data, "
-            "which are float32. Give model.float()."
+            f"{str(error).rstrip('. ')}. It was given float32 of shape {shape}: if it takes something else, "
+            "give a torch data set of items ((x,), y), which hands on x as it is."
         ) from error
+
+
+def _may_be_otherwise(samples: Samples) -> bool:
+    """Whether sequences may have been taken for pictures, or whole numbers, such as of words, for columns."""
+    if samples.kind.name not in ("image", "tabular") or samples.columns:
+        return False
+    first = samples.source.raw(np.arange(1))
+    whole = bool((first == first.round()).all())
+    return first.is_floating_point() and (samples.kind.name == "image" or whole)
