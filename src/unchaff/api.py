@@ -120,7 +120,8 @@ def load(run: str | Path, *, model: nn.Module | None = None) -> nn.Module:
     No code named in a file is run, and no pickle is read.
 
     Raises:
-        RunFolderError: no run folder, or its network was not built in and `model` is missing.
+        RunFolderError: no run folder, one of scoring alone, or its network was not built in and `model` is
+            missing.
         ConfigError: units were taken out of it, and torch-pruning (extra structural) is not installed.
         ModelError: the weights do not fit, or `model` is no network.
     """

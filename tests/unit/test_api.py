@@ -149,11 +149,12 @@ class Part(torch.nn.Module):
     [
         (lambda: torch.jit.trace(network(), torch.zeros(2, 12)), "The network was made by torch.jit"),
         (Part, "The part first of the network was made by torch.jit"),
+        (lambda: torch.compile(network()), r"made by torch.compile.* Give the module that was compiled"),
         (lambda: network().double(), r"are float64, and it cannot take the data.*Give model.float\(\)"),
         (lambda: network().bfloat16(), "are bfloat16, and it cannot take"),
         (lambda: torch.nn.Sequential(network(), torch.nn.Softmax(1)), "returns probabilities.*softmax out"),
     ],
-    ids=["traced", "a scripted part", "float64", "bfloat16", "softmax"],
+    ids=["traced", "a scripted part", "compiled", "float64", "bfloat16", "softmax"],
 )
 def test_what_cannot_be_repaired_is_refused_in_a_sentence(make, said):
     data = unchaff.from_arrays(*(each.numpy() for each in noisy_rows(40)))
@@ -183,6 +184,7 @@ for call in (
     lambda: unchaff.repair(model, data, method="unlearn"),
     lambda: unchaff.repair(model, data, method=Unlearn),
     lambda: unchaff.load("run", model="x"),
+    lambda: unchaff.score(model, torch.utils.data.DataLoader([(torch.rand(12), 0)])),
 ):
     try:
         call()
@@ -209,6 +211,7 @@ def test_arguments_of_other_types_are_refused_in_a_sentence():
         "ConfigError method must be a repair method, got 'unlearn'",
         "ConfigError method must be a repair method, got the class Unlearn",
         "ModelError The network is of type str, which cannot be trained",
+        "DataError A DataLoader gives batches, and samples are read one by one",
     ]
 
 

@@ -77,6 +77,11 @@ def module_of(model: object) -> nn.Module:
         raise ModelError(
             f"The network is of type {type(model).__name__}, which cannot be trained. Give a torch.nn.Module."
         )
+    if hasattr(model, "_orig_mod"):
+        raise ModelError(
+            "The network was made by torch.compile, and its layers can be neither read nor changed. Give the "
+            "module that was compiled, model._orig_mod."
+        )
     made = [name for name, each in model.named_modules() if isinstance(each, torch.jit.ScriptModule)]
     if made:
         what = f"The part {made[0]} of the network" if made[0] else "The network"

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from unchaff.data.arrays import medium_of
 from unchaff.data.assemble import Assembled, assemble, check_alike, left_out, places_among
@@ -111,6 +111,8 @@ def read_dataset(
     like: Samples | None = None,
 ) -> Assembled:
     """Return what `from_dataset` does, and what was left out, without a warning."""
+    if isinstance(dataset, DataLoader):
+        raise DataError("A DataLoader gives batches, and samples are read one by one. Give its .dataset.")
     if not isinstance(dataset, Sized):
         raise DataError(
             f"{type(dataset).__name__} has no length. Give a data set with __len__ and __getitem__."

@@ -34,12 +34,12 @@ def network(run: RunFolder, *, plain: nn.Module | None = None) -> nn.Module:
         plain: the freshly built network, where it is neither built in nor of the transformers library.
 
     Raises:
-        RunFolderError: it cannot be built, and `plain` is missing.
+        RunFolderError: the run scored only; or it cannot be built, and `plain` is missing.
         ConfigError: units were taken out, and torch-pruning is not installed.
         ModelError: the weights do not fit.
     """
+    filtering = filter_of(run)  # before the weights: that a run of scoring has none is said here
     whole = load_weights(run.path / "model.safetensors")
-    filtering = filter_of(run)
     state = whole if filtering is None else without_filter(whole)
     smaller = is_smaller(run)
     blocks = blocks_in(state, draws=is_drawing(run)) if has_blocks(run) else {}

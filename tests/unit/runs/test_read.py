@@ -7,6 +7,7 @@ import pytest
 from unchaff.errors import RunFolderError
 from unchaff.runs.layout import FORMAT
 from unchaff.runs.read import read
+from unchaff.runs.rebuilt import network
 from unchaff.runs.unfinished import finished
 from unchaff.runs.write import write
 
@@ -103,3 +104,5 @@ def test_scoring_alone_has_no_network(tmp_path: Path, scored) -> None:
     write(tmp_path / "run", scored, lambda *_: "")
     with pytest.raises(RunFolderError, match="holds no network"):
         _ = read(tmp_path / "run").model
+    with pytest.raises(RunFolderError, match="holds no network: it was made by scoring alone"):
+        network(read(tmp_path / "run"))
