@@ -1,7 +1,5 @@
 """`pkg.module:function`: a function of the user's, that returns the data or changes batches."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -9,7 +7,7 @@ from unchaff.data.assemble import check_alike
 from unchaff.data.dataset import Sized, read_dataset
 from unchaff.data.options import OF_FILES, OF_VALUES, Options, Skipped
 from unchaff.errors import DataError, UnchaffError
-from unchaff.importing import imported
+from unchaff.importing import function_of
 from unchaff.samples import Augmentation, Samples
 
 
@@ -28,10 +26,10 @@ def call_factory(
         ConfigError: an option does not apply.
     """
     try:
-        made = _found(spec)()
+        made = function_of(spec, DataError)()
     except UnchaffError:
         raise
-    except Exception as error:  # whatever the owner's code raises
+    except (Exception, SystemExit) as error:  # whatever the owner's code raises
         raise DataError(
             f"{spec} raised {type(error).__name__}: {error}. Correct it; it takes nothing."
         ) from error
@@ -73,11 +71,11 @@ def augmentation(name: str | None) -> Augmentation | None:
     """Return how training changes a batch: `none`, `pkg.module:function`, or None: as the kind allows.
 
     Raises:
-        DataError: module or function cannot be found.
+        DataError: the module cannot be found or fails, or has no such function.
     """
     if name is None:
         return None
-    return Named(name, unchanged if name == "none" else _found(name))
+    return Named(name, unchanged if name == "none" else function_of(name, DataError))
 
 
 def unchanged(inputs: Tensor, _generator: torch.Generator) -> Tensor:
@@ -107,17 +105,3 @@ def _samples(
     raise DataError(
         f"{spec} returned {type(made).__name__}. Return Samples, a torch Dataset, or (train, test)."
     )
-
-
-def _found(spec: str) -> Any:  # noqa: ANN401 - whatever the user wrote
-    module_name, _, name = spec.partition(":")
-    try:
-        module = imported(module_name)
-    except ImportError as error:
-        raise DataError(
-            f"{module_name} cannot be imported: {error}. Check the name and the installation."
-        ) from error
-    factory = getattr(module, name, None)
-    if not callable(factory):
-        raise DataError(f"{module_name} has no function {name}. Write pkg.module:function.")
-    return factory

@@ -9,7 +9,7 @@ from torch import nn
 
 from unchaff.errors import ModelError
 from unchaff.hub import is_folder
-from unchaff.importing import imported
+from unchaff.importing import function_of
 from unchaff.nets.cnn import audio_cnn, small_cnn
 from unchaff.nets.hub import from_folder
 from unchaff.nets.mlp import mlp
@@ -120,17 +120,7 @@ def from_factory(spec: str, input_shape: tuple[int, ...], num_classes: int) -> n
     Raises:
         ModelError: it cannot be found or called, fails, or returns something else.
     """
-    module_name, _, name = spec.partition(":")
-    try:
-        factory = getattr(imported(module_name), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ModelError(
-            f"{spec} cannot be imported: {error}. Give --model as pkg.module:factory."
-        ) from error
-    if not callable(factory):
-        raise ModelError(
-            f"{spec} is of type {type(factory).__name__} and no function. Give --model as pkg.module:factory."
-        )
+    factory = function_of(spec, ModelError)
     given = _taken(spec, factory, {"num_classes": num_classes, "input_shape": input_shape})
     try:
         model = factory(**given)

@@ -23,6 +23,7 @@ differ = lambda: (from_arrays(x, y, class_names=["p", "q"]), from_arrays(x, y))
 mapping = lambda: [({"a": x[0], "b": x[1]}, 0), ({"a": x[0], "b": x[1]}, 1)]
 needs = lambda path: from_arrays(x, y)
 def fails(): raise KeyError("gone")
+def leaves(): raise SystemExit(0)
 number = 3
 """
 
@@ -62,6 +63,7 @@ def test_the_first_rows_can_be_asked_for():
         ("mydata:number", "has no function number"),
         ("mydata:needs", r"mydata:needs raised TypeError: .*'path'.* it takes nothing"),
         ("mydata:fails", r"mydata:fails raised KeyError: 'gone'"),
+        ("mydata:leaves", r"mydata:leaves raised SystemExit: 0"),
         ("nomodule:build", "nomodule cannot be imported"),
     ],
 )

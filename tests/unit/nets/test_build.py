@@ -3,9 +3,11 @@ import sys
 import pytest
 import torch
 
+from unchaff.data.factory import augmentation
+from unchaff.data.load import load
 from unchaff.data.prepare import Pixels, Plain
 from unchaff.data.sources import in_memory
-from unchaff.errors import ModelError
+from unchaff.errors import DataError, ModelError
 from unchaff.nets.adapt import logits_of
 from unchaff.nets.build import KINDS, NETS, build, default_net, from_factory, from_shape
 from unchaff.nets.standardize import Standardize
@@ -89,13 +91,14 @@ def test_a_wrong_spec_says_what_is_allowed():
         build("resnet18", data, streams=Streams(0))
     with pytest.raises(ModelError, match="cannot be imported"):
         build("no_such_package:net", data, streams=Streams(0))
+    with pytest.raises(ModelError, match=r":net names no function. Write pkg.module:function"):
+        build(":net", data, streams=Streams(0))
     with pytest.raises(ModelError, match="returned dict, not a"):
         build("builtins:dict", data, streams=Streams(0))
 
 
 OWN = """
 from torch import nn
-number = 5
 def one(num_classes): return nn.Linear(7, 2)
 def both(num_classes, input_shape): return nn.Linear(*input_shape, num_classes)
 def anything(**given): return both(**given)
@@ -119,11 +122,32 @@ def test_a_factory_takes_both_or_nothing(name):
     assert build(f"own_networks:{name}", samples("tabular", (7,)), streams=Streams(0)).out_features == 2
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("def made(:", "broken_here raised SyntaxError: .* Correct it"),
+        ("raise KeyError('gone')", "broken_here raised KeyError: 'gone'. Correct it"),
+        ("raise SystemExit(3)", "broken_here raised SystemExit: 3. Correct it"),
+        ("made = 5", "broken_here has no function made. Write pkg.module:function"),
+    ],
+)
+def test_a_module_that_fails_is_told_alike_as_network_and_as_data(tmp_path, monkeypatch, source, said):
+    (tmp_path / "broken_here.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for use, error in (
+        (lambda: from_factory("broken_here:made", (4,), 2), ModelError),
+        (lambda: load("broken_here:made"), DataError),
+        (lambda: augmentation("broken_here:made"), DataError),
+    ):
+        with pytest.raises(error, match=said):
+            use()
+    sys.modules.pop("broken_here", None)
+
+
 @pytest.mark.usefixtures("own")
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("number", "is of type int and no function. Give --model as"),
         ("one", r"takes \(num_classes\). It is called with num_classes and input_shape, or with nothing"),
         ("wrong", r"raised TypeError: object of type 'int' has no len\(\)"),
         ("leaves", "raised SystemExit: 0"),
