@@ -24,14 +24,12 @@ def function_of(spec: str, refusal: type[UnchaffError]) -> Callable[..., Any]:
     except UnchaffError:
         raise
     except ImportError as error:
-        raise refusal(
-            f"{module_name} cannot be imported: {error}. Check the name and the installation."
-        ) from error
+        raise refusal(f"{spec} cannot be imported: {error}. Check the name and the installation.") from error
     except (Exception, SystemExit) as error:  # whatever the owner's code raises
         raise refusal(f"{module_name} raised {type(error).__name__}: {error}. Correct it.") from error
     function = getattr(module, name, None)
     if not callable(function):
-        raise refusal(f"{module_name} has no function {name}. Write pkg.module:function.")
+        raise refusal(f"{spec}: {module_name} has no function {name}. Write pkg.module:function.")
     return function
 
 

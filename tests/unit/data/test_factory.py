@@ -64,7 +64,7 @@ def test_the_first_rows_can_be_asked_for():
         ("mydata:needs", r"mydata:needs raised TypeError: .*'path'.* it takes nothing"),
         ("mydata:fails", r"mydata:fails raised KeyError: 'gone'"),
         ("mydata:leaves", r"mydata:leaves raised SystemExit: 0"),
-        ("nomodule:build", "nomodule cannot be imported"),
+        ("nomodule:build", "nomodule:build cannot be imported"),
     ],
 )
 def test_what_does_not_fit_is_named(spec, match):
