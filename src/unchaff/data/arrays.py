@@ -75,7 +75,8 @@ def settle(
         prepare = prepare or Extracted.of(folder, raw.shape[1] / rate_of(folder))
     prepare = prepare or _prepare(raw, medium, options)
     kind = kind or _kind(raw, medium, options, prepare)
-    _check_shape(raw, kind, medium)
+    if medium != "audio":
+        check_shape(tuple(raw.shape[1:]), kind)
     return Decoded(
         source=in_memory(raw, prepare),
         kind=kind,
@@ -118,9 +119,13 @@ def _kind(raw: torch.Tensor, medium: str, options: Options, prepare: Prepare) ->
     return Kind(medium, shape, views_of(shape, options) if medium == "image" else ("plain",))
 
 
-def _check_shape(raw: torch.Tensor, kind: Kind, medium: str) -> None:
-    shape = tuple(raw.shape[1:])
-    if medium != "audio" and shape != kind.shape:
+def check_shape(shape: tuple[int, ...], kind: Kind) -> None:
+    """Refuse inputs of another shape than those of the training data.
+
+    Raises:
+        DataError: they are.
+    """
+    if shape != kind.shape:
         raise DataError(
             f"Inputs have shape {shape}, the training data {kind.shape}. Give both the same shape."
         )

@@ -206,10 +206,7 @@ def check_alike(samples: Samples, train: Samples) -> None:
     given, known = samples.kind, train.kind
     if (given.name, given.rate, given.layout) != (known.name, known.rate, known.layout):
         raise DataError(f"Samples hold {given}, the training data {known}. Give both the same.")
-    if given.shape != known.shape:
-        raise DataError(
-            f"Inputs have shape {given.shape}, the training data {known.shape}. Give both the same shape."
-        )
+    arrays.check_shape(given.shape, known)
 
 
 def _with_columns_of(listing: Listing, train: Samples) -> Listing:

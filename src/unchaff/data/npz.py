@@ -15,6 +15,7 @@ from unchaff.data.labels import labels_of
 from unchaff.data.listing import Listing
 from unchaff.data.options import Options
 from unchaff.errors import DataError
+from unchaff.listed import listed
 
 NAMES = ("x", "y", "ids", "class_names", "x_test", "y_test")  # all that is read of an archive
 SHOWN = 10  # names in a message
@@ -74,9 +75,8 @@ def _read(path: Path) -> dict[str, NDArray[np.generic]]:
 def _check_names(path: Path, held: list[str]) -> None:
     missing = [name for name in ("x", "y") if name not in held]
     if missing:
-        some = ", ".join(held[:SHOWN]) + (f" and {len(held) - SHOWN} more" if len(held) > SHOWN else "")
         raise DataError(
-            f"{path} lacks {' and '.join(missing)}; it holds {some or 'nothing'}. "
+            f"{path} lacks {' and '.join(missing)}; it holds {listed(held, SHOWN) or 'nothing'}. "
             "Save the inputs as x and the labels as y."
         )
 

@@ -196,14 +196,14 @@ class InputFilter:
             pixels.level = torch.stack(sums).sum(0) / len(clean)
         scores = filtering.layer.centred(distances)
         sides = sides_of(filtering.kind, *scores.shape[1:])
-        highest = [each.flatten(1).amax(1) for each in blocks(scores, sides)]
-        highest = [each[each.isfinite()] for each in highest]  # a text can be shorter than a block
-        sides = tuple(side for side, each in zip(sides, highest, strict=True) if len(each))
-        filtering.sides = torch.tensor(sides, device=scores.device)
-        highest = [each for each in highest if len(each)]
+        found = zip(sides, (each.flatten(1).amax(1) for each in blocks(scores, sides)), strict=True)
+        # A text can be shorter than a block, and all of them can.
+        highest = {side: each[each.isfinite()] for side, each in found if each.isfinite().any()}
+        filtering.sides = torch.tensor(list(highest), device=scores.device)
         floor = 0.05 * len(filtering.layer.mean)  # where all inputs reach the bound, no difference counts
-        filtering.middle = torch.stack([each.mean() for each in highest])
-        filtering.spread = torch.stack([each.std(correction=0).clamp_min(floor) for each in highest])
+        filtering.middle = torch.stack([each.mean() for each in highest.values()])
+        spreads = [each.std(correction=0).clamp_min(floor) for each in highest.values()]
+        filtering.spread = torch.stack(spreads)
         scaled = [each.flatten(1) for each in filtering.found(scores)]
         every = torch.cat(scaled, 1)
         judged = every.amax(1) if self.over == "inputs" else every.flatten()

@@ -6,6 +6,7 @@ from pathlib import Path
 from unchaff.errors import RunFolderError
 
 FORMAT = 1  # raised when a program of today would misread a folder of tomorrow
+NETWORK = "model.json"  # how to build the network of a repair; a run of scoring has none
 DATA_PATH = "data_path"  # in the manifest: where the data lay, however they were named
 
 

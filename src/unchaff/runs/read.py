@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from unchaff.bounded import Kind, check_columns, is_id, read_table
 from unchaff.errors import DataError, RunFolderError
 from unchaff.features import class_names_of
-from unchaff.runs.layout import DATA_PATH, check_format
+from unchaff.runs.layout import DATA_PATH, NETWORK, check_format
 from unchaff.runs.unfinished import MARKS, is_unfinished
 from unchaff.whole import object_in
 
@@ -74,11 +74,11 @@ class RunFolder:
         Raises:
             RunFolderError: if the run scored only, and holds no network.
         """
-        if not (self.path / "model.json").is_file():
+        if not (self.path / NETWORK).is_file():
             raise RunFolderError(
                 f"{self.path} holds no network: it was made by scoring alone. Use a folder that repair made."
             )
-        return _object(self.path / "model.json", MODEL)
+        return _object(self.path / NETWORK, MODEL)
 
     @property
     def spec(self) -> str:

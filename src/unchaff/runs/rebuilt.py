@@ -17,6 +17,7 @@ from unchaff.nets.text import VOCABULARY
 from unchaff.nets.tuned import TUNED, with_tuned_head
 from unchaff.prune.remove import REMOVED, remove
 from unchaff.records import PrunedUnit, PrunePlan
+from unchaff.runs.layout import NETWORK
 from unchaff.runs.read import AGAIN, RunFolder
 from unchaff.runs.weights import check_fit, load_into, load_weights
 from unchaff.runs.write import HUB
@@ -107,7 +108,7 @@ def pruned(run: RunFolder) -> PrunePlan:
     """
     layers = run.model.get("pruned_units")
     if not isinstance(layers, dict) or not all(_is_units(units) for units in layers.values()):
-        raise RunFolderError(f"{run.path / 'model.json'} does not say which units were pruned. {AGAIN}")
+        raise RunFolderError(f"{run.path / NETWORK} does not say which units were pruned. {AGAIN}")
     return PrunePlan(tuple(PrunedUnit(name, unit, 0.0) for name, units in layers.items() for unit in units))
 
 
@@ -116,7 +117,7 @@ def _sides(run: RunFolder) -> tuple[int, ...]:
     shape = run.model["input"]["shape"]
     if not all(type(side) is int and side > 0 for side in shape) or prod(shape) > PIXELS.value:
         raise RunFolderError(
-            f"{run.path / 'model.json'} describes inputs of shape {shape}; whole numbers above 0 are needed, "
+            f"{run.path / NETWORK} describes inputs of shape {shape}; whole numbers above 0 are needed, "
             f"and no more values than the {PIXELS}."
         )
     return tuple(shape)
@@ -131,7 +132,7 @@ def _removed(run: RunFolder, model: nn.Module) -> nn.Module:
         return remove(model, pruned(run), example(run))
     except (AttributeError, IndexError) as error:
         raise ModelError(
-            f"{run.path / 'model.json'} names pruned units that the network has not ({error}). {AGAIN}"
+            f"{run.path / NETWORK} names pruned units that the network has not ({error}). {AGAIN}"
         ) from error
 
 
@@ -168,7 +169,7 @@ def _built(run: RunFolder, state: Mapping[str, Tensor], *, smaller: bool) -> nn.
             _check(run, from_shape(spec["model"], shape, classes), state, smaller=smaller)
     except (TypeError, IndexError, RuntimeError, ZeroDivisionError, OverflowError) as error:
         raise RunFolderError(
-            f"{run.path / 'model.json'} describes no network that can be built ({error}). {AGAIN}"
+            f"{run.path / NETWORK} describes no network that can be built ({error}). {AGAIN}"
         ) from error
     with Streams(0).forked_global("load"):
         return from_shape(spec["model"], shape, classes)

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unchaff.errors import RunFolderError
-from unchaff.runs.layout import check_format
+from unchaff.runs.layout import NETWORK, check_format
 from unchaff.whole import object_in
 
 if TYPE_CHECKING:
     from unchaff.journal import Journal  # with torch, which a look at a folder needs not
 
 MARKS = ("manifest.json", "metrics.json")  # what a run folder of ours always holds
-NETWORK = "model.json"  # of a repair: a score leaves no network
 JOURNAL = "unfinished"  # subfolder
 ASIDE = ".{}.{}.partial"  # the whole run folder, before it is put in place
 REPLACE = "Choose another --out, or --overwrite to replace it."
@@ -26,10 +25,15 @@ def is_unfinished(folder: Path) -> bool:
     return folder.is_dir() and [place.name for place in folder.iterdir()] == [JOURNAL]
 
 
+def is_finished(folder: Path) -> bool:
+    """Whether a folder holds a finished run of ours."""
+    return all((folder / name).is_file() for name in MARKS)
+
+
 def is_to_be_replaced(folder: Path) -> bool:
     """Whether a folder holds a finished run, and beside it the journal of one begun with `--overwrite`."""
     folder = folder.expanduser()
-    return _is_finished(folder) and (folder / JOURNAL).is_dir()
+    return is_finished(folder) and (folder / JOURNAL).is_dir()
 
 
 def unfinished(folder: Path, *, overwrite: bool, resume: bool) -> "Journal":
@@ -84,7 +88,7 @@ def finished(
 
     folder = folder.expanduser().resolve()
     _tidied(folder)  # it may have been killed when all was in place, and the rest was being deleted
-    if not _is_finished(folder) or is_to_be_replaced(folder):
+    if not is_finished(folder) or is_to_be_replaced(folder):
         return None
     manifest, metrics = (object_in(folder / name, otherwise=REPLACE) for name in MARKS)
     check_format(manifest, folder / MARKS[0])
@@ -98,10 +102,6 @@ def finished(
     if differing and not overwrite:
         raise RunFolderError(f"The finished run in {folder} had other {what}: {differing}. {REPLACE}")
     return None if differing else metrics
-
-
-def _is_finished(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in MARKS)
 
 
 def _tidied(folder: Path) -> None:

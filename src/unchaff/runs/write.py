@@ -16,7 +16,7 @@ from unchaff.errors import RunFolderError
 from unchaff.evaluate.metrics import cleaned, metrics
 from unchaff.nets.hub import described
 from unchaff.prune.drives import Drive, drives
-from unchaff.runs.layout import FORMAT
+from unchaff.runs.layout import FORMAT, NETWORK
 from unchaff.runs.manifest import manifest
 from unchaff.runs.quality import quality_bytes
 from unchaff.runs.read import DECISIONS, read
@@ -24,7 +24,7 @@ from unchaff.runs.record import Run
 from unchaff.runs.told import Told, told
 from unchaff.runs.training import FILE as TRAINING
 from unchaff.runs.training import training_bytes
-from unchaff.runs.unfinished import ASIDE, MARKS, REPLACED, is_unfinished
+from unchaff.runs.unfinished import ASIDE, REPLACED, is_finished, is_unfinished
 from unchaff.runs.weights import to_bytes
 from unchaff.samples import Samples
 
@@ -154,7 +154,7 @@ def _drawn(page: Page, folder: Path, samples: Samples) -> str:
 
 def _model_files(run: Run) -> dict[str, bytes]:
     filtering = run.outcome.preprocess
-    files = {"model.safetensors": to_bytes(run.outcome.model.state_dict()), "model.json": _json(rebuild(run))}
+    files = {"model.safetensors": to_bytes(run.outcome.model.state_dict()), NETWORK: _json(rebuild(run))}
     files |= {f"{HUB}/{name}": content for name, content in described(run.outcome.model).items()}
     if filtering is not None:
         files["preprocess.safetensors"] = to_bytes(filtering.state_dict())
@@ -190,7 +190,7 @@ def _check_replaceable(folder: Path, *, overwrite: bool) -> None:
         raise RunFolderError(
             f"{folder} is not empty. Choose another --out, or give --overwrite to replace it."
         )
-    if not all((folder / name).is_file() for name in MARKS):
+    if not is_finished(folder):
         raise RunFolderError(
             f"{folder} holds something else than a run, and is not deleted. Choose another --out."
         )
