@@ -3,7 +3,7 @@
 from math import sqrt
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 CLEAR = 2.0  # standard errors by which what sees classes scores them higher where they were given
@@ -19,13 +19,14 @@ class Agreement:
         self._number, self._all, self._own, self._squares = torch.zeros(4, classes, dtype=torch.float64)
         self._size = 0
 
-    def add(self, scores: Float[Tensor, "n classes"], own: Float[Tensor, "n classes"]) -> None:
-        """Count some samples; `own` is one where the given label is."""
+    def add(self, scores: Float[Tensor, "n classes"], labels: Int[Tensor, " n"]) -> None:
+        """Count some samples, their labels as given."""
         self._size += len(scores)
-        self._number += own.sum(0)
+        own = scores.gather(1, labels[:, None]).squeeze(1)
+        self._number += torch.bincount(labels, minlength=len(self._number))
         self._all += scores.sum(0)
-        self._own += (scores * own).sum(0)
-        self._squares += (scores.square() * own).sum(0)
+        self._own.index_add_(0, labels, own)
+        self._squares.index_add_(0, labels, own.square())
 
     @property
     def is_clear(self) -> bool:

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unchaff.partition.latent import PIECE, Model, latent
+from unchaff.partition.latent import Model, latent
+from unchaff.partition.pieces import PIECE
 from unchaff.records import Wide
 from unchaff.samples import Ids, Rows
 from unchaff.shards import whole

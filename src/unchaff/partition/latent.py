@@ -1,16 +1,18 @@
 """The true label as a hidden variable: what classes say, how labels were changed, what leaked."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log, sqrt
+from functools import cached_property
+from math import log
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from unchaff.errors import not_finite
+from unchaff import progress
 from unchaff.partition.agreement import Agreement
+from unchaff.partition.pieces import Piece, Pieces, check_finite, piece_of
 
 ANCHORS = 0.1  # share of a class that starts its row of the transition: the clearest samples of it
 FEWEST = 10  # anchors of a class at least
@@ -18,7 +20,6 @@ PSEUDO = 1.0  # counts added to each row of the transition, spread evenly
 DOUBT = 0.01  # samples added to the wrong ones when a leak is measured, as a share of all
 ROUNDS, SETTLED = 40, 2e-3
 LARGEST = 20.0  # slope of an opinion, in logits per deviation
-PIECE = 500_000  # samples times classes that are worked on at once
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def latent(opinions: Sequence[Float[Tensor, "n classes"]], labels: Int[Tensor, "
 
     Args:
         opinions: scores per class, on any scale; the first should be the one the label leaked into least.
-            More than `PIECE` numbers are worked on piece by piece.
+            Many are worked on piece by piece.
         labels: as given.
 
     Source: ours; a transition fitted by expectation maximisation is Dawid and Skene (1979) with one
@@ -63,17 +64,20 @@ def latent(opinions: Sequence[Float[Tensor, "n classes"]], labels: Int[Tensor, "
         ModelError: an opinion holds numbers that are not finite.
     """
     with torch.inference_mode(mode=False), torch.enable_grad():
-        data = _Data(opinions, labels.cpu().long().clone())
-        plain, leaky = (_fitted(_Fit(data, with_leak=with_leak)) for with_leak in (False, True))
+        data = Pieces(opinions, labels.cpu().long().clone())
+        with progress.stage("split", 2 * ROUNDS, "rounds") as shown:
+            plain, leaky = (_fitted(_Fit(data, with_leak=each), shown) for each in (False, True))
     return leaky if leaky.is_identified and leaky.clarity > plain.clarity else plain
 
 
-def _fitted(fit: "_Fit") -> Latent:
+def _fitted(fit: "_Fit", shown: progress.Stage) -> Latent:
     """Fit slopes and offsets, then transition and leaks, in turns until nothing moves."""
-    for _ in range(ROUNDS):
+    for left in reversed(range(ROUNDS)):
         fit.learn()
         if fit.believe() < SETTLED:
+            shown.advance(left + 1)
             break
+        shown.advance()
     return fit.result()
 
 
@@ -87,68 +91,35 @@ class Model:
     offsets: Float[Tensor, " classes"]
     transition: Float[Tensor, "classes classes"]
 
-    def log_classes(self, piece: "_Piece") -> Float[Tensor, "n classes"]:
+    def log_classes(self, piece: Piece) -> Float[Tensor, "n classes"]:
         """Return the log probability of each class with the given label not seen."""
-        bare = piece.scores - self.leaks[:, None, None] * piece.own
-        return torch.log_softmax(torch.einsum("k,knc->nc", self.slopes, bare) + self.offsets, dim=1)
+        scores = torch.tensordot(self.slopes, piece.scores, dims=1) + self.offsets
+        leak = (self.slopes @ self.leaks).expand(len(scores), 1)
+        return torch.log_softmax(scores.scatter_add(1, piece.labels[:, None], -leak), dim=1)
 
-    def log_joint(self, piece: "_Piece") -> Float[Tensor, "n classes"]:
+    def log_joint(self, piece: Piece) -> Float[Tensor, "n classes"]:
         """Return the log probability of each class and the given label."""
-        return self.log_classes(piece) + self.transition[:, piece.labels].T.clamp_min(1e-12).log()
+        return self.log_classes(piece) + self._log_given[piece.labels]
+
+    @cached_property
+    def _log_given(self) -> Float[Tensor, "classes classes"]:
+        """Row: given label; column: true label."""
+        return self.transition.T.clamp_min(1e-12).log()
 
     @torch.no_grad()
     def posterior(
         self, opinions: Sequence[Float[Tensor, "n classes"]], labels: Int[Tensor, " n"]
     ) -> Float[Tensor, "n classes"]:
         """Return P(true label | opinions, given label) of any samples."""
-        return self.log_joint(_piece(opinions, self.deviations, labels)).softmax(dim=1).float()
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """Some samples, as they are worked on."""
-
-    scores: Float[Tensor, "k n classes"]  # standardised
-    own: Float[Tensor, "n classes"]  # one where the given label is
-    labels: Int[Tensor, " n"]
-
-
-def _piece(opinions: Sequence[Tensor], deviations: tuple[float, ...], labels: Tensor) -> _Piece:
-    pairs = zip(opinions, deviations, strict=True)
-    scores = torch.stack([_scaled(_centred(opinion), deviation) for opinion, deviation in pairs])
-    return _Piece(scores, functional.one_hot(labels, scores.shape[2]).double(), labels)
-
-
-class _Data:
-    """Opinions and labels, in pieces; where they are one piece, it is made once."""
-
-    def __init__(self, opinions: Sequence[Tensor], labels: Tensor) -> None:
-        self.size, self.classes = opinions[0].shape
-        self.number = len(opinions)
-        self._opinions, self._labels = opinions, labels
-        rows = max(1, PIECE // self.classes)
-        self._parts = [slice(start, start + rows) for start in range(0, self.size, rows)]
-        self.deviations = tuple(map(self._deviation, opinions))
-        self._only = self._made(self._parts[0]) if len(self._parts) == 1 else None
-
-    def __iter__(self) -> Iterator[_Piece]:
-        return map(self._made, self._parts) if self._only is None else iter((self._only,))
-
-    def _made(self, part: slice) -> _Piece:
-        return _piece([each[part] for each in self._opinions], self.deviations, self._labels[part])
-
-    def _deviation(self, opinion: Tensor) -> float:
-        if len(self._parts) == 1:
-            return float(_centred(opinion).std(correction=0))
-        # The mean is nought, for each sample has had its own taken off.
-        squares = sum(float(_centred(opinion[part]).square().sum()) for part in self._parts)
-        return sqrt(squares / opinion.numel())
+        for opinion in opinions:
+            check_finite(opinion)
+        return self.log_joint(piece_of(opinions, self.deviations, labels)).softmax(dim=1).float()
 
 
 class _Fit:
     """A model on its way."""
 
-    def __init__(self, data: _Data, *, with_leak: bool) -> None:
+    def __init__(self, data: Pieces, *, with_leak: bool) -> None:
         number, classes = data.number, data.classes
         self._data, self._with_leak = data, with_leak
         self._leaks = torch.zeros(number, dtype=torch.float64)
@@ -174,13 +145,15 @@ class _Fit:
 
         def loss() -> Tensor:
             search.zero_grad()
+            model = self._model()
             value = 1e-3 * self._offsets.square().mean()
             value.backward()
+            value = value.detach()
             for piece in self._data:
-                part = self._model().log_joint(piece).logsumexp(dim=1).sum() / self._data.size
-                (-part).backward()
-                value = value - part
-            return value.detach()
+                part = -model.log_joint(piece).logsumexp(dim=1).sum() / self._data.size
+                part.backward(retain_graph=True)  # pieces share the way to slopes and offsets
+                value += part.detach()
+            return value
 
         search.step(loss)
 
@@ -192,11 +165,11 @@ class _Fit:
         counts, sums = torch.zeros_like(self._transition), _Rises(self._data.number, self._data.classes)
         for piece in self._data:
             posterior = self._believing.log_joint(piece).softmax(dim=1)
-            counts += posterior.T @ piece.own
+            counts.index_add_(0, piece.labels, posterior)
             self._mass += posterior.float().sum(0)
             if self._with_leak:
                 sums.add(piece, posterior)
-        counts += PSEUDO / len(counts)
+        counts = counts.T + PSEUDO / len(counts)
         transition = counts / counts.sum(1, keepdim=True)
         leaks = sums.leaks(self._data.size) if self._with_leak else self._leaks
         change = max(
@@ -211,7 +184,7 @@ class _Fit:
         model, clarity, agreement = self._model(), 0.0, Agreement(self._data.classes)
         for piece in self._data:
             clarity += float(model.log_classes(piece).exp().amax(1).sum())
-            agreement.add(piece.scores[0], piece.own)
+            agreement.add(piece.scores[0], piece.labels)
         return Latent(
             model=self._believing,
             mass=self._mass,
@@ -223,26 +196,13 @@ class _Fit:
         )
 
 
-def _centred(opinion: Tensor) -> Float[Tensor, "n classes"]:
-    """Return scores without the mean of each sample."""
-    wide = opinion.detach().double().cpu().clone()
-    if not bool(wide.isfinite().all()):
-        broken = int((~wide.isfinite()).any(1).sum())
-        raise not_finite(f"{broken} of {len(wide)}")
-    return wide - wide.mean(1, keepdim=True)
-
-
-def _scaled(centred: Tensor, deviation: float) -> Float[Tensor, "n classes"]:
-    return centred / deviation if deviation > 1e-12 else torch.zeros_like(centred)
-
-
-def _anchored(data: _Data, leak: Tensor) -> Float[Tensor, "classes classes"]:
+def _anchored(data: Pieces, leak: Tensor) -> Float[Tensor, "classes classes"]:
     """Return the labels given to the samples that show each class most clearly, as shares."""
     wanted = min(data.size, max(FEWEST, round(ANCHORS * data.size / data.classes)))
     nobody = torch.zeros(0, dtype=torch.float64), torch.zeros(0, dtype=torch.int64)
     clearest = [nobody] * data.classes  # of each class: how clearly it is shown, and the given label
     for piece in data:
-        scores = piece.scores[0] - leak * piece.own
+        scores = piece.scores[0].scatter_add(1, piece.labels[:, None], -leak.expand(len(piece.labels), 1))
         top, first = scores.topk(2, dim=1)
         for label, (before, given) in enumerate(clearest):
             best_other = torch.where(first[:, 0] == label, top[:, 1], top[:, 0])
@@ -258,17 +218,18 @@ class _Rises:
     """By how much wrong labels raise their own score over that of the same class not given, from sums."""
 
     def __init__(self, number: int, classes: int) -> None:
-        self._given, self._missing = torch.zeros(2, classes, classes, dtype=torch.float64)
-        self._shown, self._usual = torch.zeros(2, number, classes, classes, dtype=torch.float64)
+        self._believed = torch.zeros(classes, dtype=torch.float64)
+        self._given = torch.zeros(classes, classes, dtype=torch.float64)  # row: given label; column: true
+        self._all, self._shown = torch.zeros(2, number, classes, classes, dtype=torch.float64)
 
-    def add(self, piece: _Piece, posterior: Float[Tensor, "n classes"]) -> None:
+    def add(self, piece: Piece, posterior: Float[Tensor, "n classes"]) -> None:
         """Take in what is believed of some samples."""
-        believed, missing = posterior.T, 1 - piece.own
-        self._given += believed @ piece.own
-        self._missing += believed @ missing
-        for place, score in enumerate(piece.scores):
-            self._shown[place] += believed @ (score * piece.own)
-            self._usual[place] += believed @ (score * missing)
+        labels = piece.labels
+        self._believed += posterior.sum(0)
+        self._given.index_add_(0, labels, posterior)
+        for place, scores in enumerate(piece.scores):
+            self._all[place] += scores.T @ posterior
+            self._shown[place].index_add_(0, labels, scores.gather(1, labels[:, None]) * posterior)
 
     def leaks(self, size: int) -> Float[Tensor, " k"]:
         """Return the mean rise for each opinion.
@@ -277,6 +238,6 @@ class _Rises:
         """
         wrong = 1 - torch.eye(len(self._given), dtype=torch.float64)
         some = (self._given * wrong).sum() + DOUBT * size
-        usual = self._usual / self._missing.clamp_min(1e-6)
+        usual = (self._all - self._shown) / (self._believed - self._given).clamp_min(1e-6)
         rises = ((self._shown - self._given * usual) * wrong).flatten(1).sum(1)
         return (rises / some).clamp_min(0)

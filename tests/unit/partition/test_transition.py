@@ -4,12 +4,13 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch.nn import functional
 
+from unchaff import progress
 from unchaff.attribute.ridge import Sums
 from unchaff.bench.cell import Cell, score_only
 from unchaff.errors import ConfigError, ModelError
-from unchaff.partition import latent as module
+from unchaff.partition import pieces as module
 from unchaff.partition.believed import Believed
-from unchaff.partition.latent import latent
+from unchaff.partition.latent import ROUNDS, latent
 from unchaff.partition.transition import Transition
 from unchaff.records import Evidence
 
@@ -220,3 +221,37 @@ def test_pieces_give_what_the_whole_gives(monkeypatch):
         for name, value in vars(two).items():
             if name != "model":
                 torch.testing.assert_close(getattr(one, name), value, rtol=1e-6, atol=1e-8)
+
+
+def test_pieces_made_again_are_the_pieces_that_were_held(monkeypatch):
+    _, given, opinion = world(PAIRS, clear=2.0)
+    monkeypatch.setattr(module, "PIECE", len(given) * CLASSES // 5)
+    held = latent([opinion], given)
+    monkeypatch.setattr(module, "HELD", 0)
+    again = latent([opinion], given)
+    assert torch.equal(held.model.transition, again.model.transition)
+    assert held.slopes == again.slopes
+
+
+class Counting(progress.Silent):
+    """The stages that were begun, and how far they came."""
+
+    def __init__(self) -> None:
+        self.begun: list[tuple[str, int, str]] = []
+        self.done = 0
+
+    def begin(self, name: str, total: int, unit: str) -> progress.Stage:
+        self.begun.append((name, total, unit))
+        return self
+
+    def advance(self, count: int = 1) -> None:
+        self.done += count
+
+
+def test_the_fit_says_how_far_it_is():
+    _, given, opinion = world(EVEN)
+    listener = Counting()
+    with progress.shown_by(listener):
+        latent([opinion], given)
+    assert listener.begun == [("split", 2 * ROUNDS, "rounds")]
+    assert listener.done == 2 * ROUNDS
