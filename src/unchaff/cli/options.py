@@ -135,7 +135,7 @@ class Placed(Job):
         str | None, Option(help="Of the cluster, such as auto; one is started on this machine without.")
     ] = None
     ray_patience: Annotated[
-        float | None, Option(min=1, help="Seconds to wait for nodes of the cluster; 60 by default.")
+        float | None, Option(min=1, help="Seconds to wait for nodes of the cluster; 300 by default.")
     ] = None
     ray_silence: Annotated[
         float | None,

@@ -6,9 +6,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 
-from unchaff.bounded import check_names, reading
+from unchaff import progress
+from unchaff.bounded import check_names, is_text, reading
 from unchaff.data import beside
 from unchaff.data.columns import detect
 from unchaff.data.listing import Listing
@@ -19,6 +21,8 @@ from unchaff.errors import DataError
 SEPARATED: Mapping[str, str] = MappingProxyType({".csv": ",", ".tsv": "\t"})
 ADVICE = "Separate values by commas in a .csv and by tabs in a .tsv, and quote those that hold one."
 PORTION = 2**20  # bytes
+NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
+COMMA = r"^\s*[+-]?\d+,\d+\s*$"  # a number as it is written where the point is a comma
 
 
 def list_delimited(path: Path, options: Options) -> Listing:
@@ -30,6 +34,8 @@ def list_delimited(path: Path, options: Options) -> Listing:
     with reading(path, "a table"):
         table = read_delimited(path)
         columns = detect(table.schema, options, beside.of_table(table, path.parent))
+        if not (columns.is_text or columns.is_path):
+            _name_near_numbers(table.select(columns.unused))
         table = table.select(columns.used).slice(0, options.rows)
         files = file_column(table.column(columns.inputs[0]), path.parent) if columns.is_path else None
         is_id_asked = options.id_column is not None
@@ -61,6 +67,26 @@ def read_delimited(path: Path) -> pa.Table:
     table = table.rename_columns([name.strip() for name in table.column_names])
     check_names(table.schema)
     return table
+
+
+def _name_near_numbers(unused: pa.Table) -> None:
+    """Say which columns would be numbers but for some of their values."""
+    texts = [name for name in unused.column_names if is_text(unused.schema.field(name).type)]
+    near = [f"{name} ({value!r})" for name in texts if (value := _odd_one(unused.column(name))) is not None]
+    if near:
+        progress.say(
+            f"Not used, for what stands in brackets is no number: {', '.join(near)}. Write numbers with a "
+            "point, and leave the place of a missing one empty."
+        )
+
+
+def _odd_one(column: pa.ChunkedArray) -> str | None:
+    """Return the first value that is no number, of a column in which most are or would be with a point."""
+    values = column.drop_null()
+    plain = pc.match_substring_regex(values, NUMBER)
+    meant = pc.or_(plain, pc.match_substring_regex(values, COMMA))
+    odd = values.filter(pc.invert(plain))
+    return str(odd[0]) if len(odd) and 2 * pc.sum(meant).as_py() > len(values) else None
 
 
 def _check_encoding(path: Path) -> None:

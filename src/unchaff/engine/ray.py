@@ -35,7 +35,7 @@ class Ray:
     scorers: int | None = None  # workers that hold the network; None: one per GPU, or one per CPU but one
     trainers: int | None = None  # workers that learn together; None: as many
     device: str = "auto"  # of the workers; auto: GPUs where the cluster has any
-    patience: float = 60.0  # seconds to wait for nodes that are needed
+    patience: float = 300.0  # seconds to wait for nodes that are needed
     silence: float = 900.0  # seconds without any progress after which a stage has failed
     _ray: Any = field(default=None, init=False, repr=False)
     _owns: bool = field(default=True, init=False, repr=False)

@@ -70,6 +70,14 @@ def test_blanks_around_names_of_columns_do_not_count(tmp_path):
     assert (train.columns, train.ids.tolist(), train.labels.tolist()) == (("a", "b"), [7, 8], [0, 1])
 
 
+def test_columns_that_are_nearly_numbers_are_named(tmp_path, heard):
+    rows = [f'{row},{"?" if row == 3 else row},"{row},5",name {row},{row % 2}\n' for row in range(10)]
+    (tmp_path / "t.csv").write_text("a,b,c,d,label\n" + "".join(rows))
+    assert load(str(tmp_path / "t.csv")).train.columns == ("a",)
+    (said,) = heard
+    assert said.startswith("Not used, for what stands in brackets is no number: b ('?'), c ('0,5'). Write")
+
+
 @pytest.mark.parametrize(
     "content", ["text,label\ncafé,1\nbad,0\n", "a,b,label\n1,café,0\n", "é,label\n1,0\n"]
 )
