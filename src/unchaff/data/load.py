@@ -22,6 +22,7 @@ ALLOWED = (
     "a folder of class folders, a .parquet file or a folder with train.parquet, "
     ".npz, .csv, .tsv, digits, or pkg.module:factory"
 )
+VALIDATION = ("val", "valid", "validation", "dev")  # parts that are called otherwise than test
 FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -49,7 +50,9 @@ def load(spec: str, options: Options = DEFAULTS) -> Loaded:
         found=f"{_summary(made.samples)} from {train.found}",
     )
     if test is None:
-        return replace(loaded, found=loaded.found + ".")
+        other = _validation_of(Path(spec).expanduser())
+        beside = "" if other is None else f"; {other} beside it is not read: name it with --test"
+        return replace(loaded, found=f"{loaded.found}{beside}.")
     second = assemble(test, replace(options, rows=None), like=loaded)
     return _with_test(loaded, second)
 
@@ -144,6 +147,16 @@ def _listings_of_file(path: Path, options: Options) -> tuple[Listing, Listing | 
         options.refuse(OF_COLUMNS, f"{path} is a NumPy archive, which has no columns")
         return list_npz(path, options)
     raise DataError(f"{path} is of no known kind. Give {ALLOWED}.")
+
+
+def _validation_of(path: Path) -> Path | None:
+    """Return the validation part that lies beside the training part of a folder."""
+    if split_files(path, "train"):
+        parts = (split_files(path, name) for name in VALIDATION)
+        return next((files[0] for files in parts if len(files) == 1), None)
+    if not (path / "train").is_dir():
+        return None
+    return next((path / name for name in VALIDATION if (path / name).is_dir()), None)
 
 
 def _summary(samples: Samples) -> str:

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from unchaff.data.load import load
+from unchaff.data.load import load, load_like
 from unchaff.data.options import Options
 from unchaff.errors import DataError
 
@@ -25,6 +25,18 @@ def test_a_test_folder_is_matched_by_class_name(tmp_path, make):
         "bee/1.png": 1,
         "cow/1.png": 2,
     }
+
+
+def test_a_validation_folder_is_named_and_not_read(tmp_path, make):
+    for path in ("train/ant", "train/bee", "val/ant", "val/bee"):
+        (tmp_path / path).mkdir(parents=True)
+        (tmp_path / path / "1.png").write_bytes(make.picture(1))
+    loaded = load(str(tmp_path))
+    assert loaded.test is None
+    assert loaded.found.endswith(f"; {tmp_path / 'val'} beside it is not read: name it with --test.")
+    assert len(load_like(str(tmp_path / "val"), loaded)) == 2
+    (tmp_path / "val").rename(tmp_path / "test")
+    assert "beside it" not in load(str(tmp_path)).found
 
 
 def test_sound_in_any_format(tmp_path, make):
