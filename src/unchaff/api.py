@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from unchaff.bench.start import fitting, module_of
@@ -81,7 +82,8 @@ def repair(  # noqa: PLR0913  what to repair, and what is known of it
     if decisions is not None:
         given = decisions if isinstance(decisions, Decisions) else decisions_in(read(Path(decisions)))
         repairing = Deciding(method=repairing, decisions=given)
-    outcome = repairing(trained, observed, streams=Streams(seed))
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        outcome = repairing(trained, observed, streams=Streams(seed))
     if isinstance(repairing, Deciding):
         observed = replace(observed, train=repairing.decisions.applied(samples))
     found = {**vars(outcome), "model": bare(outcome.model)}

@@ -19,7 +19,7 @@ from unchaff.data import Options, from_arrays
 from unchaff.errors import ConfigError
 from unchaff.interfaces import checked
 from unchaff.methods.unlearn import Unlearn
-from unchaff.nets.adapt import bare
+from unchaff.nets.adapt import bare, logits_of
 from unchaff.nets.build import build
 from unchaff.records import Observed, Outcome, Recipe, Trained
 from unchaff.samples import Samples
@@ -85,7 +85,10 @@ class RepairedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         self.outcome_: Outcome = replace(outcome, model=bare(outcome.model))
         self.model_ = self.outcome_.model
         split = outcome.partition
-        self.kept_ = np.ones(len(rows), dtype=bool) if split is None else split.kept.numpy()
+        self.kept_ = np.zeros(len(rows), dtype=bool)  # rows that were left out stay so
+        self.kept_[samples.ids] = True
+        if split is not None:
+            self.kept_[split.ids] = split.kept.numpy()
         self._prepare = samples.source.held.prepare  # type: ignore[attr-defined]
         return self
 
@@ -136,7 +139,7 @@ class RepairedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         with torch.no_grad():
             for start in range(0, len(rows), BATCH):
                 inputs = self._prepare(torch.from_numpy(rows[start : start + BATCH].astype(np.float32)))
-                logits = self.model_(inputs)[:, : len(self.classes_)]
+                logits = logits_of(self.model_(inputs))[:, : len(self.classes_)]
                 parts.append(torch.softmax(logits.double(), dim=1).numpy())
         return np.concatenate(parts)
 

@@ -69,6 +69,17 @@ def test_a_network_is_judged_on_the_numbers_it_was_trained_on():
     assert learned > 0.8
 
 
+@pytest.mark.parametrize("without", [torch.no_grad, torch.inference_mode])
+def test_gradients_may_be_off_where_it_is_called(without):
+    draw = torch.Generator().manual_seed(0)
+    inputs = torch.randn(200, 8, generator=draw)
+    train = unchaff.from_arrays(inputs.numpy(), (inputs[:, 0] > 0).long().numpy())
+    model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 2))
+    with without():
+        outcome = unchaff.repair(model, train, method=unchaff.METHODS["finetune-all"])
+    assert not torch.equal(outcome.model[0].weight, model[0].weight)
+
+
 def test_more_can_be_said_about_the_network():
     inputs, labels = noisy_rows()
     data = unchaff.from_arrays(inputs.numpy(), labels.numpy())

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.datasets import make_classification
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch import nn
 
@@ -68,6 +69,32 @@ def test_a_function_makes_the_network_and_a_clone_has_it(rows):
     assert model.model_[0].in_features == 8
     assert model.kept_.all()
     assert model.score(x, right) > 0.5
+
+
+class Named(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = layers(8, 3)
+
+    def forward(self, inputs):
+        return {"logits": self.layers(inputs)}
+
+
+def test_a_network_may_answer_with_a_mapping_and_rows_left_out_are_not_kept(rows):
+    x, given, right = rows
+    broken = x.copy()
+    broken[3, 2] = 1e39  # finite, and not in single precision
+    with torch.random.fork_rng(), pytest.warns(UserWarning, match="1 sample cannot be used"):
+        model = RepairedClassifier(Named(), epochs=10).fit(broken, given)
+    assert model.kept_.shape == (450,)
+    assert not model.kept_[3]
+    assert model.score(x, right) > 0.5
+
+
+def test_few_rows_are_not_unlike_themselves():
+    x, labels = make_classification(65, 5, random_state=0, flip_y=0.3)
+    split = RepairedClassifier(epochs=2).fit(x, labels).outcome_.partition
+    assert "unlike" not in split.reason
 
 
 def test_errors_are_value_errors(rows):

@@ -29,6 +29,7 @@ LIMIT = 10_000  # samples the directions are found on
 APART_COLUMNS = 3.0  # Ashman's D of the distances of columns; long-tailed ones pass 2 without noise
 PER_AXIS = 20  # samples for each component among which a direction is sharpened; with few, chance looks clear
 FLOOR = 1e-6  # of a variance of a component, all of which are 1
+PER_STATISTIC = 5  # samples for each statistic that varies, from which on distances tell them apart
 MOST = 0.75  # of the inputs can be unlike the others
 EXPLAINED = 0.9  # AUROC of telling the worse clips by how short they are, from which on that is all
 
@@ -78,15 +79,14 @@ class Typicality:
         distance, along = found["distance"], found.get("along")
         kind = walk.samples.kind
         apart = max(self.apart, APART_COLUMNS) if are_columns(kind) else self.apart
-        difference, acts = distance, ashman(distance) > apart
+        difference, acts = distance, statistics.are_many and ashman(distance) > apart
         if along is not None and ashman(along) > self.apart_along:
             difference, acts = along, True
         upper = posterior(difference)
         mean_upper = float((labels.total * upper).sum() / upper.sum().clamp_min(1e-9))
         mean_lower = float((labels.total * (1 - upper)).sum() / (1 - upper).sum().clamp_min(1e-9))
-        total, worse = difference, 1 - upper
-        if mean_upper < mean_lower:
-            total, worse = -difference, upper
+        total = -difference if mean_upper < mean_lower else difference
+        worse = 1 - posterior(total)  # as the split reads it: a fit to the negative is not the mirror image
         acts = acts and not _are_words(kind) and float(worse.mean()) <= MOST
         return total, acts and not ("filled" in found and by_length(found["filled"], worse))
 
@@ -108,6 +108,7 @@ class Statistics:
     class_means: Float[Tensor, "classes m"]
     some: Float[Tensor, "s m"]  # each minus the mean of its given class
     has_channels: bool  # they are statistics over places or frames, not the features themselves
+    are_many: bool  # samples, for each statistic: with few, all are equally far from the mean
 
     @classmethod
     def of(cls, walk: Walk) -> "Statistics":
@@ -261,4 +262,6 @@ class _Moments:
         precision = torch.linalg.inv(covariance + ridge * torch.eye(len(mean), dtype=torch.float64))
         class_means = sums["sums"] / sums["counts"].clamp_min(1)[:, None]
         centred = self._some.rows - class_means[self._given.rows]
-        return Statistics(mean, precision, class_means, centred, self._has_channels)
+        rank = int(torch.linalg.matrix_rank(covariance, hermitian=True, rtol=1e-6))
+        are_many = count >= PER_STATISTIC * rank
+        return Statistics(mean, precision, class_means, centred, self._has_channels, are_many)

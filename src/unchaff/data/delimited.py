@@ -33,9 +33,9 @@ def list_delimited(path: Path, options: Options) -> Listing:
     """
     with reading(path, "a table"):
         table = read_delimited(path)
+        if options.input_column is None:
+            _name_near_numbers(table)
         columns = detect(table.schema, options, beside.of_table(table, path.parent))
-        if not (columns.is_text or columns.is_path):
-            _name_near_numbers(table.select(columns.unused))
         table = table.select(columns.used).slice(0, options.rows)
         files = file_column(table.column(columns.inputs[0]), path.parent) if columns.is_path else None
         is_id_asked = options.id_column is not None
@@ -69,14 +69,14 @@ def read_delimited(path: Path) -> pa.Table:
     return table
 
 
-def _name_near_numbers(unused: pa.Table) -> None:
+def _name_near_numbers(table: pa.Table) -> None:
     """Say which columns would be numbers but for some of their values."""
-    texts = [name for name in unused.column_names if is_text(unused.schema.field(name).type)]
-    near = [f"{name} ({value!r})" for name in texts if (value := _odd_one(unused.column(name))) is not None]
+    texts = [name for name in table.column_names if is_text(table.schema.field(name).type)]
+    near = [f"{name} ({value!r})" for name in texts if (value := _odd_one(table.column(name))) is not None]
     if near:
         progress.say(
-            f"Not used, for what stands in brackets is no number: {', '.join(near)}. Write numbers with a "
-            "point, and leave the place of a missing one empty."
+            f"Taken for texts, for what stands in brackets is no number: {', '.join(near)}. Write numbers "
+            "with a point, and leave the place of a missing one empty."
         )
 
 

@@ -129,10 +129,10 @@ def _listings_of_folder(path: Path, options: Options, prefer: str) -> tuple[List
     if shards:
         return list_parquet(shards, options), list_parquet(test_shards, whole) if test_shards else None
     options.refuse(OF_COLUMNS, f"{path} is a folder of class folders, which has no columns")
-    if (path / "train").is_dir():
+    if _is_part(path / "train"):
         test = list_folder(path / "test", whole) if (path / "test").is_dir() else None
         return list_folder(path / "train", options), test
-    if prefer == "test" and (path / "test").is_dir():
+    if prefer == "test" and _is_part(path / "test"):
         return list_folder(path / "test", options), None
     return list_folder(path, options), None
 
@@ -154,9 +154,15 @@ def _validation_of(path: Path) -> Path | None:
     if split_files(path, "train"):
         parts = (split_files(path, name) for name in VALIDATION)
         return next((files[0] for files in parts if len(files) == 1), None)
-    if not (path / "train").is_dir():
+    if not _is_part(path / "train"):
         return None
-    return next((path / name for name in VALIDATION if (path / name).is_dir()), None)
+    folders = (each for each in sorted(path.iterdir()) if each.name.lower() in VALIDATION)
+    return next((each for each in folders if _is_part(each)), None)
+
+
+def _is_part(folder: Path) -> bool:
+    """Whether a folder holds class folders; one of files may be a class that is called train or test."""
+    return folder.is_dir() and any(each.is_dir() for each in folder.iterdir())
 
 
 def _summary(samples: Samples) -> str:

@@ -24,12 +24,15 @@ from unchaff.runs.record import Run
 from unchaff.runs.told import Told, told
 from unchaff.runs.training import FILE as TRAINING
 from unchaff.runs.training import training_bytes
-from unchaff.runs.unfinished import ASIDE, REPLACED, is_finished, is_unfinished
+from unchaff.runs.unfinished import ASIDE, JOURNAL, REPLACED, is_finished, is_unfinished
 from unchaff.runs.weights import to_bytes
 from unchaff.samples import Samples
 
 REPORT = "report.html"
 HUB = "hub"  # subfolder: how to build a network of the transformers library, tokenizer and processor
+WEIGHTS, FILTER = "model.safetensors", "preprocess.safetensors"
+QUALITY, PLAN, METRICS, MANIFEST = "quality.parquet", "plan.json", "metrics.json", "manifest.json"
+OURS = {WEIGHTS, FILTER, NETWORK, QUALITY, PLAN, METRICS, MANIFEST, TRAINING, REPORT, HUB, JOURNAL}
 Page = Callable[[Told, Samples], str]  # (what the files say, the samples to look at) -> HTML
 
 
@@ -111,16 +114,16 @@ def contents(run: Run) -> dict[str, bytes]:
     replay = manifest(run, drawing=time.perf_counter() - started)
     plan, record = run.outcome.plan, run.trained.record
     files = {
-        "quality.parquet": quality_bytes(run),
-        "plan.json": _json(
+        QUALITY: quality_bytes(run),
+        PLAN: _json(
             {
                 "reason": "" if plan is None else plan.reason,
                 "units": [] if plan is None else [asdict(unit) for unit in plan.units],
                 "driven": [{**asdict(drive), "ids": drive.ids.tolist()} for drive in driven],
             }
         ),
-        "metrics.json": _json(metrics(run.measured, run.outcome)),
-        "manifest.json": _json(replay),
+        METRICS: _json(metrics(run.measured, run.outcome)),
+        MANIFEST: _json(replay),
         **({} if record is None else {TRAINING: training_bytes(record)}),
         **{f"{HUB}/{name}": content for name, content in run.beside.items()},
     }
@@ -154,10 +157,10 @@ def _drawn(page: Page, folder: Path, samples: Samples) -> str:
 
 def _model_files(run: Run) -> dict[str, bytes]:
     filtering = run.outcome.preprocess
-    files = {"model.safetensors": to_bytes(run.outcome.model.state_dict()), NETWORK: _json(rebuild(run))}
+    files = {WEIGHTS: to_bytes(run.outcome.model.state_dict()), NETWORK: _json(rebuild(run))}
     files |= {f"{HUB}/{name}": content for name, content in described(run.outcome.model).items()}
     if filtering is not None:
-        files["preprocess.safetensors"] = to_bytes(filtering.state_dict())
+        files[FILTER] = to_bytes(filtering.state_dict())
     return files
 
 
@@ -193,6 +196,13 @@ def _check_replaceable(folder: Path, *, overwrite: bool) -> None:
     if not is_finished(folder):
         raise RunFolderError(
             f"{folder} holds something else than a run, and is not deleted. Choose another --out."
+        )
+    names = sorted(each.name for each in folder.iterdir() if not each.name.startswith((".", DECISIONS)))
+    others = [name for name in names if name not in OURS]
+    if others:
+        raise RunFolderError(
+            f"{folder} holds what is not of the run ({', '.join(others[:5])}), and is not replaced. Choose "
+            "another --out, or move that away."
         )
     if (folder / DECISIONS).exists():
         raise RunFolderError(

@@ -208,6 +208,7 @@ def test_what_most_inputs_are_is_not_unlike_the_others(clean_toy, monkeypatch):
 
     class Apart:
         has_channels = True
+        are_many = True
 
         def direction(self):
             return None
@@ -236,6 +237,7 @@ def test_a_direction_finds_what_the_distance_does_not():
         class_means=torch.stack([moments[labels == label].double().mean(0) for label in range(4)]),
         some=torch.cat([(part := moments[labels == each].double()) - part.mean(0) for each in range(4)]),
         has_channels=True,
+        are_many=True,
     )  # fmt: skip
     chunk = Chunk(
         rows=np.arange(2000),
@@ -255,7 +257,8 @@ def test_a_direction_finds_what_the_distance_does_not():
 def moments_of(some):
     size = some.shape[1]
     eye = torch.eye(size, dtype=some.dtype)
-    return Statistics(some.mean(0), eye, some.mean(0)[None], some - some.mean(0), has_channels=True)
+    mean = some.mean(0)
+    return Statistics(mean, eye, mean[None], some - mean, has_channels=True, are_many=True)
 
 
 def test_groups_that_no_single_component_shows_are_parted_by_all_of_them_together():

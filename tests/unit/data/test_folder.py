@@ -27,6 +27,13 @@ def test_a_test_folder_is_matched_by_class_name(tmp_path, make):
     }
 
 
+def test_a_class_may_be_called_train(tmp_path, make):
+    for name in ("train", "bus"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes(make.picture(1))
+    assert load(str(tmp_path)).train.class_names == ("bus", "train")
+
+
 def test_a_validation_folder_is_named_and_not_read(tmp_path, make):
     for path in ("train/ant", "train/bee", "val/ant", "val/bee"):
         (tmp_path / path).mkdir(parents=True)

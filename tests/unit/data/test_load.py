@@ -75,7 +75,9 @@ def test_columns_that_are_nearly_numbers_are_named(tmp_path, heard):
     (tmp_path / "t.csv").write_text("a,b,c,d,label\n" + "".join(rows))
     assert load(str(tmp_path / "t.csv")).train.columns == ("a",)
     (said,) = heard
-    assert said.startswith("Not used, for what stands in brackets is no number: b ('?'), c ('0,5'). Write")
+    assert said.startswith(
+        "Taken for texts, for what stands in brackets is no number: b ('?'), c ('0,5'). Write"
+    )
 
 
 @pytest.mark.parametrize(
