@@ -19,7 +19,7 @@ from unchaff.prune.drives import Drive, drives
 from unchaff.runs.layout import FORMAT, NETWORK
 from unchaff.runs.manifest import manifest
 from unchaff.runs.quality import quality_bytes
-from unchaff.runs.read import DECISIONS, read
+from unchaff.runs.read import DECISIONS, REQUIRED, read
 from unchaff.runs.record import Run
 from unchaff.runs.told import Told, told
 from unchaff.runs.training import FILE as TRAINING
@@ -31,8 +31,7 @@ from unchaff.samples import Samples
 REPORT = "report.html"
 HUB = "hub"  # subfolder: how to build a network of the transformers library, tokenizer and processor
 WEIGHTS, FILTER = "model.safetensors", "preprocess.safetensors"
-QUALITY, PLAN, METRICS, MANIFEST = "quality.parquet", "plan.json", "metrics.json", "manifest.json"
-OURS = {WEIGHTS, FILTER, NETWORK, QUALITY, PLAN, METRICS, MANIFEST, TRAINING, REPORT, HUB, JOURNAL}
+OURS = {*REQUIRED, WEIGHTS, FILTER, NETWORK, TRAINING, REPORT, HUB, JOURNAL}
 Page = Callable[[Told, Samples], str]  # (what the files say, the samples to look at) -> HTML
 
 
@@ -114,16 +113,16 @@ def contents(run: Run) -> dict[str, bytes]:
     replay = manifest(run, drawing=time.perf_counter() - started)
     plan, record = run.outcome.plan, run.trained.record
     files = {
-        QUALITY: quality_bytes(run),
-        PLAN: _json(
+        "quality.parquet": quality_bytes(run),
+        "plan.json": _json(
             {
                 "reason": "" if plan is None else plan.reason,
                 "units": [] if plan is None else [asdict(unit) for unit in plan.units],
                 "driven": [{**asdict(drive), "ids": drive.ids.tolist()} for drive in driven],
             }
         ),
-        METRICS: _json(metrics(run.measured, run.outcome)),
-        MANIFEST: _json(replay),
+        "metrics.json": _json(metrics(run.measured, run.outcome)),
+        "manifest.json": _json(replay),
         **({} if record is None else {TRAINING: training_bytes(record)}),
         **{f"{HUB}/{name}": content for name, content in run.beside.items()},
     }
