@@ -65,7 +65,7 @@ def latent(opinions: Sequence[Float[Tensor, "n classes"]], labels: Int[Tensor, "
     """
     with torch.inference_mode(mode=False), torch.enable_grad():
         data = Pieces(opinions, labels.cpu().long().clone())
-        with progress.stage("split", 2 * ROUNDS, "rounds") as shown:
+        with progress.stage("split", 2 * ROUNDS, "rounds at most") as shown:
             plain, leaky = (_fitted(_Fit(data, with_leak=each), shown) for each in (False, True))
     return leaky if leaky.is_identified and leaky.clarity > plain.clarity else plain
 

@@ -253,5 +253,5 @@ def test_the_fit_says_how_far_it_is():
     listener = Counting()
     with progress.shown_by(listener):
         latent([opinion], given)
-    assert listener.begun == [("split", 2 * ROUNDS, "rounds")]
+    assert listener.begun == [("split", 2 * ROUNDS, "rounds at most")]
     assert listener.done == 2 * ROUNDS
