@@ -31,7 +31,7 @@ from unchaff.samples import Samples
 REPORT = "report.html"
 HUB = "hub"  # subfolder: how to build a network of the transformers library, tokenizer and processor
 WEIGHTS, FILTER = "model.safetensors", "preprocess.safetensors"
-OURS = {*REQUIRED, WEIGHTS, FILTER, NETWORK, TRAINING, REPORT, HUB, JOURNAL}
+OURS = {*REQUIRED, WEIGHTS, FILTER, NETWORK, TRAINING, REPORT, HUB, JOURNAL, ".DS_Store"}
 Page = Callable[[Told, Samples], str]  # (what the files say, the samples to look at) -> HTML
 
 
@@ -196,7 +196,7 @@ def _check_replaceable(folder: Path, *, overwrite: bool) -> None:
         raise RunFolderError(
             f"{folder} holds something else than a run, and is not deleted. Choose another --out."
         )
-    names = sorted(each.name for each in folder.iterdir() if not each.name.startswith((".", DECISIONS)))
+    names = sorted(each.name for each in folder.iterdir() if not each.name.startswith(DECISIONS))
     others = [name for name in names if name not in OURS]
     if others:
         raise RunFolderError(

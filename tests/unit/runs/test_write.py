@@ -98,12 +98,13 @@ def test_an_empty_folder_is_used(tmp_path: Path, run) -> None:
     assert (tmp_path / "run" / "report.html").is_file()
 
 
-def test_overwrite_deletes_nothing_that_is_not_of_the_run(tmp_path: Path, make_run) -> None:
+@pytest.mark.parametrize("name", ["notes.txt", ".notes"])
+def test_overwrite_deletes_nothing_that_is_not_of_the_run(tmp_path: Path, make_run, name: str) -> None:
     write(tmp_path / "run", make_run(0), page)
-    (tmp_path / "run" / "notes.txt").write_text("mine")
-    with pytest.raises(RunFolderError, match=r"not of the run \(notes.txt\), and is not replaced"):
+    (tmp_path / "run" / name).write_text("mine")
+    with pytest.raises(RunFolderError, match=rf"not of the run \({name}\), and is not replaced"):
         write(tmp_path / "run", make_run(1), page, overwrite=True)
-    assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
+    assert (tmp_path / "run" / name).read_text() == "mine"
 
 
 def test_overwrite_replaces_only_with_a_complete_run(tmp_path: Path, make_run) -> None:
