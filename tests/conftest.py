@@ -30,6 +30,14 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 torch.set_num_threads(1)  # far faster on tiny tensors, and steady on a busy machine
 
 
+@pytest.fixture(autouse=True)
+def _same_draws() -> Iterator[None]:
+    """Torch draws the same in a test whatever ran before it, and nothing that it draws is seen after it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data packs, or a skip that says how to name one."""

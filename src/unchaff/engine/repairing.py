@@ -19,7 +19,7 @@ from unchaff.engine.stage import CPU, Engine
 from unchaff.engine.store import Store, address
 from unchaff.errors import ConfigError, RunFolderError
 from unchaff.methods.finetune import FineTune, Schedule
-from unchaff.methods.unlearn import LEARNING, ONE_MORE_LOOK, TWO_MORE_LOOKS
+from unchaff.methods.unlearn import ONE_MORE_LOOK, TWO_MORE_LOOKS, Allowed
 from unchaff.nets.flops import count
 from unchaff.records import Cost, Recipe, Trained
 from unchaff.runs.manifest import versions
@@ -81,10 +81,9 @@ class Repairing:
             return self._done(self.trained.model, scored, cost, full, started)
         looks = sum(part.rescore for part in parts)
         later = self._scoring(self.trained.model, Look(2)).flops
-        allowed = max(
-            self.plan.budget * full - first.flops - looks * later, LEARNING * self.plan.budget * full
-        )
-        schedule = Schedule.plan(self.finetune, parts, self._with_recipe, self.found.example, flops=allowed)
+        budget = self.plan.budget * full
+        flops = Allowed(budget - first.flops, budget).left(after=looks * later)
+        schedule = Schedule.plan(self.finetune, parts, self._with_recipe, self.found.example, flops=flops)
         schedule = schedule.over(self.found.count)
         weights = self._begun(schedule)
         for place, part in enumerate(parts, start=1):

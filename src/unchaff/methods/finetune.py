@@ -22,6 +22,7 @@ from unchaff.train.still import freeze_others, hold_masks, hold_still
 from unchaff.train.tutor import Tutor
 
 FASTER = 3.0  # the rate from new weights, of that of the training
+FEW = 100  # steps of learning, below which shrunk weights would not be learned again
 LONG = 12.0  # passes over the data from which on crops move further
 FURTHER = 1 / 8  # of the side
 
@@ -33,7 +34,7 @@ class FineTune:
     lr: float | None = None  # peak of the cosine over all parts; None: that of the recipe
     batch_size: int | None = None  # None: half of the batches the network was trained with
     weight_decay: float | None = None  # None: that of the recipe
-    shrink: float = 0.6  # weights = shrink * trained + (1 - shrink) * initial; 1: as they are
+    shrink: float = 0.6  # weights = shrink * trained + (1 - shrink) * initial; 1, or few steps: as they are
     small: float = 0.75  # side of the small pictures, of the full side
     average: float = 0.99  # decay of the running mean of the weights that re-scoring uses
     last: int | None = None  # learn only so many last layers, the rest frozen; None: all
@@ -125,7 +126,10 @@ class Schedule:
         flops: float,
         masks: Mapping[str, Tensor] | None = None,
     ) -> "Schedule":
-        """Divide so many operations among the parts; each gets at least one step."""
+        """Divide so many operations among the parts; each gets at least one step.
+
+        With few steps in all the weights are not shrunk.
+        """
         example = next(samples.batches(2)).inputs
         layers = find_layers(trained.model, example)
         side = small_side(trained.model, samples, example, recipe.small)
@@ -146,6 +150,8 @@ class Schedule:
             for part, price in zip(parts, prices, strict=True)
         ]
         usual = trained.recipe_for(len(samples))
+        if sum(steps) < FEW:
+            recipe = recipe.gentle()
         planned = cls(recipe, parts, steps, holds, batch, side, masks or {}, trained, usual, trains)
         return planned.over(len(samples))
 

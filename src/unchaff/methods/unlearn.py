@@ -28,7 +28,7 @@ from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
 from unchaff.train.loop import Fitted
 
-LEARNING = 0.3  # of the budget: left for learning, whatever looking takes
+LEARNING = 0.3  # of the budget: left for learning; where looking takes more, learning gets it all
 ONE_MORE_LOOK = (Part(0.6, small=True, rescore=True), Part(0.4, held=0.3))
 TWO_MORE_LOOKS = (
     Part(0.33, small=True, rescore=True), Part(0.24, small=True, rescore=True), Part(0.43, held=0.3),
@@ -83,7 +83,7 @@ class Unlearn:
         else:
             masks = masks_for(trained.model, plan, example)
         full = full_cost(trained, observed.train).flops
-        allowed = Allowed(self.budget * full - cost.flops, least=LEARNING * self.budget * full)
+        allowed = Allowed(self.budget * full - cost.flops, self.budget * full)
         schedule = self._schedule(learner, observed, masks, allowed, first=first)
         first, cost = replace(first, plan=plan), cost + Cost.since(started, "plan")
         outcome = self._rounds(trained, observed, first, schedule, cost, streams=streams)
@@ -183,8 +183,9 @@ class Unlearn:
 
         Where no label is disputed there is nothing to forget, nor to look for again. A network for texts
         learns what it is given by heart at once, so that a later look would see its own lesson. Nor is there
-        a later look where it would leave less than three tenths of the budget for learning; that much is
-        spent on learning in any case, for weights that were shrunk and not trained again are worth nothing.
+        a later look where it would leave less than three tenths of the budget for learning. Where the first
+        look alone takes so much, the network is so small that the budget is passed in any case: learning
+        gets the whole of it, for without that the look is worth nothing.
         """
         parts = self.parts or (TWO_MORE_LOOKS if self.budget >= 0.4 else ONE_MORE_LOOK)
         finetune = self.finetune
@@ -194,9 +195,9 @@ class Unlearn:
             parts = self.parts or AT_ONCE
             finetune = finetune.anew(trained.recipe_for(len(observed.train)).lr)
         looking = sum(part.rescore for part in parts) * self._look_again(trained, observed)
-        if self.parts is None and allowed.flops - looking < allowed.least:
-            parts, looking = AT_ONCE if looking else parts, 0.0
-        flops = max(allowed.flops - looking, allowed.least)
+        if looking and self.parts is None and allowed.are_few(after=looking):
+            parts, looking = AT_ONCE, 0.0
+        flops = allowed.left(after=looking)
         return self.schedule.plan(finetune, parts, trained, observed.train, flops=flops, masks=masks)
 
     def _look_again(self, trained: Trained, observed: Observed) -> float:
@@ -209,8 +210,16 @@ class Unlearn:
 class Allowed:
     """Operations that may still be spent."""
 
-    flops: float
-    least: float  # of them on learning, even where that is more than what is left
+    flops: float  # once the finished network has looked at the samples
+    budget: float
+
+    def are_few(self, *, after: float) -> bool:
+        """Return whether what is left after more looking is too little to learn by."""
+        return self.flops - after < LEARNING * self.budget
+
+    def left(self, *, after: float) -> float:
+        """Return what is spent on learning after more looking: the whole budget where too little is left."""
+        return self.budget if self.are_few(after=after) else self.flops - after
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from unchaff.methods.finetune import FineTune, Lesson, Part, Schedule, last_laye
 from unchaff.methods.finetune_all import FinetuneAll
 from unchaff.methods.published import Published, least_squares
 from unchaff.methods.retrain import Retrain
-from unchaff.methods.unlearn import Unlearn
+from unchaff.methods.unlearn import Allowed, Unlearn
 from unchaff.nets.flops import count, forward
 from unchaff.partition.mixture import Mixture
 from unchaff.partition.transition import Transition
@@ -89,6 +89,25 @@ def test_a_schedule_spends_what_it_was_given_on_one_cosine(toy, last):
         model, cost = fitted.model, cost + fitted.cost.flops
     assert 0.98 * flops < cost <= flops
     assert schedule.steps[0] / sum(schedule.steps) == pytest.approx(0.6, abs=0.01)
+
+
+@pytest.mark.parametrize(("steps", "is_shrunk"), [(50, False), (150, True)])
+def test_weights_are_shrunk_only_where_enough_steps_follow(toy, steps, is_shrunk):
+    samples = toy.observed.train
+    flops = (steps + 0.5) * 15 * count(toy.trained.model, next(samples.batches(2)).inputs).training
+    schedule = Schedule.plan(FineTune(), (Part(1.0),), toy.trained, samples, flops=flops)
+    assert schedule.steps == [steps]
+    assert same_weights(schedule.start(streams=Streams(0)), toy.trained.model) != is_shrunk
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "are_few", "left"),
+    [(20, 0, False, 80), (20, 40, False, 40), (20, 60, True, 100), (80, 0, True, 100), (300, 0, True, 100)],
+)
+def test_where_looking_leaves_little_learning_gets_the_whole_budget(first, later, are_few, left):
+    allowed = Allowed(100.0 - first, 100.0)
+    assert allowed.are_few(after=later) == are_few
+    assert allowed.left(after=later) == left
 
 
 @pytest.mark.parametrize(("passes", "reach"), [(4, 1 / 16), (11, 1 / 16), (13, 1 / 8), (60, 1 / 8)])
