@@ -128,7 +128,7 @@ class Schedule:
     ) -> "Schedule":
         """Divide so many operations among the parts; each gets at least one step.
 
-        With few steps in all the weights are not shrunk.
+        With few steps in all the weights are not shrunk, unless it begins from new ones.
         """
         example = next(samples.batches(2)).inputs
         layers = find_layers(trained.model, example)
@@ -150,7 +150,7 @@ class Schedule:
             for part, price in zip(parts, prices, strict=True)
         ]
         usual = trained.recipe_for(len(samples))
-        if sum(steps) < FEW:
+        if sum(steps) < FEW and recipe.shrink > 0:
             recipe = recipe.gentle()
         planned = cls(recipe, parts, steps, holds, batch, side, masks or {}, trained, usual, trains)
         return planned.over(len(samples))

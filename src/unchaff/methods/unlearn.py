@@ -28,7 +28,7 @@ from unchaff.streams import Streams
 from unchaff.train.initial import full_cost
 from unchaff.train.loop import Fitted
 
-LEARNING = 0.3  # of the budget: left for learning; where looking takes more, learning gets it all
+LEARNING = 0.3  # of the budget: left for learning; where the first look takes more, learning gets it all
 ONE_MORE_LOOK = (Part(0.6, small=True, rescore=True), Part(0.4, held=0.3))
 TWO_MORE_LOOKS = (
     Part(0.33, small=True, rescore=True), Part(0.24, small=True, rescore=True), Part(0.43, held=0.3),
@@ -218,8 +218,8 @@ class Allowed:
         return self.flops - after < LEARNING * self.budget
 
     def left(self, *, after: float) -> float:
-        """Return what is spent on learning after more looking: the whole budget where too little is left."""
-        return self.budget if self.are_few(after=after) else self.flops - after
+        """Return what is spent on learning after more looking: all where the first look left too little."""
+        return self.budget if self.are_few(after=0.0) else max(self.flops - after, LEARNING * self.budget)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,14 @@ def weights(outcome):
     return torch.cat([each.detach().flatten() for each in outcome.model.parameters()])
 
 
+@pytest.fixture(scope="module", autouse=True)
+def many_steps():
+    """The toy learns for few steps: with so few, weights would not be shrunk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("unchaff.methods.finetune.FEW", 0)
+        yield
+
+
 @pytest.fixture(scope="module")
 def ours(toy):
     return Unlearn()(toy.trained, toy.observed, streams=Streams(0))

@@ -100,11 +100,18 @@ def test_weights_are_shrunk_only_where_enough_steps_follow(toy, steps, is_shrunk
     assert same_weights(schedule.start(streams=Streams(0)), toy.trained.model) != is_shrunk
 
 
+def test_new_weights_stay_new_with_few_steps(toy):
+    new = FineTune().anew(0.1)
+    schedule = Schedule.plan(new, (Part(1.0),), toy.trained, toy.observed.train, flops=1.0)
+    assert schedule.steps == [1]
+    assert schedule.recipe == new
+
+
 @pytest.mark.parametrize(
     ("first", "later", "are_few", "left"),
-    [(20, 0, False, 80), (20, 40, False, 40), (20, 60, True, 100), (80, 0, True, 100), (300, 0, True, 100)],
+    [(20, 0, False, 80), (20, 40, False, 40), (20, 60, True, 30), (80, 0, True, 100), (300, 0, True, 100)],
 )
-def test_where_looking_leaves_little_learning_gets_the_whole_budget(first, later, are_few, left):
+def test_where_the_first_look_leaves_little_learning_gets_the_whole_budget(first, later, are_few, left):
     allowed = Allowed(100.0 - first, 100.0)
     assert allowed.are_few(after=later) == are_few
     assert allowed.left(after=later) == left
