@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float
 from sklearn.decomposition import FastICA
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import roc_auc_score
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
 from unchaff.attribute.chunks import Chunk
 from unchaff.attribute.gaussians import ashman, posterior
+from unchaff.attribute.groups import by_class, by_length
 from unchaff.attribute.inputs import are_columns
 from unchaff.attribute.observe import Walk
 from unchaff.attribute.passes import added, noted
@@ -31,7 +31,6 @@ PER_AXIS = 20  # samples for each component among which a direction is sharpened
 FLOOR = 1e-6  # of a variance of a component, all of which are 1
 PER_STATISTIC = 5  # samples for each statistic that varies, from which on distances tell them apart
 MOST = 0.75  # of the inputs can be unlike the others
-EXPLAINED = 0.9  # AUROC of telling the worse clips by how short they are, from which on that is all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +42,8 @@ class Typicality:
     goes before the distance. Which side is bad is not read from the statistics (destroyed inputs are all
     alike and may lie in the middle), but from the labels: the group whose labels the read-out confirms
     less is the worse. Texts are not judged: they fall into groups by what they say, and by their length, for
-    padding shows in every statistic. Clips are not where the worse group is that of the short ones.
+    padding shows in every statistic. Clips are not where the worse group is that of the short ones, and
+    nothing is where the worse group is that of some classes.
 
     Source: ours; the distance is that of Lee et al., arXiv 1807.03888, without classes; independent
     components by Hyvarinen, IEEE TNN 10 (1999), FastICA; what they begin, a mixture ends.
@@ -88,7 +88,8 @@ class Typicality:
         total = -difference if mean_upper < mean_lower else difference
         worse = 1 - posterior(total)  # as the split reads it: a fit to the negative is not the mirror image
         acts = acts and not _are_words(kind) and float(worse.mean()) <= MOST
-        return total, acts and not ("filled" in found and by_length(found["filled"], worse))
+        is_by_length = "filled" in found and by_length(found["filled"], worse)
+        return total, acts and not is_by_length and not by_class(labels.total, labels.labels, worse)
 
 
 @dataclass(frozen=True)
@@ -193,21 +194,6 @@ def _are_words(kind: Kind) -> bool:
     if kind.layout is None:
         return kind.name == "text"
     return not any(part.dtype.is_floating_point for part in kind.layout.parts)
-
-
-def by_length(filled: Float[Tensor, " n"], worse: Float[Tensor, " n"]) -> bool:
-    """Return whether length may be all that sets two groups of clips or sequences apart.
-
-    It may not where the worse are the longer: noise fills the silence behind a clip.
-
-    Args:
-        filled: how much of its places each fills.
-        worse: probability that it is of the worse group.
-    """
-    is_worse = (worse > 0.5).numpy()
-    if is_worse.all() or not is_worse.any():
-        return False
-    return float(roc_auc_score(is_worse, filled.numpy())) <= 1 - EXPLAINED
 
 
 class _Moments:

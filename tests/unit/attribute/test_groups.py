@@ -1,15 +1,18 @@
-"""Texts and clips of different lengths: padding is not taken for spoiled inputs."""
+"""Clips, texts and classes that are unlike the others: none of it is taken for spoiled inputs."""
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
 
 import unchaff
+from unchaff.attribute.groups import by_class, by_length
 from unchaff.attribute.observe import Walk, filled
 from unchaff.attribute.readout import Readout
-from unchaff.attribute.typicality import Typicality, by_length
+from unchaff.attribute.typicality import Typicality
 from unchaff.bench.start import fitting
 from unchaff.data import Options, from_arrays, from_dataset, load
 from unchaff.nets.build import build
@@ -105,6 +108,56 @@ def test_length_explains_groups_only_where_it_tells_them_apart():
     assert not by_length(length, 1 - worse)
     assert not by_length(length[torch.randperm(100, generator=Streams(0)("mix"))], worse)
     assert not by_length(length, torch.zeros(100))
+
+
+def noisy_classes(rate, classes):
+    """Return the classes of 600 samples, and labels of which so many are wrong."""
+    draw = np.random.default_rng(0)
+    right = np.arange(600) % classes
+    given = np.where(draw.random(600) < rate, (right + draw.integers(1, classes, 600)) % classes, right)
+    return torch.from_numpy(right), torch.from_numpy(given)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.05, 0.15, 0.4])
+@pytest.mark.parametrize(("unlike", "classes"), [((0,), 3), ((0, 1), 3), ((3,), 10)])
+def test_a_group_that_is_some_classes_is_told_from_one_that_is_spoiled(rate, unlike, classes):
+    right, given = noisy_classes(rate, classes)
+    confirmed = (right == given).float()
+    worse = torch.isin(right, torch.tensor(unlike)).float()
+    assert by_class(confirmed, given, worse)
+    spoiled = (torch.rand(600, generator=Streams(0)("spoiled")) < 0.5).float()
+    assert not by_class(confirmed * (1 - 0.5 * spoiled), given, spoiled)
+    if rate <= 0.15:  # above, nothing tells half of a class from a class half of whose labels are wrong
+        of_one = spoiled * (right == 0)
+        assert not by_class(confirmed * (1 - 0.5 * of_one), given, of_one)
+
+
+def test_nothing_is_a_group_of_classes_where_there_are_no_two():
+    right, given = noisy_classes(0.2, 3)
+    for same in (torch.zeros(600), torch.full((600,), 0.5)):
+        assert not by_class((right == given).float(), given, same)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3])
+def test_pictures_of_a_class_with_nothing_on_them_are_not_spoiled(rate):
+    right, given = noisy_classes(rate, 3)
+    pictures = 0.3 * torch.randn(600, 1, 12, 12, generator=Streams(0)("pictures"))
+    pictures[:, :, :6] += (right == 1)[:, None, None, None]
+    pictures[:, :, 6:] += (right == 2)[:, None, None, None]
+    net = nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1), nn.GroupNorm(4, 16), nn.ReLU(),
+        nn.Conv2d(16, 16, 3, padding=1, stride=2), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 3),
+    )  # fmt: skip
+    learner = torch.optim.Adam(net.parameters(), 3e-3)
+    for _ in range(200):
+        rows = torch.randint(0, 600, (64,))
+        learner.zero_grad()
+        cross_entropy(net(pictures[rows]), given[rows]).backward()
+        learner.step()
+    split = unchaff.score(net, from_arrays(pictures.numpy(), given.numpy()))
+    assert "unlike" not in split.reason
+    assert split.quality[(right == 0) & (given == 0)].mean() > 0.9
 
 
 def test_a_score_looks_at_the_inputs_too():
