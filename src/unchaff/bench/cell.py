@@ -28,7 +28,7 @@ from unchaff.methods.heed import check_reference, heeding
 from unchaff.methods.unlearn import Unlearn
 from unchaff.partition.extend import extended
 from unchaff.recording.matching import Matched, matched
-from unchaff.records import Observed, Outcome, Partition, Trained, TrainingRecord, Truth
+from unchaff.records import Cost, Observed, Outcome, Partition, Trained, TrainingRecord, Truth
 from unchaff.runs.manifest import hashes, sha256
 from unchaff.runs.weights import to_bytes
 from unchaff.samples import Samples
@@ -258,7 +258,8 @@ def _measured(
     )
     if material.reviewed is not None:
         material = _relabelled(material, material.reviewed)
-    whole = _whole(trained, outcome, material)
+    whole, judging = _whole(trained, outcome, material)
+    measured = replace(measured, judging=judging)
     if material.reviewed is not None:
         measured = replace(measured, review=material.reviewed.review(whole.partition, measured))
     return Result(
@@ -276,16 +277,16 @@ def _judged(split: Partition | None, material: Material) -> Partition | None:
     return split if split is None or material.reviewed is None else material.reviewed.undecided(split)
 
 
-def _whole(trained: Trained, outcome: Outcome, material: Material) -> Outcome:
-    """Let the split cover held-out rows too."""
+def _whole(trained: Trained, outcome: Outcome, material: Material) -> tuple[Outcome, Cost | None]:
+    """Let the split cover held-out rows too, and say what that cost."""
     split: Partition | None = outcome.partition
     holdout = material.observed.holdout
     if split is None or holdout is None:
-        return outcome
+        return outcome, None
     repaired = replace(trained, model=outcome.model)
     split, cost = extended(split, repaired, material.observed.train, holdout)
     split = split if material.reviewed is None else material.reviewed.imposed(split)
-    return replace(outcome, partition=split, cost=outcome.cost + cost)
+    return replace(outcome, partition=split), cost
 
 
 def _relabelled(material: Material, reviewed: Reviewed) -> Material:

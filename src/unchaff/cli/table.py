@@ -78,5 +78,7 @@ def facts(metrics: Metrics) -> list[str]:
         metrics["after"] is None and share is not None and share["flops"] is not None
     ):  # else the verdict says it
         took = f"{took}, {percent(share['flops'])} of the operations of one full training"
-    lines.append(f"{took}{', the controls apart' if metrics['controls'] else ''}.")
+    judging = metrics["cost"].get("holdout")
+    beside = "" if judging is None else f"; judging the hold-out, {duration(judging['seconds'])}"
+    lines.append(f"{took}{', the controls apart' if metrics['controls'] else ''}{beside}.")
     return lines

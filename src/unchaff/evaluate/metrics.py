@@ -37,6 +37,7 @@ class Measured:
     first_detection: Detection | None = None  # of the split after the first scoring, before any repair
     calibration: Calibration | None = None
     curve: Curve | None = None  # of inspecting the worst first
+    judging: Cost | None = None  # giving held-out rows a quality: no part of the repair; None: there are none
     full: Cost | None = None  # one full training of the same recipe; None: unknown
     full_is_estimated: bool = False
     review: Review | None = None  # None: nobody decided about a run before
@@ -72,6 +73,7 @@ def metrics(measured: Measured, outcome: Outcome) -> dict[str, object]:
                 "share": _share(outcome.cost, measured.full),
                 "share_is_estimated": measured.full_is_estimated,
                 "full": None if measured.full is None else cost_numbers(measured.full),
+                "holdout": None if measured.judging is None else cost_numbers(measured.judging),
                 "stages": {name: cost_numbers(stage) for name, stage in outcome.cost.stages.items()},
             },
         }

@@ -44,7 +44,7 @@ def view_of(run: Told, gallery: Gallery) -> PageView:
         units_sentence=suspects.units_sentence(run),
         units=driven,
         cost_sentence=sections.cost_sentence(run),
-        stages=tables.stages(run.outcome.cost),
+        stages=tables.stages(run.outcome.cost, run.measured.judging),
         notes=sections.notes(run),
         command=run.command,
         replay=sections.replay(run),

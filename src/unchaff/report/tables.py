@@ -115,9 +115,11 @@ def pruned(plan: PrunePlan | None) -> Table | None:
     return Table("Pruned units by layer", headings, tuple(rows), words=(3,))
 
 
-def stages(cost: Cost) -> Table:
-    """Return what each stage took, and the whole."""
+def stages(cost: Cost, judging: Cost | None) -> Table:
+    """Return what each stage took, the whole, and apart from it the judging of held-out rows."""
     costs = {**cost.stages, "all": cost}
+    if judging is not None:
+        costs["apart: hold-out"] = judging
     rows = tuple(
         (name, seconds(each.seconds), count(each.samples_seen), flops(each.flops))
         for name, each in costs.items()

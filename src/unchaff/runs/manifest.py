@@ -46,6 +46,7 @@ def manifest(run: Run, *, drawing: float = 0.0) -> dict[str, object]:
             "seconds": {
                 "all": cost.seconds,
                 **{f"stage {name}": stage.seconds for name, stage in cost.stages.items()},
+                **({} if run.measured.judging is None else {"hold-out": run.measured.judging.seconds}),
                 **{f"control {name}": each.cost.seconds for name, each in run.measured.controls.items()},
                 "report": drawing,  # no part of the repair
             },

@@ -128,6 +128,7 @@ def _measured(metrics: Mapping[str, Any]) -> Measured:
         detection=None if metrics["detection"] is None else Detection(**metrics["detection"]),
         calibration=_calibration(metrics["calibration"]),
         curve=_curve(metrics.get("curve")),
+        judging=None if cost.get("holdout") is None else _cost(cost["holdout"]),
         full=None if cost.get("full") is None else _cost(cost["full"]),
         full_is_estimated=bool(cost["share_is_estimated"]),
         review=_review(metrics.get("review")),

@@ -66,3 +66,18 @@ def test_an_old_run_is_replaced_only_when_asked(table, tmp_path, capsys):
     assert "--overwrite" in capsys.readouterr().err
     assert (tmp_path / "run" / "manifest.json").read_bytes() == before
     assert app.main([*words, "--overwrite"]) == 0
+
+
+@pytest.mark.parametrize("has_test", [False, True])
+def test_judging_the_holdout_is_no_part_of_what_the_repair_took(table, tmp_path, capsys, has_test):
+    out, data = tmp_path / "run", table()
+    given = ["--test", data] if has_test else []
+    assert app.main(["repair", data, *QUICK, *given, "--controls", "none", "--out", str(out)]) == 0
+    cost = json.loads((out / "metrics.json").read_text())["cost"]
+    assert "hold-out" not in cost["stages"]
+    assert sum(stage["flops"] for stage in cost["stages"].values()) == pytest.approx(cost["flops"])
+    assert (cost["holdout"] is None) == has_test
+    assert has_test or cost["holdout"]["flops"] > 0
+    assert ("judging the hold-out" in capsys.readouterr().out) != has_test
+    assert app.main(["report", str(out), "--out", str(tmp_path / "again.html")]) == 0
+    assert ("apart: hold-out" in (tmp_path / "again.html").read_text()) != has_test
