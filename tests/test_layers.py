@@ -11,7 +11,7 @@ LONGEST_FILE = 300
 
 # Each line may import the lines above it and its own folder; neighbours on a line know nothing of each other.
 LAYERS = (
-    ("errors", "filled", "listed", "streams", "progress", "references"),
+    ("errors", "copies", "filled", "listed", "streams", "progress", "references"),
     ("limits", "whole"),
     ("shards",),
     ("journal",),
@@ -108,6 +108,8 @@ def broken_by_call(node: ast.Call, path: str) -> Iterator[str]:
         word.arg == "weights_only" and isinstance(word.value, ast.Constant) and word.value.value is True
         for word in node.keywords
     )
+    if called == "copy.deepcopy" and len(node.args) == 1 and path != "copies.py":
+        yield "networks are copied by copies.copied"
     if called == "torch.load" and not safe:
         yield "torch.load without weights_only=True"
     if called in {"np.load", "numpy.load"} and any(
@@ -162,6 +164,7 @@ PLANTED = {
     "global seed": ("train/x.py", "import torch\ntorch.manual_seed(0)", "made by Streams only"),
     "pickle": ("runs/x.py", "import pickle", "pickle is never used"),
     "from pickle": ("runs/x.py", "from pickle import loads", "pickle is never used"),
+    "copy of its own": ("nets/x.py", "import copy\ncopy.deepcopy(net)", "copied by copies.copied"),
     "unsafe load": ("nets/x.py", "import torch\ntorch.load('x')", "without weights_only=True"),
     "unsafe load said aloud": (
         "nets/x.py",

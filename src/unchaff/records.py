@@ -1,6 +1,5 @@
 """The frozen records that flow between stages. All carry ids; higher is always better."""
 
-import copy
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from unchaff.copies import copied
 from unchaff.samples import Ids, Samples
 from unchaff.shards import Shelved
 from unchaff.tasks import CLASSIFICATION, Task
@@ -164,7 +164,7 @@ class Trained:
     def copied_to(self, device: torch.device) -> "Trained":
         """Return the same with a copy of the network, and of its first weights, on a device."""
         initial = self.initial and {name: each.to(device) for name, each in self.initial.items()}
-        return replace(self, model=copy.deepcopy(self.model).to(device), initial=initial)
+        return replace(self, model=copied(self.model).to(device), initial=initial)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,5 @@
 """What `unchaff.repair` and `unchaff.score` return: records that a notebook shows, and a run is made of."""
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from unchaff.copies import copied
 from unchaff.data.dataset import Data, samples_of
 from unchaff.data.sources import prepare_of
 from unchaff.evaluate.accuracy import predict, score
@@ -134,4 +134,4 @@ def _seen(samples: Samples, outcome: Outcome, measured: Measured) -> Told:
 
 
 def _taking(model: nn.Module, samples: Samples) -> nn.Module:
-    return adapted(bare(copy.deepcopy(model)), samples)
+    return adapted(bare(copied(model)), samples)

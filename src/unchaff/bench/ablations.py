@@ -1,6 +1,5 @@
 """Our method with one part changed, and evidence with one part left out: what each is worth."""
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,6 +11,7 @@ from torch import nn
 from unchaff.attribute.observe import Walk
 from unchaff.attribute.readout import Readout
 from unchaff.attribute.typicality import Typicality
+from unchaff.copies import copied
 from unchaff.interfaces import Attributor, Repair
 from unchaff.methods.beginning import beginning
 from unchaff.methods.finetune import WITHOUT_LOOKS, FineTune, Lesson, Part, Schedule
@@ -121,7 +121,7 @@ class LateReset(FineTune):
 
     def start(self, trained: Trained, *, streams: Streams) -> nn.Module:
         """Return the copy fine-tuning starts from."""
-        model = copy.deepcopy(trained.model)
+        model = copied(trained.model)
         fresh = beginning(trained, streams=streams)
         layers = [name for name, each in model.named_modules() if isinstance(each, nn.Linear | nn.Conv2d)]
         for name in layers[-self.resets :]:

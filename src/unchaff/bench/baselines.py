@@ -1,6 +1,5 @@
 """Detectors of other people's libraries (extra `baselines`), as a reference."""
 
-import copy
 import time
 import warnings
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import torch
 from torch import nn
 
 from unchaff import progress
+from unchaff.copies import copied
 from unchaff.extras import library
 from unchaff.nets.flops import count
 from unchaff.nets.taps import find_layers
@@ -37,7 +37,7 @@ class TracIn:
         started, samples = time.perf_counter(), observed.train
         labels = samples.labels.cpu()
         example = next(samples.batches(2)).inputs
-        model = copy.deepcopy(trained.model).eval().requires_grad_(requires_grad=True)  # captum sets it
+        model = copied(trained.model).eval().requires_grad_(requires_grad=True)  # captum sets it
         layers = [layer.name for layer in find_layers(model, example)]
         parts = []
         with progress.stage("self-influence", len(samples)) as shown, streams.forked_global("tracin"):

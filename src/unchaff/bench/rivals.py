@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from unchaff.copies import copied
 from unchaff.errors import NeedsError
 from unchaff.evaluate.attacks import Attack
 from unchaff.methods.anew import checked_budget, phase_within
@@ -29,7 +30,7 @@ class LinearProbing:
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Learn the last layer."""
         train = observed.train
-        encoder = Encoder(copy.deepcopy(trained.model), usable_head(trained.model, train), Cost())
+        encoder = Encoder(copied(trained.model), usable_head(trained.model, train), Cost())
         read = features(encoder, train)
         size = trained.recipe_for(len(train)).batch_size
         found = probed(encoder, read, self.probe, batch_size=size, streams=streams.fork("probe"))
@@ -42,7 +43,7 @@ class FullFineTuning:
 
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Fine-tune."""
-        train, model = observed.train, copy.deepcopy(trained.model)
+        train, model = observed.train, copied(trained.model)
         with streams.forked_global("head"):
             usable_head(model, train).of(model).reset_parameters()
         recipe = replace(trained.recipe_for(len(train)), augment=True)

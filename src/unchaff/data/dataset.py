@@ -177,7 +177,7 @@ def _pair(item: Any, row: int, name: str) -> tuple[Any, Any]:  # noqa: ANN401 - 
         return (dict(given) if isinstance(given, Mapping) else given), label
     raise DataError(
         f"Item {row} of {name} is neither a pair (input, label) nor a mapping with the key labels or label. "
-        "Return one of the two."
+        "Return one of the two. Two arrays, of inputs and of labels, are read by unchaff.from_arrays."
     )
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from unchaff import progress
+from unchaff.copies import copied
 from unchaff.data import sources
 from unchaff.engine.checkpoints import Checkpoints
 from unchaff.engine.passes import Look
@@ -144,7 +145,7 @@ class Learned:
         weights = {
             key.removeprefix(prefix): each for key, each in self.weights.items() if key.startswith(prefix)
         }
-        model = copy.deepcopy(model)
+        model = copied(model)
         model.load_state_dict(weights)
         return model
 

@@ -35,6 +35,7 @@ from unchaff.engine.store import Store, address
 from unchaff.engine.units import Unit
 from unchaff.errors import DataError, RunFolderError
 from unchaff.partition.believed import most_fitted
+from unchaff.partition.keep import spared
 from unchaff.partition.latent import latent
 from unchaff.partition.transition import BLIND, Transition
 from unchaff.records import Cost, Trained
@@ -94,11 +95,13 @@ class Scoring:
         names = self.found.example.class_names
         if rule is None:
             decision, reason = Decision.nothing(names), BLIND
+            samples, kept, doubt = self._written(decision)
         else:
             counted = self._counted(rule)
             decision = Decision.of(rule, counted, names)
-            reason = self.rule.said(counted.tally, fitted_on)
-        samples, kept, doubt = self._written(decision)
+            samples, kept, doubt = self._written(decision)
+            added = spared(kept, int(counted.kept.sum()))
+            reason = self.rule.said(counted.tally, fitted_on, spared=added)
         return Scored(
             place=self.store.place,
             samples=samples,

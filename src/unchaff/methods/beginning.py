@@ -1,10 +1,9 @@
 """The network a new training begins with."""
 
-import copy
-
 import torch
 from torch import nn
 
+from unchaff.copies import copied
 from unchaff.errors import NeedsError
 from unchaff.records import Trained
 from unchaff.streams import Streams
@@ -28,7 +27,7 @@ def beginning(trained: Trained, *, streams: Streams) -> nn.Module:
 
 def as_it_began(trained: Trained) -> nn.Module:
     """Return a copy of a network with the weights from before its training, as far as they are known."""
-    model = copy.deepcopy(trained.model)
+    model = copied(trained.model)
     model.load_state_dict({**model.state_dict(), **(trained.initial or {})})
     return model
 
@@ -40,7 +39,7 @@ def fresh_copy(model: nn.Module, *, streams: Streams) -> nn.Module:
     parameter of its own or weights behind a parametrization, is drawn from a normal distribution with
     the mean and deviation it has.
     """
-    fresh = copy.deepcopy(model)
+    fresh = copied(model)
     with streams.forked_global("fresh"), torch.no_grad():
         for module in fresh.modules():
             reset = getattr(module, "reset_parameters", None)

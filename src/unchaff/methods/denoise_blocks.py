@@ -94,7 +94,8 @@ class DenoiseBlocks:
         order, ordering = self._order(
             trained.model, candidates, learnt.select(some.ids), noise, streams=streams
         )
-        blocks = self._blocks(trained.model, order, budget)
+        units = {each.name: each.units for each in candidates}
+        blocks = self._blocks(trained.model, {name: units[name] for name in order}, budget)
         with streams.forked_global("blocks"):
             longer = with_blocks(trained.model, blocks)
         for name in blocks:
@@ -157,8 +158,11 @@ class DenoiseBlocks:
         cost = Cost(time.perf_counter() - started, len(samples), flops).as_stage("placement")
         return sorted(names, key=lambda name: -norms[name]), cost
 
-    def _blocks(self, model: nn.Module, order: list[str], budget: float) -> dict[str, Make]:
-        """Return the blocks: first maps of single units, then bottlenecks, by halves as wide as fits."""
+    def _blocks(self, model: nn.Module, order: Mapping[str, int], budget: float) -> dict[str, Make]:
+        """Return the blocks, by layer and its units.
+
+        First come maps of single units, then bottlenecks, by halves as wide as fits.
+        """
         blocks: dict[str, Make] = {}
         sizes = dict.fromkeys(order, 0)
 
@@ -174,8 +178,8 @@ class DenoiseBlocks:
         if self.own:
             for name in order:
                 put(name, 0)
-        for name in order:
-            width = max(1, len(model.get_parameter(f"{name}.weight")) // self.reduction)
+        for name, units in order.items():
+            width = max(1, units // self.reduction)
             while width and not put(name, width):
                 width //= 2
         return blocks

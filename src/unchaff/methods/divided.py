@@ -1,11 +1,11 @@
 """What methods have in common that make a finished network forget: the split, and its two parts."""
 
-import copy
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from torch import nn
 
+from unchaff.copies import copied
 from unchaff.interfaces import Attributor, Partitioner
 from unchaff.records import Cost, Observed, Outcome, Partition, Trained
 from unchaff.samples import Samples
@@ -57,7 +57,7 @@ class Divided:
         """Return the network as it came, and why."""
         lacks = "kept" if int(self.split.kept.sum()) < FEWEST else "to forget"
         note = f"There is nothing {lacks}, so the network is as it was. {self.split.reason}".strip()
-        model = copy.deepcopy(trained.model).eval()
+        model = copied(trained.model).eval()
         return Outcome(model=model, partition=self.split, cost=self.cost, notes=(note,))
 
     def outcome(self, model: nn.Module, cost: Cost, *notes: str) -> Outcome:

@@ -1,6 +1,5 @@
 """Train again and keep the epoch that did best on noisy validation."""
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -9,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from unchaff.copies import copied
 from unchaff.errors import ConfigError
 from unchaff.methods.beginning import beginning
 from unchaff.methods.validation import validation_of
@@ -87,7 +87,7 @@ class Best:
         self.epochs, self.epoch, self.accuracy = int(epochs), int(epoch), accuracy
         self.cost = Cost(samples_seen=int(seen), flops=flops).as_stage("validation") if seen else Cost()
         best = {name.removeprefix("best."): each for name, each in state.items() if name != "known"}
-        self.model = copy.deepcopy(self._plain) if best else None
+        self.model = copied(self._plain) if best else None
         if self.model is not None:
             self.model.load_state_dict(best)
 
@@ -107,7 +107,7 @@ class Best:
                 right += int((self._task.predict(model(batch.inputs)) == batch.labels).sum())
         accuracy = right / len(self._samples)
         if accuracy > self.accuracy:
-            self.epoch, self.accuracy, self.model = self.epochs, accuracy, copy.deepcopy(model)
+            self.epoch, self.accuracy, self.model = self.epochs, accuracy, copied(model)
             self.model.zero_grad(set_to_none=True)
         seen = len(self._samples)
         self.cost = self.cost + Cost(samples_seen=seen, flops=seen * forward).as_stage("validation")

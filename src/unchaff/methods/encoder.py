@@ -1,12 +1,12 @@
 """A network whose layers before the last are learned without labels, and what a last layer makes of them."""
 
-import copy
 from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from unchaff.copies import copied
 from unchaff.data.prepare import AsIs
 from unchaff.data.sources import in_memory
 from unchaff.errors import ConfigError, NeedsError
@@ -91,7 +91,7 @@ def pretrained_encoder(trained: Trained, samples: Samples, how: Pretraining, *, 
     model = as_it_began(trained) if trained.pretrained else fresh_copy(trained.model, streams=streams)
     with streams.forked_global("projector"):
         compared = projector(head.width, how.projector).to(head.of(model).weight)
-        own = copy.deepcopy(head.of(model))
+        own = copied(head.of(model))
         own.reset_parameters()
     recipe = trained.recipe_for(len(samples))
     recipe = replace(
@@ -176,7 +176,7 @@ class Probed:
 
 def probed(encoder: Encoder, read: Features, how: Probing, *, batch_size: int, streams: Streams) -> Probed:
     """Train the last layer alone; the labels are those of `read.samples`."""
-    layer = copy.deepcopy(encoder.head.of(encoder.model)).requires_grad_(requires_grad=True)
+    layer = copied(encoder.head.of(encoder.model)).requires_grad_(requires_grad=True)
     with streams.forked_global("probe"):
         layer.reset_parameters()
     size = len(read.samples)
@@ -192,7 +192,7 @@ def probed(encoder: Encoder, read: Features, how: Probing, *, batch_size: int, s
     fitted = fit(layer, read.samples, phase, streams=streams, name="probe")
     learned = Head("", encoder.head.width).of(fitted.model)
     rows = next(read.samples.batches(size)).inputs
-    model = copy.deepcopy(encoder.model)
+    model = copied(encoder.model)
     own = encoder.head.of(model)
     with torch.no_grad():
         logits = learned(rows)

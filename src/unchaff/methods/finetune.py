@@ -1,12 +1,12 @@
 """The recipe of fine-tuning: parts of one cosine, cheap small pictures first, full size last."""
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
+from unchaff.copies import copied
 from unchaff.errors import ConfigError, ModelError
 from unchaff.methods.beginning import fresh_copy
 from unchaff.nets.flops import count
@@ -65,7 +65,7 @@ class FineTune:
         Source: Ash and Adams, arXiv 1910.08475. Skipped for a pretrained start, which it would
         destroy, and where only the last layers learn.
         """
-        model = copy.deepcopy(trained.model)
+        model = copied(trained.model)
         if trained.pretrained or self.last is not None or self.shrink == 1:
             return model
         fresh = trained.initial or dict(fresh_copy(trained.model, streams=streams).named_parameters())
@@ -133,7 +133,7 @@ class Schedule:
         example = next(samples.batches(2)).inputs
         layers = find_layers(trained.model, example)
         side = small_side(trained.model, samples, example, recipe.small)
-        learner = copy.deepcopy(trained.model)
+        learner = copied(trained.model)
         trains = None if recipe.last is None else last_layers(learner, samples, recipe.last)
         if trains is not None:
             freeze_others(learner, trains)
@@ -206,7 +206,7 @@ def named(layers: tuple[Layer, ...]) -> tuple[str, ...]:
 
 def _price(learner: nn.Module, holds: tuple[str, ...], example: Tensor) -> float:
     """Return the operations of learning from one sample with some modules held still."""
-    probe = copy.deepcopy(learner)
+    probe = copied(learner)
     hold_still(probe, holds)
     return count(probe, example).training
 

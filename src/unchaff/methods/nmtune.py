@@ -1,6 +1,5 @@
 """Tune a classifier on the features of a frozen network whose own training labels were noisy."""
 
-import copy
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -9,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from unchaff.copies import copied
 from unchaff.errors import ConfigError, NeedsError
 from unchaff.methods.encoder import of_rows
 from unchaff.nets.head import Head, head_of
@@ -89,7 +89,7 @@ class NmTune:
             beside=self._asked_flops(2 * min(self.batch_size, len(train)), head.width),
         )
         fitted = fit(learner, table, phase, streams=streams.fork("tune"), name="tune")
-        model = copy.deepcopy(trained.model)
+        model = copied(trained.model)
         model.set_submodule(head.name, fitted.model.get_submodule("head"))
         part = shares(held[0])
         said = (

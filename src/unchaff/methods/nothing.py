@@ -1,8 +1,8 @@
 """Leave the network alone: what every method must beat."""
 
-import copy
 from dataclasses import dataclass
 
+from unchaff.copies import copied
 from unchaff.records import Observed, Outcome, Trained
 from unchaff.streams import Streams
 
@@ -16,4 +16,4 @@ class Nothing:
 
     def __call__(self, trained: Trained, observed: Observed, *, streams: Streams) -> Outcome:
         """Do nothing."""
-        return Outcome(model=copy.deepcopy(trained.model))
+        return Outcome(model=copied(trained.model))

@@ -1,6 +1,5 @@
 """RLAP as its code does it, faults included, so that the published behaviour can be measured."""
 
-import copy
 import time
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 
 from unchaff.attribute.published import Published as Attribution
 from unchaff.attribute.published import target_layer
+from unchaff.copies import copied
 from unchaff.errors import ConfigError
 from unchaff.filled import joined
 from unchaff.interfaces import Attributor, Partitioner
@@ -106,7 +106,7 @@ def least_squares(features: Tensor, target: Tensor) -> Tensor:
 
 def zero_rows(model: nn.Module, plan: PrunePlan) -> nn.Module:
     """Zero the weight rows of the planned units in a copy, and nothing else."""
-    start = copy.deepcopy(model)
+    start = copied(model)
     with torch.no_grad():
         for name, units in plan.by_layer().items():
             start.get_parameter(f"{name}.weight")[units] = 0

@@ -1,6 +1,5 @@
 """One change of the weights: what trusted samples hardly use is scaled down."""
 
-import copy
 import math
 import time
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unchaff.attribute.readout import Readout
+from unchaff.copies import copied
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Attributor, Partitioner
 from unchaff.methods.divided import divided
@@ -109,7 +109,7 @@ class Space:
 
     def projected(self, model: nn.Module, alpha: float) -> tuple[nn.Module, Cost]:
         """Return a copy with scaled weights, and what that took."""
-        model, started = copy.deepcopy(model), time.perf_counter()
+        model, started = copied(model), time.perf_counter()
         with torch.no_grad():
             for name, basis in self.bases.items():
                 weight = model.get_parameter(f"{name}.weight")

@@ -1,6 +1,5 @@
 """Dampen the weights that matter to the rejected samples far more than to all."""
 
-import copy
 import math
 import time
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from unchaff.attribute.readout import Readout
+from unchaff.copies import copied
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Attributor, Partitioner
 from unchaff.methods.divided import divided
@@ -60,7 +60,7 @@ class Ssd:
             return parts.untouched(trained)
         of_all, looking = importance(trained, observed.train)
         of_rejected, again = importance(trained, parts.rejected)
-        model = copy.deepcopy(trained.model)
+        model = copied(trained.model)
         share = self.dampen(model, of_all, of_rejected)
         return parts.outcome(model, looking + again, f"{share:.2%} of the weights were dampened.")
 
@@ -81,7 +81,7 @@ class Ssd:
 def importance(trained: Trained, samples: Samples) -> tuple[dict[str, Tensor], Cost]:
     """Return the mean squared gradient of each weight over the samples, each alone, and what that took."""
     started = time.perf_counter()
-    model = copy.deepcopy(trained.model).requires_grad_(requires_grad=True)  # also what the caller has frozen
+    model = copied(trained.model).requires_grad_(requires_grad=True)  # also what the caller has frozen
     sums = {name: torch.zeros_like(weight) for name, weight in model.named_parameters()}
     at_once = max(1, ROOM // sum(total.numel() for total in sums.values()))
     with in_eval_mode(model):

@@ -1,6 +1,5 @@
 """Train the last layer first, on features that noise has not touched; cleanse; then fine-tune everything."""
 
-import copy
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unchaff.attribute.gaussians import ashman, posterior
+from unchaff.copies import copied
 from unchaff.errors import ConfigError
 from unchaff.methods.beginning import as_it_began
 from unchaff.methods.encoder import (
@@ -112,7 +112,7 @@ class Turn:
         head = usable_head(trained.model, samples)
         if self.backbone == "trained":
             note = "The backbone is that of the network as it came."
-            return Encoder(copy.deepcopy(trained.model), head, Cost()), note
+            return Encoder(copied(trained.model), head, Cost()), note
         if self.backbone == "auto" and trained.pretrained:
             seen = "" if trained.initial else " as it came: its layers may have seen these labels"
             return Encoder(as_it_began(trained), head, Cost()), f"The backbone is the pretrained one{seen}."

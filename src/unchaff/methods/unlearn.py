@@ -1,6 +1,5 @@
 """Our method: rounds of score, split and fine-tune, within a budget."""
 
-import copy
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from unchaff.attribute.gaussians import posterior
 from unchaff.attribute.readout import WALKS, Readout, z_score
 from unchaff.attribute.ridge import flops_per_sample
 from unchaff.attribute.typicality import Typicality
+from unchaff.copies import copied
 from unchaff.errors import ConfigError
 from unchaff.interfaces import Partitioner, Pruner
 from unchaff.methods.channels import by_both
@@ -240,7 +240,7 @@ class FirstLook:
 
 def _untouched(trained: Trained, partition: Partition, cost: Cost) -> Outcome:
     return Outcome(
-        model=copy.deepcopy(trained.model),
+        model=copied(trained.model),
         partition=partition,
         plan=NOTHING_REJECTED,
         cost=cost,

@@ -1,6 +1,5 @@
 """A user's network, made to take a batch of ours and to answer with logits; its own code stays as it is."""
 
-import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unchaff.copies import copied
 from unchaff.errors import ModelError
 from unchaff.nets.hooks import in_eval_mode, removed_after
 from unchaff.packing import Layout
@@ -94,7 +94,7 @@ def adapted(model: nn.Module, samples: Samples) -> nn.Module:
     Raises:
         ModelError: it cannot take a batch, or returns no logits.
     """
-    taking = copy.deepcopy(model)
+    taking = copied(model)
     example = next(samples.batches(2)).inputs
     layout = samples.kind.layout
     output = _ran(taking, example) if layout is None else _taught(taking, layout, example)

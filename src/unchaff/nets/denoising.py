@@ -1,12 +1,12 @@
 """Small blocks behind layers of a network, which take noise off what the layer returned."""
 
-import copy
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from unchaff.copies import copied
 from unchaff.errors import ModelError
 from unchaff.nets.taps import LAYERS
 
@@ -100,7 +100,7 @@ def with_blocks(model: nn.Module, blocks: Mapping[str, Make]) -> nn.Module:
     Raises:
         ModelError: there is no such linear or convolution layer.
     """
-    longer = copy.deepcopy(model)
+    longer = copied(model)
     modules = dict(longer.named_modules())
     for name, make in blocks.items():
         layer = modules.get(name)

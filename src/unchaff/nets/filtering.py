@@ -1,12 +1,12 @@
 """A network that takes foreign spans out of its inputs before it answers."""
 
-import copy
 from collections.abc import Mapping
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from unchaff.copies import copied
 from unchaff.errors import ModelError
 from unchaff.nets.foreignness import Foreignness
 from unchaff.nets.hooks import ended_before, in_eval_mode, read_inputs
@@ -175,4 +175,4 @@ def with_filter(model: nn.Module, said: str, state: Mapping[str, Tensor]) -> Fil
 
 def filtered(model: nn.Module, filtering: SpanFilter) -> Filtered:
     """Return a copy of the network behind the filter, in evaluation mode."""
-    return Filtered(copy.deepcopy(model), filtering).eval()
+    return Filtered(copied(model), filtering).eval()

@@ -1,6 +1,5 @@
 """Floating point operations of one sample, counted on the network itself."""
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from torch.backends import cudnn, mha, mkldnn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from unchaff.copies import copied
 from unchaff.nets.hooks import ended_before
 
 
@@ -52,7 +52,7 @@ def forward(model: nn.Module, example: Tensor, *, until: str | None = None) -> f
 def of(work: Callable[[nn.Module, Tensor], object], model: nn.Module, example: Tensor) -> float:
     """Count the operations per sample of what `work` does with a copy of the network and two inputs."""
     batch = example[:1].repeat_interleave(2, dim=0)  # real values: a sequence of nothing is no input
-    probe = copy.deepcopy(model).eval()
+    probe = copied(model).eval()
     with _counted() as counter:
         work(probe, batch)
     return counter.get_total_flops() / 2

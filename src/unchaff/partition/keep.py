@@ -38,6 +38,13 @@ def needed(count: int, *, at_least: float = 0.1) -> int:
     return count if count < FEW else max(FEW // 2, round(at_least * count))
 
 
+def spared(kept: int, above: int) -> str:
+    """Return what to add to the reason of a split that kept so many, of which so many were above its line."""
+    if kept == above:
+        return ""
+    return f" So that no class vanishes, {kept - above} of the kept are at or below it."
+
+
 def starved(kept: Bool[Tensor, " n"], labels: Int[Tensor, " n"], names: Sequence[str]) -> list[str]:
     """Return a warning for each class of which less than half of the average share is kept."""
     counts = torch.bincount(labels, minlength=len(names)).double()

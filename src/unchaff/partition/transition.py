@@ -7,7 +7,7 @@ from torch import Tensor
 
 from unchaff.errors import ConfigError
 from unchaff.partition.believed import believed
-from unchaff.partition.keep import spare_classes
+from unchaff.partition.keep import spare_classes, spared
 from unchaff.partition.mixture import everything, scaled
 from unchaff.records import Evidence, Partition
 
@@ -52,14 +52,15 @@ class Transition:
         tally = self.tally(quality)
         if not self.is_noisy(tally):
             return everything(evidence, self.said(tally), quality=scaled(quality, tally.wrong / size))
-        kept = spare_classes(quality > self.threshold, quality, labels)
+        above = quality > self.threshold
+        kept = spare_classes(above, quality, labels)
         return Partition(
             ids=evidence.ids,
             quality=quality,
             kept=kept,
             suggested=found.suggested,
             evidence=evidence.columns,
-            reason=self.said(tally, found.fitted_on),
+            reason=self.said(tally, found.fitted_on, spared=spared(int(kept.sum()), int(above.sum()))),
             threshold=self.threshold,
         )
 
@@ -72,8 +73,8 @@ class Transition:
         """Whether there is evidence of noise."""
         return tally.wrong >= max(self.fewest, self.floor * tally.size) or tally.rate > DIFFUSE
 
-    def said(self, tally: "Tally", fitted_on: int | None = None) -> str:
-        """Return one sentence on what was found; `fitted_on`: samples the noise was learned from."""
+    def said(self, tally: "Tally", fitted_on: int | None = None, *, spared: str = "") -> str:
+        """Return what was found; `fitted_on`: samples the noise was learned from, `spared`: what to add."""
         size, wrong = tally.size, tally.wrong
         if not self.is_noisy(tally):
             return (
@@ -82,7 +83,7 @@ class Transition:
             )
         found = (
             f"Of the {size} labels as given, {tally.rate:.1%} look wrong; kept where quality is above "
-            f"{self.threshold}."
+            f"{self.threshold}.{spared}"
         )
         if fitted_on is None or fitted_on == size:
             return found

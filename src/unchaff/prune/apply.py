@@ -1,11 +1,11 @@
 """A plan -> a pruned copy, and the masks that keep it pruned."""
 
-import copy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from unchaff.copies import copied
 from unchaff.nets.taps import find_layers
 from unchaff.records import PrunePlan
 from unchaff.train.still import hold_masks
@@ -31,7 +31,7 @@ def prune(model: nn.Module, plan: PrunePlan, example: Tensor) -> Pruned:
         plan: units by layer.
         example: a prepared batch, to see the order of the layers.
     """
-    pruned = copy.deepcopy(model)
+    pruned = copied(model)
     masks = masks_for(model, plan, example)
     hold_masks(pruned, masks)
     return Pruned(pruned, masks)
@@ -56,6 +56,7 @@ def masks_for(model: nn.Module, plan: PrunePlan, example: Tensor) -> dict[str, T
             if owner is not None:
                 silence(f"{owner}.weight", (units,))
                 silence(f"{owner}.bias", (units,))
-        if layer.reader is not None and parameters[f"{layer.reader}.weight"].shape[1] == layer.units:
+        read = parameters.get(f"{layer.reader}.weight")  # none where it is made of others
+        if read is not None and read.shape[1] == layer.units:
             silence(f"{layer.reader}.weight", (slice(None), units))
     return masks

@@ -1,12 +1,12 @@
 """Silence the units the loss on kept samples depends on least."""
 
-import copy
 import time
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from unchaff.copies import copied
 from unchaff.nets import flops
 from unchaff.nets.hooks import in_eval_mode
 from unchaff.nets.taps import Layer
@@ -43,7 +43,7 @@ class HessianDiagonal:
         ids = partition.kept_ids[draw.argsort(kind="stable")[: self.limit]]
         samples = observed.train.select(ids)
         layers = last_layers(trained, samples, self.layers)
-        model = copy.deepcopy(trained.model).requires_grad_()  # also what the caller has frozen
+        model = copied(trained.model).requires_grad_()  # also what the caller has frozen
         weights = weights_of(model, layers)
         sums: list[Tensor] = [torch.zeros_like(weight) for weight in weights]
         generator = streams("prune/hessian", samples.device)

@@ -1,6 +1,5 @@
 """Take pruned units out for good: a smaller network with the outputs of the silenced one."""
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unchaff.copies import copied
 from unchaff.errors import ModelError
 from unchaff.extras import library
 from unchaff.nets.taps import LAYERS
@@ -32,7 +32,7 @@ def removable(model: nn.Module, plan: PrunePlan, example: Tensor) -> PrunePlan:
         ConfigError: torch-pruning is not installed.
         ModelError: it cannot follow the network.
     """
-    graph = _Graph(copy.deepcopy(model), example)
+    graph = _Graph(copied(model), example)
     fitting = {name for name, units in plan.by_layer().items() if graph.stands_alone(name, units)}
     return PrunePlan(tuple(unit for unit in plan.units if unit.layer in fitting), plan.reason, plan.cost)
 
@@ -42,7 +42,7 @@ def remove(model: nn.Module, plan: PrunePlan, example: Tensor) -> nn.Module:
 
     All of them must be `removable`; the copy then answers as the network with these units silenced.
     """
-    smaller = copy.deepcopy(model)
+    smaller = copied(model)
     graph = _Graph(smaller, example)
     for name, units in plan.by_layer().items():
         graph.group(name, units).prune()
@@ -57,7 +57,7 @@ def without(trained: Trained, plan: PrunePlan, example: Tensor) -> Trained:
     smaller = remove(trained.model, plan, example)
     if trained.initial is None:
         return replace(trained, model=smaller)
-    began = copy.deepcopy(trained.model)
+    began = copied(trained.model)
     began.load_state_dict({**began.state_dict(), **trained.initial})
     left = remove(began, plan, example).state_dict()
     return replace(trained, model=smaller, initial={name: left[name] for name in trained.initial})

@@ -1,12 +1,12 @@
 """The repaired network of a run folder, built again; no code named in a file is run, no pickle is read."""
 
-import copy
 from collections.abc import Mapping
 from math import prod
 
 import torch
 from torch import Tensor, nn
 
+from unchaff.copies import copied
 from unchaff.errors import ModelError, RunFolderError
 from unchaff.limits import PIXELS
 from unchaff.nets.build import NETS, from_shape
@@ -140,7 +140,7 @@ def _followed(model: nn.Module, state: Mapping[str, Tensor], blocks: Mapping[str
     """Return the network with its blocks; memory is taken only if the weights are of their size."""
     try:
         with torch.device("meta"):
-            sketch = with_blocks(copy.deepcopy(model).to("meta"), blocks)
+            sketch = with_blocks(copied(model).to("meta"), blocks)
     except RuntimeError as error:
         raise ModelError(f"The weights describe blocks that cannot be built ({error}). {AGAIN}") from error
     check_fit(sketch, state)

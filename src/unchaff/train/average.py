@@ -1,10 +1,11 @@
 """A running mean of weights and statistics, for steadier scoring at a high learning rate."""
 
-import copy
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+
+from unchaff.copies import copied
 
 
 class Average:
@@ -14,7 +15,7 @@ class Average:
         self.steps = 0
         self._live = live
         self._decay = decay
-        self._mean = None if decay is None else copy.deepcopy(live)
+        self._mean = None if decay is None else copied(live)
 
     @torch.no_grad()
     def update(self) -> None:

@@ -1,6 +1,5 @@
 """Learning without labels: two views of one sample belong together, all others apart."""
 
-import copy
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from unchaff.copies import copied
 from unchaff.errors import ConfigError
 from unchaff.nets.head import Head
 from unchaff.samples import Batch
@@ -65,7 +65,7 @@ def with_head(model: nn.Module, head: Head, module: nn.Module) -> nn.Module:
     """Return a copy of the network that ends in another module."""
     if not head.name:
         return module
-    changed = copy.deepcopy(model)
+    changed = copied(model)
     parent, _, name = head.name.rpartition(".")
     setattr(changed.get_submodule(parent), name, module)
     return changed

@@ -1,6 +1,5 @@
 """The only optimizer step."""
 
-import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from unchaff import journal, progress
+from unchaff.copies import copied
 from unchaff.errors import ModelError, TrainingError
 from unchaff.journal import State
 from unchaff.nets.adapt import tags_said
@@ -109,7 +109,7 @@ class Training:
     def __init__(
         self, model: nn.Module, samples: Samples, phase: Phase, *, streams: Streams, watcher: Watcher | None
     ) -> None:
-        self.learner = copy.deepcopy(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.learner = copied(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._optimizer = _prepare(self.learner, phase)
         self.average = Average(self.learner, phase.average)
         self.batch_size = min(together.share(phase.batch_size), len(samples))

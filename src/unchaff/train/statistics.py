@@ -1,11 +1,11 @@
 """Statistics of normalisations, measured again on a network that changed otherwise."""
 
-import copy
 import time
 
 import torch
 from torch import nn
 
+from unchaff.copies import copied
 from unchaff.nets import flops
 from unchaff.nets.hooks import in_eval_mode
 from unchaff.records import Cost
@@ -23,7 +23,7 @@ def resettled(
     They are means over the batches of one pass, over 5,000 samples at most. Those that their owner froze
     stay.
     """
-    settled = copy.deepcopy(model)
+    settled = copied(model)
     norms = _learning(settled)
     if not norms:
         return settled, Cost()

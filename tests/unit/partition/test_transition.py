@@ -146,6 +146,20 @@ def test_hardly_any_sure_error_means_abstaining(rate):
     assert ("No evidence of noise" in split.reason) == split.abstained
 
 
+def test_what_is_kept_below_the_line_for_its_class_is_said():
+    true, given, opinion = world(EVEN, clear=4.0)
+    usual = Transition()(evidence(given, opinion))
+    assert "no class vanishes" not in usual.reason
+    assert int(usual.kept.sum()) == int((usual.quality > 0.65).sum())
+    rare = torch.where((given == 4).cumsum(0) <= 6, given, (given + 1) % CLASSES)  # six of them are left
+    rare = torch.where(given == 4, rare, given)
+    split = Transition()(evidence(rare, opinion))
+    below = int((split.kept & (split.quality <= 0.65)).sum())
+    assert split.kept[rare == 4].all()
+    assert below > 0
+    assert f"So that no class vanishes, {below} of the kept are at or below it." in split.reason
+
+
 def test_evidence_without_opinions_is_refused_in_words():
     bare = Evidence(ids=np.arange(4), labels=torch.arange(4), total=torch.zeros(4))
     with pytest.raises(ConfigError, match="Use the readout, or split by Mixture"):
