@@ -11,7 +11,8 @@ LONGEST_FILE = 300
 
 # Each line may import the lines above it and its own folder; neighbours on a line know nothing of each other.
 LAYERS = (
-    ("errors", "copies", "filled", "listed", "streams", "progress", "references"),
+    ("errors",),
+    ("copies", "filled", "listed", "streams", "progress", "references"),
     ("limits", "whole"),
     ("shards",),
     ("journal",),
@@ -146,7 +147,7 @@ PLANTED = {
         "def f():\n    from unchaff.bench.cell import run",
         "nets must not import bench",
     ),
-    "neighbours": ("streams.py", "from unchaff.errors import DataError", "streams must not import errors"),
+    "neighbours": ("streams.py", "from unchaff.copies import copied", "streams must not import copies"),
     "unknown folder": ("magic/x.py", "from unchaff.errors import DataError", "has no place in LAYERS"),
     "truth in a method": ("methods/x.py", "from unchaff.records import Truth", "truth is not for this layer"),
     "truth by attribute": (

@@ -62,7 +62,8 @@ def repair(  # noqa: PLR0913  what to repair, and what is known of it
         `save(run)`.
 
     Raises:
-        ConfigError: the method is none, or makes no use of a record or reference; a class was dropped.
+        ConfigError: the method is none, or makes no use of a record or reference; a class was dropped; the
+            seed is no whole number.
         DataError: the data cannot be learned from; the record is of other samples.
         ModelError: the network cannot take the data, or has no layer to read.
     """

@@ -4,10 +4,13 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from unchaff.errors import ConfigError
 
 
 def _digest(text: str) -> int:
@@ -22,6 +25,10 @@ class Streams:
     """
 
     seed: int
+
+    def __post_init__(self) -> None:
+        if isinstance(self.seed, bool) or not isinstance(self.seed, Integral):
+            raise ConfigError(f"seed must be a whole number, got {self.seed!r}. Leave it out for 0.")
 
     def __call__(self, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
         """Return a fresh generator that depends on the seed and the purpose only."""

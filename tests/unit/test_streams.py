@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 import torch
 
+from unchaff.errors import ConfigError
 from unchaff.streams import Streams
 
 
@@ -51,3 +53,14 @@ def test_the_global_generator_is_put_back():
         second = torch.rand(4)
     assert torch.equal(first, second)
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("seed", ["a", 3.0, True, None])
+def test_a_seed_that_is_no_whole_number_is_refused(seed):
+    streams = object.__new__(Streams)  # past the types, which are checked in tests alone
+    vars(streams)["seed"] = seed
+    with pytest.raises(ConfigError, match="seed must be a whole number, got"):
+        streams.__post_init__()
+    vars(streams)["seed"] = np.int64(3)
+    streams.__post_init__()
+    assert torch.equal(torch.rand(4, generator=streams("x")), torch.rand(4, generator=Streams(3)("x")))

@@ -103,7 +103,7 @@ def labels_of(
     An array of one column is taken for its column.
 
     Raises:
-        DataError: they are something else, or texts that are not among the names.
+        DataError: they are something else, or texts that are not among the names; a name comes twice.
     """
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
@@ -112,6 +112,9 @@ def labels_of(
             f"The labels have shape {values.shape}: several per sample. Multi-label data is not supported."
         )
     given = None if names is None else tuple(map(str, names))
+    if given is not None and len(set(given)) < len(given):
+        twice = next(name for name in given if given.count(name) > 1)
+        raise DataError(f"The class name {twice!r} is given twice. Give each class a name of its own.")
     try:
         native = values.astype(values.dtype.newbyteorder("="), copy=False)
         column = pa.chunked_array([pa.array(native, from_pandas=True)])

@@ -94,6 +94,11 @@ def test_what_does_not_fit_is_named(dataset, match):
         from_dataset(dataset)
 
 
+def test_class_names_that_come_twice_are_refused():
+    with pytest.raises(DataError, match="The class name 'a' is given twice"):
+        from_arrays(X, Y, class_names=["a", "b", "a"])
+
+
 def test_unlabelled_rows_are_left_out_and_strict_refuses_them():
     labels = torch.tensor([0, 1, -1, 1, 0, 1])
     with pytest.warns(UserWarning, match=r"no label: 1\), such as 2\."):

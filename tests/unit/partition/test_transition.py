@@ -147,7 +147,7 @@ def test_hardly_any_sure_error_means_abstaining(rate):
 
 
 def test_what_is_kept_below_the_line_for_its_class_is_said():
-    true, given, opinion = world(EVEN, clear=4.0)
+    _, given, opinion = world(EVEN, clear=4.0)
     usual = Transition()(evidence(given, opinion))
     assert "no class vanishes" not in usual.reason
     assert int(usual.kept.sum()) == int((usual.quality > 0.65).sum())
