@@ -34,7 +34,7 @@ class FineTune:
     lr: float | None = None  # peak of the cosine over all parts; None: that of the recipe
     batch_size: int | None = None  # None: half of the batches the network was trained with
     weight_decay: float | None = None  # None: that of the recipe
-    shrink: float = 0.6  # weights = shrink * trained + (1 - shrink) * initial; 1, or few steps: as they are
+    shrink: float = 0.6  # weights = shrink * trained + (1 - shrink) * initial; 1: as they are; see `over`
     small: float = 0.75  # side of the small pictures, of the full side
     average: float = 0.99  # decay of the running mean of the weights that re-scoring uses
     last: int | None = None  # learn only so many last layers, the rest frozen; None: all
@@ -126,10 +126,7 @@ class Schedule:
         flops: float,
         masks: Mapping[str, Tensor] | None = None,
     ) -> "Schedule":
-        """Divide so many operations among the parts; each gets at least one step.
-
-        With few steps in all the weights are not shrunk, unless it begins from new ones.
-        """
+        """Divide so many operations among the parts; each gets at least one step."""
         example = next(samples.batches(2)).inputs
         layers = find_layers(trained.model, example)
         side = small_side(trained.model, samples, example, recipe.small)
@@ -150,15 +147,20 @@ class Schedule:
             for part, price in zip(parts, prices, strict=True)
         ]
         usual = trained.recipe_for(len(samples))
-        if sum(steps) < FEW and recipe.shrink > 0:
-            recipe = recipe.gentle()
         planned = cls(recipe, parts, steps, holds, batch, side, masks or {}, trained, usual, trains)
         return planned.over(len(samples))
 
     def over(self, count: int) -> "Schedule":
-        """Return the same for so many samples: pictures that come back often are moved further."""
+        """Return the same for so many samples.
+
+        Pictures that come back often are moved further. Weights are not shrunk where they are fewer than
+        the samples, for then little was learned by heart, nor where few steps follow.
+        """
         passes = sum(self.steps) * self.batch_size / count
-        return replace(self, reach=FURTHER if passes >= LONG else REACH)
+        weights = sum(each.numel() for each in self.trained.model.parameters() if each.requires_grad)
+        stays = weights < count or sum(self.steps) < FEW
+        recipe = self.recipe.gentle() if stays and self.recipe.shrink > 0 else self.recipe
+        return replace(self, recipe=recipe, reach=FURTHER if passes >= LONG else REACH)
 
     def start(self, *, streams: Streams) -> nn.Module:
         """Return the network the first part begins with."""

@@ -100,6 +100,17 @@ def test_weights_are_shrunk_only_where_enough_steps_follow(toy, steps, is_shrunk
     assert same_weights(schedule.start(streams=Streams(0)), toy.trained.model) != is_shrunk
 
 
+def test_fewer_weights_than_samples_are_not_shrunk(toy):
+    samples = toy.observed.train
+    weights = sum(each.numel() for each in toy.trained.model.parameters())
+    flops = 150.5 * 15 * count(toy.trained.model, next(samples.batches(2)).inputs).training
+    schedule = Schedule.plan(FineTune(), (Part(1.0),), toy.trained, samples, flops=flops)
+    assert schedule.over(weights).recipe == FineTune()
+    assert schedule.over(weights + 1).recipe == FineTune().gentle()
+    anew = Schedule.plan(FineTune().anew(0.1), (Part(1.0),), toy.trained, samples, flops=flops)
+    assert anew.over(weights + 1).recipe == anew.recipe
+
+
 def test_new_weights_stay_new_with_few_steps(toy):
     new = FineTune().anew(0.1)
     schedule = Schedule.plan(new, (Part(1.0),), toy.trained, toy.observed.train, flops=1.0)
