@@ -16,6 +16,7 @@ from unchaff.methods.heed import check_reference, heeding
 from unchaff.methods.unlearn import Unlearn
 from unchaff.nets.adapt import bare
 from unchaff.nets.hub import from_folder, is_of_hub
+from unchaff.partition.keep import starved
 from unchaff.recording.matching import matched
 from unchaff.records import Decisions, Observed, Trained
 from unchaff.repaired import Repaired, Scored
@@ -87,7 +88,9 @@ def repair(  # noqa: PLR0913  what to repair, and what is known of it
         outcome = repairing(trained, observed, streams=Streams(seed))
     if isinstance(repairing, Deciding):
         observed = replace(observed, train=repairing.decisions.applied(samples))
-    found = {**vars(outcome), "model": bare(outcome.model)}
+    split, train = outcome.partition, observed.train
+    hungry = [] if split is None else starved(split.kept, train.labels.cpu(), train.class_names)
+    found = {**vars(outcome), "model": bare(outcome.model), "notes": (*outcome.notes, *hungry)}
     return Repaired(**found, trained=trained, observed=observed, method=repairing, seed=seed, beside=beside)
 
 

@@ -36,6 +36,21 @@ def test_repair_takes_a_module_and_a_torch_data_set_and_changes_neither():
     assert outcome.cost.flops > 0
 
 
+def test_a_class_of_which_little_is_kept_is_named_in_the_notes():
+    draw = torch.Generator().manual_seed(0)
+    right = (torch.arange(660) % 11 + 4) // 5  # of eleven, one is of class 0, and five of each other
+    inputs = torch.randn(660, 12, generator=draw) + 4 * torch.eye(3, 12)[right]
+    taken = torch.rand(660, generator=draw) < 0.3
+    rows = torch.utils.data.TensorDataset(inputs, torch.where(taken, 0, right))
+    model = torch.nn.Sequential(torch.nn.Linear(12, 16), torch.nn.ReLU(), torch.nn.Linear(16, 3))
+    outcome = unchaff.repair(model, rows)
+    shares = [float(outcome.partition.kept[rows.tensors[1] == label].float().mean()) for label in range(3)]
+    said = [note for note in outcome.notes if "only" in note]
+    few = [label for label in range(3) if shares[label] < 0.5 * float(outcome.partition.kept.float().mean())]
+    assert [note.split("'")[1] for note in said] == [str(label) for label in few]
+    assert few
+
+
 class Scaled(torch.nn.Module):
     """Knows the scale of the columns it was trained on, as a network behind a user's own pipeline."""
 
