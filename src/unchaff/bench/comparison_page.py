@@ -80,7 +80,7 @@ def _left_out(chosen: Sequence[Entrant], rows: Sequence[Row], budget: float | No
         lacking = next((name for name in (each.own, each.equal) if name in unfit), None)
         if lacking is not None:
             cells.append((each.method, " ".join(unfit[lacking])))
-        elif budget is not None and each.equal is None:
+        elif budget is not None and each.equal is None and each.own != START:
             cells.append((each.method, f"{each.why} It is in the first table only."))
     return Table("Left out", ("method", "why"), tuple(cells), words=(1,))
 
