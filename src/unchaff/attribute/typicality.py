@@ -88,8 +88,8 @@ class Typicality:
         total = -difference if mean_upper < mean_lower else difference
         worse = 1 - posterior(total)  # as the split reads it: a fit to the negative is not the mirror image
         acts = acts and not _are_words(kind) and float(worse.mean()) <= MOST
-        is_by_length = "filled" in found and by_length(found["filled"], worse)
-        return total, acts and not is_by_length and not by_class(labels.total, labels.labels, worse)
+        acts = acts and not ("filled" in found and by_length(found["filled"], worse))
+        return total, acts and not by_class(labels.total, labels.labels, worse)
 
 
 @dataclass(frozen=True)
