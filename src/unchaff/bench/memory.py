@@ -21,6 +21,7 @@ from torch import nn
 from unchaff.bench.lines import key_of
 from unchaff.bench.rows import made
 from unchaff.errors import ConfigError, DataError
+from unchaff.runs.layout import METRICS
 from unchaff.runs.weights import to_bytes
 from unchaff.shards import Scratch
 from unchaff.streams import Streams
@@ -125,7 +126,7 @@ def weighed(bulk: Bulk) -> Weighed:
     begun = time.monotonic()
     peak, resident = _peak([sys.executable, "-m", "unchaff", *words], scratch.path / "said")
     seconds = time.monotonic() - begun
-    found = json.loads((run / "metrics.json").read_text())["detection"]
+    found = json.loads((run / METRICS).read_text())["detection"]
     return Weighed(
         key=bulk.key,
         setting=bulk.name,

@@ -21,13 +21,14 @@ from unchaff.journal import kept_by
 from unchaff.report.page import page
 from unchaff.report.verdict import verdict
 from unchaff.report.views import Verdict
+from unchaff.runs.layout import REPORT
 from unchaff.runs.manifest import hashes, versions
 from unchaff.runs.manifest import plain as plainly
 from unchaff.runs.read import read
 from unchaff.runs.record import Run
 from unchaff.runs.told import told
 from unchaff.runs.unfinished import finished, is_to_be_replaced, unfinished
-from unchaff.runs.write import REPORT, check_writable, write
+from unchaff.runs.write import check_writable, write
 from unchaff.streams import Streams
 
 GATE_NOT_MET = 3

@@ -40,9 +40,9 @@ def command(given: Options) -> int:
     """
     from unchaff.errors import RunFolderError
     from unchaff.report.page import NOT_SHOWN, page, shows_samples
+    from unchaff.runs.layout import REPORT
     from unchaff.runs.read import read
     from unchaff.runs.told import told
-    from unchaff.runs.write import REPORT
     from unchaff.whole import put
 
     run = replace(read(given.run), data=given.data)
@@ -67,7 +67,8 @@ def _check_place(file: Path, run: "RunFolder", *, overwrite: bool) -> None:
     """Refuse what is no place for a page: a folder, or a file that is none of ours."""
     from unchaff.errors import RunFolderError
     from unchaff.report.page import is_page
-    from unchaff.runs.write import REPORT, check_export
+    from unchaff.runs.layout import REPORT
+    from unchaff.runs.write import check_export
 
     if file.is_dir():
         raise RunFolderError(

@@ -8,9 +8,9 @@ from typing import Any
 from unchaff.api import load
 from unchaff.errors import RunFolderError
 from unchaff.hub import CONFIG, loading
+from unchaff.runs.layout import HUB
 from unchaff.runs.read import RunFolder
 from unchaff.runs.rebuilt import is_rearranged
-from unchaff.runs.write import HUB
 
 
 def model_folder(run: RunFolder, folder: Path) -> None:

@@ -11,7 +11,8 @@ from unchaff.report.reasons import sentence
 from unchaff.report.words import quality, visible
 from unchaff.review.store import KINDS, Answer, Kind, Seen, Store
 from unchaff.review.suspects import OPEN, Asked, Suspects
-from unchaff.runs.read import DECISIONS, RunFolder
+from unchaff.runs.layout import DECISIONS
+from unchaff.runs.read import RunFolder
 
 if TYPE_CHECKING:
     from unchaff.review.pictures import Pictures

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Literal, cast, get_args
 
 from unchaff.errors import RunFolderError
-from unchaff.runs.read import DECISIONS
+from unchaff.runs.layout import DECISIONS
 
 Kind = Literal["keep", "drop", "relabel", "open"]  # open: not decided any more
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -14,13 +14,13 @@ from unchaff.evaluate.interval import wilson
 from unchaff.partition.bins import NUM_BINS, bins_of
 from unchaff.report.reasons import Ranks, Rows
 from unchaff.review.store import KINDS, Answer
-from unchaff.runs.read import QUALITY, RunFolder, judged
+from unchaff.runs.read import ROWS, RunFolder, judged
 
 Order = Literal["worst", "informative", "best", "id"]
 Split = Literal["rejected", "kept", "all"]
 State = Literal["undecided", "decided", "all"]
 MIXER = 2_654_435_761  # times a row, modulo 2 ** 32: an order that knows nothing of quality
-NOT_EVIDENCE = {*QUALITY, "predicted"}
+NOT_EVIDENCE = {*ROWS, "predicted"}
 OPEN = KINDS.index("open")
 UNDECIDED = -1  # in place of a class
 Mask = NDArray[np.bool_]

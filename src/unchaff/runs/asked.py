@@ -9,9 +9,9 @@ from unchaff import noise as noises
 from unchaff.data.load import is_factory, load
 from unchaff.data.options import Options
 from unchaff.errors import RunFolderError
+from unchaff.runs.layout import HUB
 from unchaff.runs.manifest import hashes
 from unchaff.runs.read import RunFolder
-from unchaff.runs.write import HUB
 from unchaff.samples import Samples
 from unchaff.streams import Streams
 

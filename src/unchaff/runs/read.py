@@ -13,12 +13,12 @@ import pyarrow.compute as pc
 from unchaff.bounded import Kind, check_columns, is_id, read_table
 from unchaff.errors import DataError, RunFolderError
 from unchaff.features import class_names_of
-from unchaff.runs.layout import DATA_PATH, NETWORK, check_format
-from unchaff.runs.unfinished import MARKS, is_unfinished
+from unchaff.runs.layout import DATA_PATH, MANIFEST, METRICS, NETWORK, PLAN, QUALITY, REQUIRED, check_format
+from unchaff.runs.unfinished import is_unfinished
 from unchaff.whole import object_in
 
 AGAIN = "Run the repair again."
-QUALITY: Mapping[str, Kind] = MappingProxyType(
+ROWS: Mapping[str, Kind] = MappingProxyType(
     {
         "id": is_id,
         "label": pa.types.is_integer,
@@ -28,12 +28,10 @@ QUALITY: Mapping[str, Kind] = MappingProxyType(
     }
 )
 JUDGED = ("quality", "kept")  # empty where a method judged nothing
-MANIFEST: Mapping[str, type] = MappingProxyType({"config": dict, "data.kind": str})
-MODEL: Mapping[str, type] = MappingProxyType(
+REPLAY: Mapping[str, type] = MappingProxyType({"config": dict, "data.kind": str})
+BUILD: Mapping[str, type] = MappingProxyType(
     {"model": str, "class_names": list, "input.kind": str, "input.shape": list}
 )
-DECISIONS = "decisions.sqlite"  # what a person decided about the run, where one did
-REQUIRED = ("metrics.json", "plan.json", "manifest.json", "quality.parquet")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +51,10 @@ class RunFolder:
         Raises:
             RunFolderError: if the file cannot be read.
         """
-        file = self.path / "quality.parquet"
+        file = self.path / QUALITY
         try:
             table = read_table([file])
-            check_columns(table, file, QUALITY, sparse=JUDGED)
+            check_columns(table, file, ROWS, sparse=JUDGED)
             _check_labels(table, file)
         except (DataError, OSError) as error:
             raise RunFolderError(f"{error} {AGAIN}") from error
@@ -78,7 +76,7 @@ class RunFolder:
             raise RunFolderError(
                 f"{self.path} holds no network: it was made by scoring alone. Use a folder that repair made."
             )
-        return _object(self.path / NETWORK, MODEL)
+        return _object(self.path / NETWORK, BUILD)
 
     @property
     def spec(self) -> str:
@@ -120,18 +118,18 @@ def read(folder: Path) -> RunFolder:
         raise RunFolderError(f"{folder} is not a run folder: it lacks {lacking}. {_instead(folder)}")
     return RunFolder(
         path=folder,
-        metrics=object_in(folder / "metrics.json", otherwise=AGAIN),
-        plan=object_in(folder / "plan.json", otherwise=AGAIN),
-        manifest=_object(folder / "manifest.json", MANIFEST),
+        metrics=object_in(folder / METRICS, otherwise=AGAIN),
+        plan=object_in(folder / PLAN, otherwise=AGAIN),
+        manifest=_object(folder / MANIFEST, REPLAY),
     )
 
 
 def _instead(folder: Path) -> str:
     """Return what to give in place of a folder that is no run: the latest run in it, if there is one."""
-    inside = [each.parent for each in folder.glob(f"*/{MARKS[0]}")]
+    inside = [each.parent for each in folder.glob(f"*/{MANIFEST}")]
     if not inside:
         return "Give the folder named by --out."
-    latest = max(inside, key=lambda each: (each / MARKS[0]).stat().st_mtime)
+    latest = max(inside, key=lambda each: (each / MANIFEST).stat().st_mtime)
     return f"It holds runs: give one of them, such as {latest}."
 
 

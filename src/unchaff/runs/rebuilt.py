@@ -17,10 +17,9 @@ from unchaff.nets.text import VOCABULARY
 from unchaff.nets.tuned import TUNED, with_tuned_head
 from unchaff.prune.remove import REMOVED, remove
 from unchaff.records import PrunedUnit, PrunePlan
-from unchaff.runs.layout import NETWORK
+from unchaff.runs.layout import HUB, NETWORK, WEIGHTS
 from unchaff.runs.read import AGAIN, RunFolder
 from unchaff.runs.weights import check_fit, load_into, load_weights
-from unchaff.runs.write import HUB
 from unchaff.streams import Streams
 
 BATCH = 3  # of an example
@@ -40,7 +39,7 @@ def network(run: RunFolder, *, plain: nn.Module | None = None) -> nn.Module:
         ModelError: the weights do not fit.
     """
     filtering = filter_of(run)  # before the weights: that a run of scoring has none is said here
-    whole = load_weights(run.path / "model.safetensors")
+    whole = load_weights(run.path / WEIGHTS)
     state = whole if filtering is None else without_filter(whole)
     smaller = is_smaller(run)
     blocks = blocks_in(state, draws=is_drawing(run)) if has_blocks(run) else {}

@@ -21,9 +21,9 @@ from unchaff.evaluate.metrics import Control, Measured
 from unchaff.evaluate.reviewed import Others, Review
 from unchaff.prune.drives import Drive
 from unchaff.records import Cost, Fitted, Hump, Outcome, Partition, PrunedUnit, PrunePlan
+from unchaff.runs.layout import MANIFEST, METRICS, PLAN, TRAINING
 from unchaff.runs.quality import FIXED
 from unchaff.runs.read import AGAIN, RunFolder
-from unchaff.runs.training import FILE
 from unchaff.samples import Ids
 
 Value = TypeVar("Value")
@@ -74,17 +74,17 @@ def told(run: RunFolder) -> Told:
         suggested=suggested.long(),
         class_names=run.class_names,
         kind=run.kind,
-        measured=_said(run, "metrics.json", _measured, run.metrics),
+        measured=_said(run, METRICS, _measured, run.metrics),
         outcome=Outcome(
             model=nn.Identity(),
-            partition=_said(run, "metrics.json", _partition, run.metrics, table),
-            plan=_said(run, "plan.json", _plan, run.plan),
-            cost=_said(run, "metrics.json", _whole_cost, run.metrics["cost"]),
+            partition=_said(run, METRICS, _partition, run.metrics, table),
+            plan=_said(run, PLAN, _plan, run.plan),
+            cost=_said(run, METRICS, _whole_cost, run.metrics["cost"]),
         ),
-        drives=_said(run, "plan.json", _drives, run.plan, table),
+        drives=_said(run, PLAN, _drives, run.plan, table),
         decided=_decided(table),
         learned=_learned(run),
-        notes=_said(run, "manifest.json", lambda told: tuple(map(str, told)), manifest.get("notes", ())),
+        notes=_said(run, MANIFEST, lambda told: tuple(map(str, told)), manifest.get("notes", ())),
         command=str(manifest.get("command", "")),
         manifest=manifest,
     )
@@ -231,7 +231,7 @@ def _drives(found: Mapping[str, Any], table: pa.Table) -> tuple[Drive, ...]:
 
 
 def _learned(run: RunFolder) -> Learned | None:
-    file = run.path / FILE
+    file = run.path / TRAINING
     if not file.is_file():
         return None
     try:

@@ -6,8 +6,6 @@ import torch
 from unchaff.records import TrainingRecord
 from unchaff.whole import parquet
 
-FILE = "training.parquet"
-
 
 def training_bytes(record: TrainingRecord) -> bytes:
     """Return the Parquet file: mean and deviation of the margin over the epochs in which it was seen."""

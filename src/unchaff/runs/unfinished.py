@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unchaff.errors import RunFolderError
-from unchaff.runs.layout import NETWORK, check_format
+from unchaff.runs.layout import MANIFEST, METRICS, NETWORK, check_format
 from unchaff.whole import object_in
 
 if TYPE_CHECKING:
     from unchaff.journal import Journal  # with torch, which a look at a folder needs not
 
-MARKS = ("manifest.json", "metrics.json")  # what a run folder of ours always holds
+MARKS = (MANIFEST, METRICS)  # what a run folder of ours always holds
 JOURNAL = "unfinished"  # subfolder
 ASIDE = ".{}.{}.partial"  # the whole run folder, before it is put in place
 REPLACE = "Choose another --out, or --overwrite to replace it."
@@ -91,7 +91,7 @@ def finished(
     if not is_finished(folder) or is_to_be_replaced(folder):
         return None
     manifest, metrics = (object_in(folder / name, otherwise=REPLACE) for name in MARKS)
-    check_format(manifest, folder / MARKS[0])
+    check_format(manifest, folder / MANIFEST)
     config, hashes = manifest.get("config"), manifest.get("data")
     if not (isinstance(config, dict) and isinstance(hashes, dict) and "noise_rate_estimate" in metrics):
         raise RunFolderError(f"The files of the run in {folder} are not whole. {REPLACE}")

@@ -16,21 +16,31 @@ from unchaff.errors import RunFolderError
 from unchaff.evaluate.metrics import cleaned, metrics
 from unchaff.nets.hub import described
 from unchaff.prune.drives import Drive, drives
-from unchaff.runs.layout import FORMAT, NETWORK
+from unchaff.runs.layout import (
+    DECISIONS,
+    FILTER,
+    FORMAT,
+    HUB,
+    MANIFEST,
+    METRICS,
+    NETWORK,
+    PLAN,
+    QUALITY,
+    REPORT,
+    REQUIRED,
+    TRAINING,
+    WEIGHTS,
+)
 from unchaff.runs.manifest import manifest
 from unchaff.runs.quality import quality_bytes
-from unchaff.runs.read import DECISIONS, REQUIRED, read
+from unchaff.runs.read import read
 from unchaff.runs.record import Run
 from unchaff.runs.told import Told, told
-from unchaff.runs.training import FILE as TRAINING
 from unchaff.runs.training import training_bytes
 from unchaff.runs.unfinished import ASIDE, JOURNAL, REPLACED, is_finished, is_unfinished
 from unchaff.runs.weights import to_bytes
 from unchaff.samples import Samples
 
-REPORT = "report.html"
-HUB = "hub"  # subfolder: how to build a network of the transformers library, tokenizer and processor
-WEIGHTS, FILTER = "model.safetensors", "preprocess.safetensors"
 OURS = {*REQUIRED, WEIGHTS, FILTER, NETWORK, TRAINING, REPORT, HUB, JOURNAL, ".DS_Store"}
 Page = Callable[[Told, Samples], str]  # (what the files say, the samples to look at) -> HTML
 
@@ -113,16 +123,16 @@ def contents(run: Run) -> dict[str, bytes]:
     replay = manifest(run, drawing=time.perf_counter() - started)
     plan, record = run.outcome.plan, run.trained.record
     files = {
-        "quality.parquet": quality_bytes(run),
-        "plan.json": _json(
+        QUALITY: quality_bytes(run),
+        PLAN: _json(
             {
                 "reason": "" if plan is None else plan.reason,
                 "units": [] if plan is None else [asdict(unit) for unit in plan.units],
                 "driven": [{**asdict(drive), "ids": drive.ids.tolist()} for drive in driven],
             }
         ),
-        "metrics.json": _json(metrics(run.measured, run.outcome)),
-        "manifest.json": _json(replay),
+        METRICS: _json(metrics(run.measured, run.outcome)),
+        MANIFEST: _json(replay),
         **({} if record is None else {TRAINING: training_bytes(record)}),
         **{f"{HUB}/{name}": content for name, content in run.beside.items()},
     }
