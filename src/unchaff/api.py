@@ -88,8 +88,7 @@ def repair(  # noqa: PLR0913  what to repair, and what is known of it
         outcome = repairing(trained, observed, streams=Streams(seed))
     if isinstance(repairing, Deciding):
         observed = replace(observed, train=repairing.decisions.applied(samples))
-    split, train = outcome.partition, observed.train
-    hungry = [] if split is None else starved(split.kept, train.labels.cpu(), train.class_names)
+    hungry = starved(outcome.partition, observed.train.labels, observed.train.class_names)
     found = {**vars(outcome), "model": bare(outcome.model), "notes": (*outcome.notes, *hungry)}
     return Repaired(**found, trained=trained, observed=observed, method=repairing, seed=seed, beside=beside)
 

@@ -33,7 +33,5 @@ def notes_of(
             "its accuracy before the repair may be flattered."
         )
     notes += outcome.notes
-    if split is not None:
-        samples = material.loaded.train
-        notes += starved(split.kept, samples.labels.cpu(), samples.class_names)
-    return notes
+    samples = material.loaded.train
+    return [*notes, *starved(split, samples.labels, samples.class_names)]

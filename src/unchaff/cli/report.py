@@ -82,11 +82,11 @@ def _check_place(file: Path, run: "RunFolder", *, overwrite: bool) -> None:
 def shown(run: "RunFolder") -> "tuple[Samples | None, str]":
     """Return the samples of a run as they were then; None, and why, where that cannot be had."""
     from unchaff.errors import UnchaffError
-    from unchaff.runs.asked import replanted, samples_of
+    from unchaff.runs.asked import noisy_of
 
     if "options" not in run.manifest["config"] and run.data is None:
         return None, "The run was saved from Python, which does not say where its data lie."
     try:
-        return replanted(run, samples_of(run)[2]), ""
+        return noisy_of(run), ""
     except (UnchaffError, OSError) as error:
         return None, " ".join(str(error).split())

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from unchaff.records import Partition
+
 FEW = 10  # a class with fewer samples is kept whole
 
 
@@ -45,8 +47,11 @@ def spared(kept: int, above: int) -> str:
     return f" So that no class vanishes, {kept - above} of the kept are at or below it."
 
 
-def starved(kept: Bool[Tensor, " n"], labels: Int[Tensor, " n"], names: Sequence[str]) -> list[str]:
+def starved(split: Partition | None, labels: Int[Tensor, " n"], names: Sequence[str]) -> list[str]:
     """Return a warning for each class of which less than half of the average share is kept."""
+    if split is None:
+        return []
+    kept, labels = split.kept, labels.cpu()
     counts = torch.bincount(labels, minlength=len(names)).double()
     shares = torch.bincount(labels, weights=kept.double(), minlength=len(names)) / counts.clamp_min(1)
     average = float(kept.double().mean())

@@ -38,8 +38,7 @@ def split_sentence(run: Told) -> str:
 
 def warnings(run: Told) -> tuple[str, ...]:
     """Return which classes are kept less than half as often as the average."""
-    split = run.outcome.partition
-    return () if split is None else tuple(starved(split.kept, run.labels, run.class_names))
+    return tuple(starved(run.outcome.partition, run.labels, run.class_names))
 
 
 def pruned_sentence(plan: PrunePlan | None) -> str:

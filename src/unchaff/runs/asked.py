@@ -65,6 +65,21 @@ def samples_of(run: RunFolder) -> tuple[str, Options, Samples]:
         RunFolderError: the data are others now, or as `spec_of`.
         DataError: they cannot be read any more.
     """
+    spec, options, samples, _ = _read_again(run)
+    return spec, options, samples
+
+
+def noisy_of(run: RunFolder) -> Samples:
+    """Return the samples as the run saw them: with its labels, and the noise it planted in their inputs.
+
+    Raises:
+        RunFolderError, DataError: as `samples_of`.
+    """
+    return _read_again(run)[3]
+
+
+def _read_again(run: RunFolder) -> tuple[str, Options, Samples, Samples]:
+    """Return place, options, the samples there with the labels of the run, and these as the run saw them."""
     spec, options = spec_of(run), options_of(run)
     samples = load(spec, options).train
     table = run.quality
@@ -73,17 +88,16 @@ def samples_of(run: RunFolder) -> tuple[str, Options, Samples]:
             f"{spec} holds other samples than when {run.path} was made. Give the data back, or run again."
         )
     samples = samples.relabel(torch.from_numpy(table.column("label").to_numpy().copy()))
-    then, now = (
-        data.get("inputs_sha256") for data in (run.manifest["data"], hashes(replanted(run, samples)))
-    )
+    noisy = _replanted(run, samples)
+    then, now = (data.get("inputs_sha256") for data in (run.manifest["data"], hashes(noisy)))
     if then is not None and now is not None and then != now:
         raise RunFolderError(
             f"{spec} holds other inputs than when {run.path} was made. Give the data back, or run again."
         )
-    return spec, options, samples
+    return spec, options, samples, noisy
 
 
-def replanted(run: RunFolder, samples: Samples) -> Samples:
+def _replanted(run: RunFolder, samples: Samples) -> Samples:
     """Return the samples with the noise that the run planted in their inputs; labels are those of the run."""
     config = run.manifest["config"]
     spec, seed = str(config.get("noise", "none")), config.get("seed", 0)

@@ -12,7 +12,7 @@ from unchaff.partition.clusters import Clusters
 from unchaff.partition.keep import spare_classes, starved
 from unchaff.partition.mixture import Mixture, class_adjusted
 from unchaff.partition.quantile import Quantile
-from unchaff.records import Evidence
+from unchaff.records import Evidence, Partition
 
 
 def two_groups(gap=5.0, count=500, rate=0.3, **options):
@@ -144,6 +144,9 @@ def test_clusters_need_attributions_per_unit():
 def test_a_class_of_which_little_is_kept_is_named():
     labels = torch.arange(300) % 3
     kept = (labels != 1) | (torch.arange(300) < 100)  # a third of class 1, all of the others
-    (said,) = starved(kept, labels, ("cat", "dog", "owl"))
+    split = Partition(ids=np.arange(300), quality=kept.double(), kept=kept)
+    (said,) = starved(split, labels, ("cat", "dog", "owl"))
     assert "'dog' only 33.0% are kept, of all 77.7%" in said
-    assert starved(torch.ones(300).bool(), labels, ("cat", "dog", "owl", "never given")) == []
+    whole = replace(split, kept=torch.ones(300).bool())
+    assert starved(whole, labels, ("cat", "dog", "owl", "never given")) == []
+    assert starved(None, labels, ("cat", "dog", "owl")) == []
